@@ -1,0 +1,26 @@
+//! torc: Thread-per-core On io_uRing Cache.
+//!
+//! The modules in reading order; imports go down this list's arrows only (a test holds them to it):
+//! `main > server > shard > command > {engine, protocol}`, `server > net`,
+//! and `config`, `limits`, `large`, `metrics` usable by all.
+
+/// Every bound in one place, each with its reason.
+pub mod limits;
+/// Large buffers: contiguous bytes of 64 KiB and more, shared by reference, freed in slices. Knows nothing of items.
+pub mod large;
+/// One table of options. Never acts on them.
+pub mod config;
+/// Counters and histograms and their rendering. Never decides anything.
+pub mod metrics;
+/// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
+pub mod protocol;
+/// One shard's data. Synchronous, single-threaded, no I/O; time and randomness are arguments.
+pub mod engine;
+/// What each command does. Synchronous; no I/O, no channels.
+pub mod command;
+/// The ring: accept, receive, send. Knows nothing of commands.
+pub mod net;
+/// One shard: routing, messages, the mesh, multi-shard commands, upkeep. Its core does no I/O.
+pub mod shard;
+/// Connections, sessions, listeners, start and stop.
+pub mod server;

@@ -1,0 +1,4 @@
+//! Bytes to requests and replies to bytes. Never: I/O, engine, clock.
+
+pub mod args;
+pub mod resp;
