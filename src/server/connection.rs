@@ -3,6 +3,7 @@
 //! Replies leave in the order of the requests although commands of other shards come back later: while one is outstanding, later replies wait in slots
 //! behind it. No I/O here; the worker moves the bytes.
 
+use crate::command::table::Command;
 use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::resp::{Parser, Protocol, Reply};
@@ -199,10 +200,8 @@ pub struct Session {
     pub created_ms: i64,
     /// See `created_ms`.
     pub last_command_ms: i64,
-    /// Index in the command table of the last command.
-    pub last_command: Option<usize>,
-    /// Its subcommand, if it has some.
-    pub last_subcommand: String,
+    /// The last command.
+    pub last_command: Option<&'static Command>,
     /// Commands executed.
     pub commands: u64,
 }
@@ -212,8 +211,13 @@ pub struct Session {
 pub enum Hold {
     /// An operation on several shards that later commands must not overtake.
     Operation,
-    /// DEBUG SLEEP until this Unix time in milliseconds.
-    Until(i64),
+    /// DEBUG SLEEP.
+    Sleep {
+        /// Until this Unix time in milliseconds.
+        until_ms: i64,
+        /// The place of its reply.
+        place: u32,
+    },
     /// CLIENT PAUSE.
     Pause,
 }

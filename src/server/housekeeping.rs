@@ -27,8 +27,9 @@ impl Service {
         for index in from..(from + CONNECTIONS_PER_ROUND).min(count) {
             let Some(connection) = self.connection_at(index) else { continue };
             bytes += connection.input_bytes() + connection.output_bytes();
-            if let Some(Hold::Until(until_ms)) = connection.hold {
+            if let Some(Hold::Sleep { until_ms, place }) = connection.hold {
                 if until_ms <= now_ms {
+                    connection.replies.fill(place, b"+OK\r\n", &[]);
                     connection.hold = None;
                     connection.stalled = true;
                     self.list(index);

@@ -2,8 +2,9 @@
 
 use super::connection::Hold;
 use super::server_operation::ServerOperation;
-use super::service::Service;
-use crate::command::gather::Gather;
+use super::service::{Service, row_of};
+use crate::command::gather;
+use crate::command::lcs::Lcs;
 use crate::command::table::{self, Command};
 use crate::command::transfer::Transfer;
 use crate::command::{self, CommandError, Merge, Split, cursor};
@@ -12,8 +13,8 @@ use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
-use crate::shard::message::{Message, ReplyTo};
-use crate::shard::operation::{Envelope, KeyOutcome, Operation, OwnedKey, Progress, Step};
+use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::operation::{Envelope, Gather, KeyOutcome, Operation, OwnedKey, Progress, Step};
 use crate::shard::slots;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -103,14 +104,22 @@ impl Service {
             self.metrics.hops_sent += 1;
             return;
         }
-        let mut message = Message::new(shard);
-        message.push_words(&header, words.iter().copied());
+        let reply = self.run_words(&header, words);
+        self.operation_reply(id, part, &reply.bytes, &reply.large);
+    }
+
+    /// Runs a command made of words on this shard.
+    fn run_words(&mut self, header: &RequestHeader, words: &[&[u8]]) -> Reply {
+        let mut message = Message::new(self.shard.id);
+        message.push_words(header, words.iter().copied());
         let view = message.request(0, 0).expect("it was just put there");
         let mut ranges = Vec::new();
         let mut reply = Reply::new(header.protocol);
         let touch = if header.no_touch { Touch::No } else { Touch::Yes };
-        self.shard.execute(row, message.args(&view, &mut ranges), header.db as usize, touch, None, &mut reply);
-        self.operation_reply(id, part, &reply.bytes, &reply.large);
+        let args = message.args(&view, &mut ranges);
+        let row = row_of(header.command, &args);
+        self.shard.execute(row, args, header.db as usize, touch, None, &mut reply);
+        reply
     }
 
     fn send_steps(&mut self, id: u32, steps: Vec<Step>) {
@@ -242,13 +251,21 @@ impl Service {
                 let Some(connection) = self.connection_at(index) else { return };
                 let db = connection.session.db;
                 let reply = Reply::new(connection.replies.protocol());
-                match Gather::parse(row.name, &args) {
+                let key = |position: usize| (owner(position), OwnedKey { db, bytes: args.get(position).into() });
+                // BITOP operation destination source ...; LCS source source.
+                let (gather, sources) = if row.name == "bitop" {
+                    let gather = gather::parse_bitop(&args).map(|operation| {
+                        let (shard, destination) = key(2);
+                        Gather::Bitop(operation, shard, destination)
+                    });
+                    (gather, 3..args.len())
+                } else {
+                    (Lcs::parse(&args).map(Gather::Lcs), 1..3)
+                };
+                match gather {
                     Err(error) => self.refuse_error(index, muted, &error),
                     Ok(gather) => {
-                        let key = |position: usize| (owner(position), OwnedKey { db, bytes: args.get(position).into() });
-                        let sources = gather.sources(args.len()).map(key).collect();
-                        let destination = gather.destination().map(key);
-                        let (operation, steps) = Operation::gather(gather, sources, destination, reply);
+                        let (operation, steps) = Operation::gather(gather, sources.map(key).collect(), reply);
                         self.begin_steps(index, operation, steps, muted);
                     }
                 }
@@ -264,8 +281,7 @@ impl Service {
 
     fn split_all_or_nothing(&mut self, index: u32, row: &'static Command, args: &Args<'_>, muted: bool) {
         if args.len() % 2 == 0 {
-            let text = command::wrong_arity_text(row);
-            return self.refuse(index, muted, &text);
+            return self.refuse_error(index, muted, &CommandError::arity(row.name));
         }
         let shards = self.shards();
         let exists = table::lookup(b"exists").expect("EXISTS is in the table");
@@ -351,7 +367,15 @@ impl Service {
             self.metrics.hops_sent += 1;
             return;
         }
-        self.run_here(&header, &words);
+        let place = match reply_to {
+            ReplyTo::Connection { place, .. } => place,
+            ReplyTo::Operation { .. } => unreachable!("it was made above"),
+        };
+        let reply = self.run_words(&header, &words);
+        if let Some(connection) = self.connection_at(index) {
+            connection.replies.fill(place, &reply.bytes, &reply.large);
+            self.list(index);
+        }
     }
 
     /// RANDOMKEY asks the shards one after the other, beginning with a random one, until one has a key: that is a random key only when shards hold

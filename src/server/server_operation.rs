@@ -4,7 +4,6 @@ use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
 use super::snapshot::ShardSnapshot;
-use crate::command::table::COMMANDS;
 use crate::config::Config;
 use crate::engine::Touch;
 use crate::net::Token;
@@ -52,8 +51,6 @@ pub struct Kill {
 /// What is asked about one key.
 #[derive(Debug, Clone, Copy)]
 pub enum KeyQuestion {
-    /// MEMORY USAGE.
-    Bytes,
     /// DEBUG OBJECT.
     Object,
 }
@@ -99,8 +96,6 @@ pub enum Answer {
     Clients(Vec<(u64, String)>),
     /// How many were killed.
     Killed(usize),
-    /// MEMORY USAGE.
-    Bytes(Option<usize>),
     /// DEBUG OBJECT.
     Object(Option<String>),
 }
@@ -122,8 +117,6 @@ pub enum Finish {
     MemoryStats,
     /// MEMORY DOCTOR.
     MemoryDoctor,
-    /// MEMORY USAGE.
-    MemoryUsage,
     /// DEBUG OBJECT.
     DebugObject,
 }
@@ -173,7 +166,8 @@ impl Service {
     pub(super) fn ask_all(&mut self, index: u32, call: Call, finish: Finish, muted: bool) {
         let operation = ServerOperation { left: self.shards(), answers: Vec::new(), finish };
         let Some(id) = self.begin(index, Work::Server(operation), true, muted) else { return };
-        for shard in (0..self.shards()).filter(|&shard| shard != self.shard.id) {
+        let own = self.shard.id;
+        for shard in (0..self.shards()).filter(|&shard| shard != own) {
             self.send_question(shard, id, call.clone());
         }
         let answer = self.answer(call);
@@ -262,7 +256,6 @@ impl Service {
                 let key = self.shard.engine.key(db, &key);
                 let item = self.shard.engine.find(&key, Touch::No);
                 match question {
-                    KeyQuestion::Bytes => Answer::Bytes(item.map(|item| self.shard.engine.bytes(item))),
                     KeyQuestion::Object => Answer::Object(item.map(|item| self.object_text(item))),
                 }
             }
@@ -342,10 +335,6 @@ impl Service {
                 let text = self.memory_advice(&snapshots(answers));
                 reply.verbatim("txt", text.as_bytes());
             }
-            Finish::MemoryUsage => match answers.pop() {
-                Some(Answer::Bytes(Some(bytes))) => reply.integer(bytes as i64),
-                _ => reply.null(),
-            },
             Finish::DebugObject => match answers.pop() {
                 Some(Answer::Object(Some(text))) => reply.simple(&text),
                 _ => reply.error("ERR no such key"),
@@ -399,10 +388,7 @@ fn line(connection: &Connection, now_ms: i64) -> String {
         connection.replies.ready_bytes(),
         usize::from(connection.sending_bytes > 0),
         size_of::<Connection>() + input + output,
-        session.last_command.map_or_else(|| "NULL".to_string(), |command| {
-            let name = COMMANDS[command].name;
-            if session.last_subcommand.is_empty() { name.into() } else { format!("{name}|{}", session.last_subcommand) }
-        }),
+        session.last_command.map_or("NULL", |row| row.name),
         if connection.replies.protocol() == Protocol::Resp3 { 3 } else { 2 },
         text(&session.library[0]),
         text(&session.library[1]),

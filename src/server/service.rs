@@ -8,7 +8,7 @@ use super::batch::{Batch, Request};
 use super::connection::{Connection, Hold, Peer, ReplyMode, Session, State};
 use super::shared::Shared;
 use crate::command::table::{self, COMMANDS, Command, flags};
-use crate::command::{self, Route, Run, Split};
+use crate::command::{self, Route, Run, ServerCommand, Split};
 use crate::config::Config;
 use crate::engine::Touch;
 use crate::large::LargeBytes;
@@ -75,6 +75,11 @@ pub struct Service {
     places: Vec<Place>,
     places_free: Vec<u32>,
     buffers_spare: Vec<Vec<u8>>,
+    /// Where the next round of housekeeping begins, and the buffers' bytes seen in this one.
+    pub(super) next_round: u32,
+    /// See `next_round`.
+    pub(super) round_bytes: usize,
+    random: u64,
     scratch_reply: Reply,
     scratch_ranges: Vec<Range>,
     scratch_hashes: Vec<Option<u64>>,
@@ -82,10 +87,25 @@ pub struct Service {
     pub now_ms: i64,
 }
 
-/// The index of a row in the table, as messages name it.
+/// The index of a row in the table, of its container's row for a subcommand, as messages name it.
+#[inline]
 pub fn command_index(command: &'static Command) -> u16 {
-    let offset = std::ptr::from_ref(command) as usize - COMMANDS.as_ptr() as usize;
-    (offset / size_of::<Command>()) as u16
+    let offset = (std::ptr::from_ref(command) as usize).wrapping_sub(COMMANDS.as_ptr() as usize);
+    if offset < size_of_val(COMMANDS) {
+        return (offset / size_of::<Command>()) as u16;
+    }
+    let container = command.name.split('|').next().unwrap_or_default();
+    command_index(table::lookup(container.as_bytes()).expect("a subcommand has a container in the table"))
+}
+
+/// The row that a message names.
+#[inline]
+pub(super) fn row_of(index: u16, args: &Args<'_>) -> &'static Command {
+    let row = &COMMANDS[usize::from(index)];
+    if row.subcommands.is_empty() {
+        return row;
+    }
+    row.subcommand(args.get(1)).expect("the sender has resolved it")
 }
 
 impl Service {
@@ -106,6 +126,9 @@ impl Service {
             places: Vec::new(),
             places_free: Vec::new(),
             buffers_spare: Vec::new(),
+            next_round: 0,
+            round_bytes: 0,
+            random: 0x9e37_79b9_7f4a_7c15,
             scratch_reply: Reply::default(),
             scratch_ranges: Vec::new(),
             scratch_hashes: Vec::new(),
@@ -155,7 +178,6 @@ impl Service {
                 created_ms: self.now_ms,
                 last_command_ms: self.now_ms,
                 last_command: None,
-                last_subcommand: String::new(),
                 commands: 0,
             },
             parser,
@@ -199,6 +221,19 @@ impl Service {
     /// The places of all connections.
     pub fn indexes(&self) -> impl Iterator<Item = u32> + use<> {
         0..self.places.len() as u32
+    }
+
+    /// Places for connections, in use or not.
+    pub(super) fn places_count(&self) -> u32 {
+        self.places.len() as u32
+    }
+
+    /// A random number below `limit` (xorshift64*).
+    pub(super) fn random_below(&mut self, limit: usize) -> usize {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
     }
 
     /// Lets a connection go whose buffers the kernel no longer holds.
@@ -477,21 +512,17 @@ impl Service {
         }
         let muted = session.reply_mode != ReplyMode::On;
         let Some(row) = known.command else {
-            let text = command::unknown_command_text(&args);
-            return self.refuse(index, muted, &text);
+            let error = table::resolve(&args).err().expect("it was not resolved a moment ago");
+            return self.refuse(index, muted, error.text());
         };
         let command = command_index(row);
-        session.last_command = Some(usize::from(command));
-        if !row.arity_fits(args.len()) {
-            let text = command::wrong_arity_text(row);
-            return self.refuse(index, muted, &text);
-        }
+        session.last_command = Some(row);
         if !session.authenticated && row.flags & flags::NO_AUTH == 0 {
             return self.refuse(index, muted, "NOAUTH Authentication required.");
         }
         if let Some(pause) = pause {
             let stops = !pause.writes_only || row.flags & flags::WRITE != 0;
-            if stops && row.run_is_paused() {
+            if stops && !matches!(row.run, Run::Server(ServerCommand::Client)) {
                 connection.hold = Some(Hold::Pause);
                 connection.deferred.extend_from_slice(&args.buffer[..known.len]);
                 return;
@@ -594,7 +625,7 @@ impl Service {
     /// Whether all keys of a request belong to the shard that owns the first.
     fn one_owner(&self, row: &'static Command, args: &Args<'_>, first: usize) -> bool {
         let shards = self.shards();
-        command::key_positions(row, args).all(|position| slots::owner(args.get(position), shards) == first)
+        command::key_positions(row, args.len()).all(|position| slots::owner(args.get(position), shards) == first)
     }
 
     /// Writes an error of the service itself.
@@ -671,11 +702,11 @@ impl Service {
         let mut at = (0, 0);
         let mut number = 0;
         while let Some(view) = message.request(at.0, at.1) {
-            let row = &COMMANDS[usize::from(view.header.command)];
             let header = view.header;
             let touch = if header.no_touch { Touch::No } else { Touch::Yes };
             reply.protocol = header.protocol;
             let args = message.args(&view, &mut ranges);
+            let row = row_of(header.command, &args);
             self.shard.execute(row, args, header.db as usize, touch, hashes[number], &mut reply);
             self.metrics.hops_received += 1;
             self.outgoing[from].push_response(header.reply_to, &reply);
@@ -728,7 +759,7 @@ impl Service {
 /// Looks a request's command up, finds the owner of its first key, and prefetches it if that is this shard.
 #[inline]
 fn know(shard: &Shard, shards: usize, args: &Args<'_>, len: usize) -> Known {
-    let command = table::lookup(args.get(0));
+    let command = table::resolve(args).ok();
     let mut known = Known { command, hash: None, owner: shard.id, len };
     if let Some(command) = command {
         let first = usize::try_from(command.first_key).unwrap_or(0);

@@ -406,7 +406,6 @@ impl Worker {
                 break;
             }
         }
-        self.service.unfinished_report();
     }
 
     /// Reads no more from anybody.
@@ -414,7 +413,8 @@ impl Worker {
         for index in self.service.indexes() {
             let Some(connection) = self.service.connection_at(index) else { continue };
             connection.ended = true;
-            if matches!(connection.hold, Some(Hold::Until(_))) {
+            if let Some(Hold::Sleep { place, .. }) = connection.hold {
+                connection.replies.fill(place, b"+OK\r\n", &[]);
                 connection.hold = None;
             }
             if connection.receiving && !connection.receive_cancelled {

@@ -154,7 +154,7 @@ impl Message {
     }
 
     /// Adds a whole request as it was received: its bytes with its ranges.
-    pub fn push_request(&mut self, header: &RequestHeader, mut args: Args<'_>, bytes: usize) {
+    pub fn push_request(&mut self, header: &RequestHeader, args: Args<'_>, bytes: usize) {
         let large_count = args.large.iter().filter(|large| large.is_some()).count();
         assert!(large_count == args.large.len(), "no large argument was taken before the hop");
         self.put_request_header(header, args.len(), bytes, large_count);

@@ -18,6 +18,8 @@ use crate::protocol::resp::Reply;
 pub struct Shard {
     /// Its number.
     pub id: usize,
+    /// Of how many.
+    pub count: usize,
     /// Its data.
     pub engine: Engine,
     /// What commands count.
@@ -46,7 +48,8 @@ impl Shard {
             settings: &self.settings,
             stats: &mut self.stats,
             touch,
-            first_key_hash,
+            known_hash: first_key_hash.map(|hash| (command.first_key as usize, hash)),
+            shard: (self.id, self.count),
         };
         command::execute(command, &mut context);
     }

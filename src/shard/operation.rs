@@ -5,10 +5,12 @@
 
 use super::Shard;
 use crate::command::CommandError;
-use crate::command::gather::Gather;
+use crate::command::gather::{self, BitOperation, MadeString};
+use crate::command::lcs::Lcs;
 use crate::command::table::Command;
 use crate::command::transfer::{Portable, Transfer};
-use crate::engine::{Key, OutOfMemory, Touch};
+use crate::engine::{Key, Touch};
+use crate::limits::STRING_BYTES_MAX;
 use crate::large::LargeBytes;
 use crate::protocol::resp::Reply;
 use std::any::Any;
@@ -58,8 +60,8 @@ pub enum KeyWork {
     RemoveSource(OwnedKey, Transfer),
     /// The value, for a command that combines several.
     Read(OwnedKey),
-    /// The result of such a command; None deletes the key.
-    Store(OwnedKey, Option<Vec<u8>>),
+    /// The result of BITOP.
+    Store(OwnedKey, MadeString),
 }
 
 /// What came of a step.
@@ -69,6 +71,8 @@ pub enum KeyOutcome {
     Value(Result<Option<Portable>, CommandError>),
     /// Whether something was stored.
     Stored(Result<bool, CommandError>),
+    /// The length of what was stored.
+    Length(Result<i64, CommandError>),
 }
 
 impl Shard {
@@ -91,21 +95,17 @@ impl Shard {
             }
             KeyWork::Read(owned) => {
                 let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
-                let value = self.engine.find(&key, Touch::Yes).map(|item| Portable::from_item(&self.engine, item));
-                self.stats.count_read(value.is_some());
-                KeyOutcome::Value(Ok(value))
+                KeyOutcome::Value(gather::fetch(&mut self.engine, &mut self.stats, Touch::Yes, &key))
             }
-            KeyWork::Store(owned, value) => {
+            KeyWork::Store(owned, made) => {
                 let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
-                let stored = Gather::store(&mut self.engine, &mut self.stats, &key, value);
-                KeyOutcome::Stored(stored.map(|()| true).map_err(|OutOfMemory| CommandError::OutOfMemory))
+                KeyOutcome::Length(gather::store_bits(&mut self.engine, &mut self.stats, &key, made))
             }
         }
     }
 }
 
 /// A step of an operation, to be sent to a shard.
-#[derive(Debug)]
 pub enum Step {
     /// A command made of these words.
     Command {
@@ -126,7 +126,6 @@ pub enum Step {
 }
 
 /// What an operation wants after it was told of an outcome.
-#[derive(Debug)]
 pub enum Progress {
     /// More outcomes.
     Waiting,
@@ -173,12 +172,19 @@ struct TransferState {
     stored: bool,
 }
 
+/// A command that combines values.
+#[derive(Debug)]
+pub enum Gather {
+    /// BITOP, and where its result goes.
+    Bitop(BitOperation, usize, OwnedKey),
+    /// LCS.
+    Lcs(Lcs),
+}
+
 struct GatherState {
     gather: Gather,
     values: Vec<Option<Portable>>,
-    /// Where the result goes, if it is stored.
-    destination: Option<(usize, OwnedKey)>,
-    written: bool,
+    combined: bool,
     reply: Reply,
 }
 
@@ -232,11 +238,10 @@ impl Operation {
     pub fn gather(
         gather: Gather,
         sources: Vec<(usize, OwnedKey)>,
-        destination: Option<(usize, OwnedKey)>,
         reply: Reply,
     ) -> (Operation, Vec<Step>) {
         let values = sources.iter().map(|_| None).collect();
-        let state = GatherState { gather, values, destination, written: false, reply };
+        let state = GatherState { gather, values, combined: false, reply };
         let steps: Vec<Step> = sources
             .into_iter()
             .map(|(shard, key)| Step::Key { shard, work: KeyWork::Read(key) })
@@ -293,7 +298,10 @@ impl Operation {
     pub fn take_outcome(&mut self, part: u32, outcome: KeyOutcome) -> Progress {
         self.left -= 1;
         let next = match (&mut self.kind, outcome) {
-            (_, KeyOutcome::Value(Err(error)) | KeyOutcome::Stored(Err(error))) => {
+            (
+                _,
+                KeyOutcome::Value(Err(error)) | KeyOutcome::Stored(Err(error)) | KeyOutcome::Length(Err(error)),
+            ) => {
                 self.error.get_or_insert_with(|| format!("-{}\r\n", error.text()).into_bytes());
                 None
             }
@@ -314,7 +322,10 @@ impl Operation {
                 state.values[part as usize] = value;
                 None
             }
-            (Kind::Gather(_), KeyOutcome::Stored(Ok(_))) => None,
+            (Kind::Gather(state), KeyOutcome::Length(Ok(length))) => {
+                state.reply.integer(length);
+                None
+            }
             _ => unreachable!("only transfers and gatherings work on keys"),
         };
         if let Some(step) = next {
@@ -328,16 +339,15 @@ impl Operation {
             return Progress::Done;
         }
         if let Kind::Gather(state) = &mut self.kind {
-            if !state.written {
-                state.written = true;
-                let result = state.gather.combine(&state.values, &mut state.reply);
-                match (result, state.destination.take()) {
-                    (Err(error), _) => self.error = Some(format!("-{}\r\n", error.text()).into_bytes()),
-                    (Ok(value), Some((shard, key))) => {
+            if !state.combined {
+                state.combined = true;
+                match state.combine() {
+                    Err(error) => self.error = Some(format!("-{}\r\n", error.text()).into_bytes()),
+                    Ok(None) => {}
+                    Ok(Some(step)) => {
                         self.left = 1;
-                        return Progress::Next(vec![Step::Key { shard, work: KeyWork::Store(key, value) }]);
+                        return Progress::Next(vec![step]);
                     }
-                    (Ok(_), None) => {}
                 }
             }
         }
@@ -373,6 +383,24 @@ impl Operation {
             Kind::AllOrNothing { found, .. } => reply.integer(i64::from(!found)),
             Kind::Transfer(state) => state.transfer.reply(reply, state.stored),
             Kind::Gather(state) => append(reply, &state.reply),
+        }
+    }
+}
+
+impl GatherState {
+    /// Combines the values; a result that is stored elsewhere is a step, any other is in the reply.
+    fn combine(&mut self) -> Result<Option<Step>, CommandError> {
+        let values: Vec<_> = self.values.iter().map(|value| value.as_ref().map(Portable::string)).collect();
+        let sources: Vec<&[u8]> = values.iter().map(|value| value.as_deref().unwrap_or(&[])).collect();
+        match &self.gather {
+            Gather::Bitop(operation, shard, destination) => {
+                let made = gather::bitop(*operation, &sources)?;
+                Ok(Some(Step::Key { shard: *shard, work: KeyWork::Store(destination.clone(), made) }))
+            }
+            Gather::Lcs(lcs) => {
+                lcs.run(sources[0], sources[1], STRING_BYTES_MAX, &mut self.reply)?;
+                Ok(None)
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::protocol::resp::Reply;
 pub(super) enum Answered {
     /// The reply is written.
     Now,
+    /// The reply's place is reserved.
+    Later,
     /// Every shard is asked; the reply comes later.
     AskAll(Call, Finish),
     /// One shard is asked.
@@ -24,16 +26,6 @@ pub(super) enum Answered {
 
 /// An error reply's text, or how the command was answered.
 pub(super) type Outcome = Result<Answered, String>;
-
-/// Texts of Redis used by several commands.
-pub(super) fn unknown_subcommand(container: &str, word: &[u8]) -> String {
-    let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-    format!("ERR unknown subcommand '{word}'. Try {} HELP.", container.to_uppercase())
-}
-
-pub(super) fn wrong_arity(container: &str, subcommand: &str) -> String {
-    format!("ERR wrong number of arguments for '{container}|{subcommand}' command")
-}
 
 /// Writes the lines of a HELP subcommand as Redis does.
 pub(super) fn help(reply: &mut Reply, container: &str, lines: &[&str]) {
@@ -53,7 +45,7 @@ pub(super) fn lower(word: &[u8]) -> String {
 
 /// A number argument as Redis reads it.
 pub(super) fn integer(word: &[u8]) -> Option<i64> {
-    crate::command::number::parse_integer(word)
+    crate::command::number::parse_i64(word)
 }
 
 impl Service {
@@ -71,11 +63,12 @@ impl Service {
             ServerCommand::Config => self.config_command(&args, &mut reply),
             ServerCommand::Debug => self.debug(index, &args, &mut reply),
             ServerCommand::Info => self.info(&args),
-            ServerCommand::Memory => self.memory(index, &args, &mut reply),
+            ServerCommand::Memory => self.memory(&args, &mut reply),
             ServerCommand::Shutdown => self.shutdown(&args),
         };
         match outcome {
             Err(text) => self.refuse(index, muted, &text),
+            Ok(Answered::Later) => {}
             Ok(Answered::Now) => {
                 // CLIENT REPLY ON is answered although the connection was mute a moment ago, and OFF is not.
                 let Some(connection) = self.connection_at(index) else { return };

@@ -3,7 +3,7 @@
 use super::super::connection::{ReplyMode, State};
 use super::super::service::Service;
 use super::{Answered, Outcome};
-use crate::command::connection::select_index;
+use crate::command::databases::database_index;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
 
@@ -121,7 +121,7 @@ impl Service {
     }
 
     pub(super) fn select(&mut self, index: u32, args: &Args<'_>, reply: &mut Reply) -> Outcome {
-        let db = select_index(args.get(1), self.shard.engine.databases()).map_err(|error| error.text().to_string())?;
+        let db = database_index(args.get(1), self.shard.engine.databases()).map_err(|error| error.text().to_string())?;
         if let Some(connection) = self.connection_at(index) {
             connection.session.db = db;
         }
