@@ -115,10 +115,9 @@ impl Replies {
         self.out.bytes.len()
     }
 
-    /// Takes what is ready, leaving `buffer` to write the next replies to.
-    pub fn take_ready(&mut self, mut buffer: Vec<u8>) -> (Vec<u8>, Vec<(usize, LargeBytes)>) {
-        buffer.clear();
-        (std::mem::replace(&mut self.out.bytes, buffer), std::mem::take(&mut self.out.large))
+    /// Takes what is ready, with the buffer it was written to.
+    pub fn take_ready(&mut self) -> (Vec<u8>, Vec<(usize, LargeBytes)>) {
+        (std::mem::take(&mut self.out.bytes), std::mem::take(&mut self.out.large))
     }
 
     /// Gives up the buffer that replies are written to, when nothing is in it.
@@ -308,16 +307,16 @@ mod tests {
         let fifth = replies.reserve(false);
         let sixth = replies.reserve(true);
         write(&mut replies, "7");
-        assert_eq!(replies.take_ready(Vec::new()).0, b"1");
+        assert_eq!(replies.take_ready().0, b"1");
         replies.fill(fifth, b"5", &[]);
         assert!(!replies.is_ready());
         replies.fill(second, b"2", &[]);
-        assert_eq!(replies.take_ready(Vec::new()).0, b"2345");
+        assert_eq!(replies.take_ready().0, b"2345");
         replies.fill(sixth, b"6", &[]);
-        assert_eq!(replies.take_ready(Vec::new()).0, b"7", "a muted reply takes its place and no bytes");
+        assert_eq!(replies.take_ready().0, b"7", "a muted reply takes its place and no bytes");
         assert_eq!(replies.waiting(), 0);
         write(&mut replies, "8");
-        assert_eq!(replies.take_ready(Vec::new()).0, b"8");
+        assert_eq!(replies.take_ready().0, b"8");
     }
 
     #[test]
@@ -328,6 +327,6 @@ mod tests {
         assert_eq!((first, second), (u32::MAX, 0));
         replies.fill(second, b"b", &[]);
         replies.fill(first, b"a", &[]);
-        assert_eq!(replies.take_ready(Vec::new()).0, b"ab");
+        assert_eq!(replies.take_ready().0, b"ab");
     }
 }

@@ -258,13 +258,9 @@ impl Service {
         }
     }
 
-    /// A buffer for replies.
-    pub fn spare_buffer(&mut self) -> Vec<u8> {
-        self.buffers_spare.pop().unwrap_or_default()
-    }
-
     /// Keeps a buffer for reuse.
-    pub fn keep_buffer(&mut self, buffer: Vec<u8>) {
+    pub fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
         if buffer.capacity() > 0
             && buffer.capacity() <= KEPT_BUFFER_BYTES_MAX
             && self.buffers_spare.len() < KEPT_BUFFERS_MAX

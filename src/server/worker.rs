@@ -325,7 +325,7 @@ impl Worker {
         let Some(connection) = self.service.connection_at(index) else { return };
         let fd = connection.socket.as_raw_fd();
         if connection.state != State::Closed && connection.sending_bytes == 0 && connection.replies.is_ready() {
-            let (bytes, large) = connection.replies.take_ready(Vec::new());
+            let (bytes, large) = connection.replies.take_ready();
             let outgoing = Outgoing { bytes, large };
             connection.sending_bytes = outgoing.len();
             self.ring.send(fd, connection.token, outgoing);
