@@ -405,7 +405,7 @@ fn scan_visits_all_shards_and_all_keys() {
             .iter()
             .filter(|&&byte| byte == b'$')
             .count(),
-        37
+        36
     );
 }
 
