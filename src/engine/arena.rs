@@ -32,7 +32,7 @@ struct Page {
     free: u16,
     /// Place in the class's `pages`.
     class_place: u32,
-    /// Place in the arena's `expiring`, or NONE.
+    /// Place in the class's `expiring_pages`, or NONE.
     expiring_place: u32,
     /// Neighbours in the class's list of pages with room; only meaningful for a page in it.
     open_next: u32,
@@ -48,6 +48,10 @@ struct Class {
     /// Head of the list of pages with room that are not closed.
     open: u32,
     live: usize,
+    /// Pages with items that expire, in no order.
+    expiring_pages: Vec<u32>,
+    /// Items that expire.
+    expiring: usize,
 }
 
 /// See the module.
@@ -60,8 +64,6 @@ pub struct Arena {
     free_pages: Vec<u32>,
     /// Pages of no class whose memory was given back.
     released_pages: Vec<u32>,
-    /// Pages with items that expire.
-    expiring: Vec<u32>,
     bytes_live: usize,
 }
 
@@ -77,13 +79,14 @@ impl Arena {
                 Class {
                     pages: Vec::new(),
                     open: NONE,
-                    live: 0
+                    live: 0,
+                    expiring_pages: Vec::new(),
+                    expiring: 0
                 };
                 CLASSES
             ],
             free_pages: Vec::new(),
             released_pages: Vec::new(),
-            expiring: Vec::new(),
             bytes_live: 0,
         })
     }
@@ -372,23 +375,26 @@ impl Arena {
         }
         let number = Self::page_of(reference);
         let page = &mut self.pages[number as usize];
+        let class = &mut self.classes[page.class as usize];
         if let Some(after) = after {
             page.expiry_min = page.expiry_min.min(after);
         }
         match (before, after) {
             (None, Some(_)) => {
+                class.expiring += 1;
                 page.expiring += 1;
                 if page.expiring == 1 {
-                    page.expiring_place = self.expiring.len() as u32;
-                    self.expiring.push(number);
+                    page.expiring_place = class.expiring_pages.len() as u32;
+                    class.expiring_pages.push(number);
                 }
             }
             (Some(_), None) => {
+                class.expiring -= 1;
                 page.expiring -= 1;
                 if page.expiring == 0 {
                     let place = std::mem::replace(&mut page.expiring_place, NONE);
-                    self.expiring.swap_remove(place as usize);
-                    if let Some(&moved) = self.expiring.get(place as usize) {
+                    class.expiring_pages.swap_remove(place as usize);
+                    if let Some(&moved) = class.expiring_pages.get(place as usize) {
                         self.pages[moved as usize].expiring_place = place;
                     }
                 }
@@ -397,9 +403,40 @@ impl Arena {
         }
     }
 
-    /// Pages with items that expire, in no order.
-    pub fn pages_expiring(&self) -> &[u32] {
-        &self.expiring
+    /// Pages of a class with items that expire, in no order.
+    pub fn pages_expiring(&self, class: u8) -> &[u32] {
+        &self.classes[class as usize].expiring_pages
+    }
+
+    /// The class in which the `nth` of all items, ordered by class, is.
+    pub fn class_of_nth(&self, nth: usize, only_expiring: bool) -> Option<u8> {
+        let mut left = nth;
+        for (number, class) in self.classes.iter().enumerate() {
+            let items = if only_expiring {
+                class.expiring
+            } else {
+                class.live
+            };
+            if left < items {
+                return Some(number as u8);
+            }
+            left -= items;
+        }
+        None
+    }
+
+    /// Number of items, or of those that expire.
+    pub fn items(&self, only_expiring: bool) -> usize {
+        self.classes
+            .iter()
+            .map(|class| {
+                if only_expiring {
+                    class.expiring
+                } else {
+                    class.live
+                }
+            })
+            .sum()
     }
 
     /// The bound below which nothing in the page expires.
@@ -483,5 +520,13 @@ impl Arena {
     /// Bytes of slots in use.
     pub fn bytes_live(&self) -> usize {
         self.bytes_live
+    }
+
+    /// Whether the page is in its class's list of pages with items that expire.
+    #[cfg(test)]
+    pub fn lists_as_expiring(&self, page: u32) -> bool {
+        self.classes
+            .iter()
+            .any(|class| class.expiring_pages.contains(&page))
     }
 }

@@ -7,6 +7,7 @@
 
 use super::Engine;
 use super::item;
+use super::size_class::CLASSES;
 
 /// Steps that looking at a page's description costs, in eighths.
 const PAGE_EIGHTHS: usize = 2;
@@ -26,7 +27,8 @@ const UNITS_PER_INTERVAL_MS: i64 = 500;
 pub struct Sweep {
     on: bool,
     running: bool,
-    /// Place in the arena's list of pages with expiries.
+    /// The size class whose pages are being visited, and the place in its list of pages with expiries.
+    class: u8,
     place: usize,
     /// The page that is being looked into, and the next slot.
     page: Option<(u32, u16)>,
@@ -43,6 +45,7 @@ impl Default for Sweep {
         Sweep {
             on: true,
             running: false,
+            class: 0,
             place: 0,
             page: None,
             next_expiry: i64::MAX,
@@ -90,6 +93,7 @@ impl Engine {
             self.sweep.running = true;
             self.sweep.started = self.now_ms;
             self.sweep.units = 0;
+            self.sweep.class = 0;
             self.sweep.place = 0;
             self.sweep.next_expiry = i64::MAX;
         }
@@ -99,7 +103,16 @@ impl Engine {
                 eighths += 8 * self.sweep_page(page, slot, units - eighths / 8);
                 continue;
             }
-            let Some(&page) = self.arena.pages_expiring().get(self.sweep.place) else {
+            let Some(&page) = self
+                .arena
+                .pages_expiring(self.sweep.class)
+                .get(self.sweep.place)
+            else {
+                if usize::from(self.sweep.class) + 1 < CLASSES {
+                    self.sweep.class += 1;
+                    self.sweep.place = 0;
+                    continue;
+                }
                 self.end_sweep(eighths);
                 return eighths / 8 + 1;
             };
@@ -151,7 +164,12 @@ impl Engine {
         }
         self.sweep.page = None;
         // A page left without expiries has left the list, and another one has taken its place.
-        if self.arena.pages_expiring().get(self.sweep.place) == Some(&page) {
+        if self
+            .arena
+            .pages_expiring(self.sweep.class)
+            .get(self.sweep.place)
+            == Some(&page)
+        {
             self.sweep.note(self.arena.expiry_min(page));
             self.sweep.place += 1;
         }

@@ -17,7 +17,9 @@ use super::{Engine, Item, OutOfMemory};
 
 /// Evictions and moves of one write that only needs a slot, before it takes one of its own class.
 const ROUNDS_MAX: usize = 24;
-/// The same when only items with an expiry may go, and no page may be cleared.
+/// A long item takes the place of many short ones, which are assumed to be no shorter than this on average.
+const ITEM_BYTES_LOW: usize = 48;
+/// Evictions and moves when only items with an expiry may go, and no page may be cleared.
 const ROUNDS_VOLATILE_MAX: usize = 4096;
 /// Items moved in one step.
 const MOVES_PER_STEP: usize = 64;
@@ -39,19 +41,6 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn random_page(&mut self) -> Option<u32> {
-        match self.class {
-            Some(class) => {
-                let pages = self.arena.pages_of_class(class);
-                (!pages.is_empty()).then(|| pages[self.random.below(pages.len())])
-            }
-            None => {
-                let pages = self.arena.pages_len();
-                (pages > 0).then(|| self.random.below(pages as usize) as u32)
-            }
-        }
-    }
-
     /// The first item from a random slot of the page on that is accepted.
     fn item_in(&mut self, page: u32, accept: impl Fn(&[u8]) -> bool) -> Option<Item> {
         let slots = self.arena.slots_used(page);
@@ -68,44 +57,57 @@ impl View<'_> {
             })
             .map(Item)
     }
-}
 
-impl Candidates for View<'_> {
-    fn random(&mut self) -> Option<Item> {
+    /// An item every one of which is equally probable: a class by its number of items, any of its pages, any slot until one is in use. Choosing
+    /// a page first would evict a long item as often as a page of short ones, and long values would starve.
+    fn pick(&mut self, only_expiring: bool) -> Option<Item> {
+        let class = match self.class {
+            Some(class) => class,
+            None => {
+                let items = self.arena.items(only_expiring);
+                if items == 0 {
+                    return None;
+                }
+                self.arena
+                    .class_of_nth(self.random.below(items), only_expiring)?
+            }
+        };
+        let accept = |bytes: &[u8]| !only_expiring || item::expiry(bytes).is_some();
+        let mut last = None;
         for _ in 0..SLOT_TRIES_MAX {
-            let page = self.random_page()?;
+            let pages = if only_expiring {
+                self.arena.pages_expiring(class)
+            } else {
+                self.arena.pages_of_class(class)
+            };
+            if pages.is_empty() {
+                return None;
+            }
+            let page = pages[self.random.below(pages.len())];
             let slots = self.arena.slots_used(page);
-            if slots > 0
-                && let Some(reference) = self
-                    .arena
-                    .item_at(page, self.random.below(usize::from(slots)) as u16)
+            if slots == 0 {
+                continue;
+            }
+            last = Some(page);
+            let slot = self.random.below(usize::from(slots)) as u16;
+            if let Some(reference) = self.arena.item_at(page, slot)
+                && accept(self.arena.bytes(reference))
             {
                 return Some(Item(reference));
             }
         }
-        // Hardly anything is left: any item of the next page that has one.
-        let pages = self.arena.pages_len();
-        let start = self.random_page()?;
-        match self.class {
-            Some(_) => self.item_in(start, |_| true),
-            None => (start..pages)
-                .chain(0..start)
-                .find(|&page| self.arena.bytes_in_page(page) > 0)
-                .and_then(|page| self.item_in(page, |_| true)),
-        }
+        // Few slots are in use, or few items expire: any one of the page will do.
+        last.and_then(|page| self.item_in(page, accept))
+    }
+}
+
+impl Candidates for View<'_> {
+    fn random(&mut self) -> Option<Item> {
+        self.pick(false)
     }
 
     fn random_volatile(&mut self) -> Option<Item> {
-        if self.class.is_some() {
-            let page = self.random_page()?;
-            return self.item_in(page, |bytes| item::expiry(bytes).is_some());
-        }
-        let pages = self.arena.pages_expiring();
-        if pages.is_empty() {
-            return None;
-        }
-        let page = pages[self.random.below(pages.len())];
-        self.item_in(page, |bytes| item::expiry(bytes).is_some())
+        self.pick(true)
     }
 
     fn access(&self, item: Item) -> u32 {
@@ -214,12 +216,14 @@ impl Engine {
         let rounds_max = if self.evictor.only_volatile() {
             ROUNDS_VOLATILE_MAX
         } else {
-            ROUNDS_MAX
+            ROUNDS_MAX + slot_bytes(class) / ITEM_BYTES_LOW
         };
         let (needed, mut evicted) = (slot_bytes(class), 0);
         let has_pages = !self.arena.pages_of_class(class).is_empty();
         for _ in 0..rounds_max {
-            if !self.evacuate(MOVES_PER_STEP) {
+            if self.drain_step().is_some() {
+                // What was flushed goes before anything that is still there.
+            } else if !self.evacuate(MOVES_PER_STEP) {
                 if evicted >= needed && has_pages && self.evict(Some(class)).is_some() {
                     // Enough is free in other classes, but not a page's worth: one of this class makes room at once.
                 } else if let Some(bytes) = self.evict(None) {
@@ -256,6 +260,9 @@ impl Engine {
     pub(super) fn shrink_step(&mut self) -> Option<usize> {
         if self.arena.release_page() {
             return Some(40);
+        }
+        if let Some(units) = self.drain_step() {
+            return Some(units);
         }
         if self.evacuate(MOVES_PER_STEP) {
             return Some(3 * MOVES_PER_STEP);

@@ -8,7 +8,7 @@ use super::{Item, Policy};
 
 /// What a policy may look at when it chooses.
 pub trait Candidates {
-    /// A random item, the more probable the more memory it takes.
+    /// A random item; all are equally probable, whatever their size.
     fn random(&mut self) -> Option<Item>;
     /// A random item that has an expiry; None only when there is none.
     fn random_volatile(&mut self) -> Option<Item>;

@@ -113,7 +113,7 @@ mod tests {
             assert_eq!(bytes % GRANULE_BYTES, 0);
             assert!(
                 bytes <= 256 && bytes == before + 8
-                    || bytes * 100 <= before * 107
+                    || bytes * 100 <= before * 112
                     || PAGE_BYTES / bytes + 1 == PAGE_BYTES / before
             );
             let slack = PAGE_BYTES % bytes;

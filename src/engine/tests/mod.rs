@@ -84,10 +84,7 @@ pub(super) fn check(engine: &mut Engine) {
             }
         }
         assert_eq!(in_page, engine.arena.live_in_page(page));
-        assert_eq!(
-            engine.arena.pages_expiring().contains(&page),
-            expiring_in_page > 0
-        );
+        assert_eq!(engine.arena.lists_as_expiring(page), expiring_in_page > 0);
         expiring += expiring_in_page;
     }
     assert_eq!(live, engine.arena.bytes_live());
