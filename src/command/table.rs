@@ -1,6 +1,6 @@
 //! The command table: its form, look-up by name, and the checks that come before a command runs. The rows are in [`super::rows`].
 //!
-//! Look-up is a hash of the name's length and first bytes into an index made at compile time, and one comparison in any case of letters.
+//! Look-up folds the name into one number, which an index made at compile time leads from to the row: no loop over bytes.
 
 use super::docs::Argument;
 use super::{CommandError, Handler, Route, Run, ServerCommand};
@@ -356,36 +356,85 @@ impl Command {
 }
 
 /// Places of the index: a power of two several times the number of rows, so that most names are found at once.
-const INDEX_SIZE: usize = 512;
-/// The mark of a free place.
+const INDEX_SIZE: usize = 256;
+/// The row number of a free place.
 const FREE: u8 = u8::MAX;
-/// Row numbers by hash; the next places are tried when one is taken.
-static INDEX: [u8; INDEX_SIZE] = build_index();
 
-/// A hash of a name of 1 byte and more that is the same for upper and lower case.
-#[inline]
-const fn hash(name: &[u8]) -> usize {
-    let len = name.len();
-    // Five bytes tell names apart well: the first, the last, and three between.
-    let word = (name[0] as u64 | 0x20)
-        | (name[len - 1] as u64 | 0x20) << 8
-        | (name[len / 2] as u64 | 0x20) << 16
-        | (name[len / 4] as u64 | 0x20) << 24
-        | (name[len * 3 / 4] as u64 | 0x20) << 32
-        | (len as u64) << 40;
-    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize
+/// A place of the index.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The name, or its first bytes; see [`fold`].
+    folded: u64,
+    /// The name's length.
+    len: usize,
+    /// The row's number.
+    row: u8,
 }
 
-const fn build_index() -> [u8; INDEX_SIZE] {
-    assert!(COMMANDS.len() < FREE as usize && COMMANDS.len() * 4 < INDEX_SIZE);
-    let mut index = [FREE; INDEX_SIZE];
+/// The rows by hash; the next place is tried when one is taken.
+static INDEX: [Place; INDEX_SIZE] = build_index();
+
+/// The bit that tells lower case from upper case, in each byte.
+const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
+
+/// A name of at most 8 bytes as a whole, or the first 8 of a longer one, as a number that is the same for upper and lower case. Two names of one length
+/// up to 8, one of them a row's and therefore nothing but letters, have the same number only if they are the same in some case.
+#[inline]
+const fn fold(name: &[u8]) -> u64 {
+    let number = if let Some(first) = name.first_chunk::<8>() {
+        u64::from_le_bytes(*first)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        // The two may overlap: no byte is left out, and no loop is needed.
+        u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32
+    } else if let (Some(first), Some(last)) = (name.first(), name.last()) {
+        *first as u64 | (name[name.len() / 2] as u64) << 8 | (*last as u64) << 16
+    } else {
+        0
+    };
+    number | LOWER_CASE
+}
+
+/// Where to begin to look for a name.
+#[inline]
+const fn place_of(folded: u64, len: usize) -> usize {
+    (folded
+        .wrapping_add(len as u64)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        >> (64 - INDEX_SIZE.trailing_zeros())) as usize
+}
+
+const fn build_index() -> [Place; INDEX_SIZE] {
+    assert!(COMMANDS.len() < FREE as usize && COMMANDS.len() * 3 < INDEX_SIZE);
+    let mut index = [Place {
+        folded: 0,
+        len: 0,
+        row: FREE,
+    }; INDEX_SIZE];
     let mut row = 0;
     while row < COMMANDS.len() {
-        let mut place = hash(COMMANDS[row].name.as_bytes());
-        while index[place] != FREE {
+        let name = COMMANDS[row].name.as_bytes();
+        let mut letter = 0;
+        while letter < name.len() {
+            assert!(
+                name[letter].is_ascii_lowercase() || name.len() > 8,
+                "see fold"
+            );
+            letter += 1;
+        }
+        let folded = fold(name);
+        let mut place = place_of(folded, name.len());
+        while index[place].row != FREE {
+            assert!(
+                index[place].folded != folded || index[place].len != name.len(),
+                "two names look the same"
+            );
             place = (place + 1) % INDEX_SIZE;
         }
-        index[place] = row as u8;
+        index[place] = Place {
+            folded,
+            len: name.len(),
+            row: row as u8,
+        };
         row += 1;
     }
     index
@@ -394,20 +443,19 @@ const fn build_index() -> [u8; INDEX_SIZE] {
 /// Finds a row by name, in any case.
 #[inline]
 pub fn lookup(name: &[u8]) -> Option<&'static Command> {
-    if name.is_empty() {
-        return None;
-    }
-    let mut place = hash(name);
+    let folded = fold(name);
+    let mut number = place_of(folded, name.len());
     loop {
-        let row = INDEX[place];
-        if row == FREE {
+        let place = &INDEX[number];
+        if place.row == FREE {
             return None;
         }
-        let command = &COMMANDS[row as usize];
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
-            return Some(command);
+        if place.folded == folded && place.len == name.len() {
+            let command = &COMMANDS[place.row as usize];
+            let same = name.len() <= 8 || command.name.as_bytes().eq_ignore_ascii_case(name);
+            return same.then_some(command);
         }
-        place = (place + 1) % INDEX_SIZE;
+        number = (number + 1) % INDEX_SIZE;
     }
 }
 
