@@ -100,9 +100,12 @@ impl Shard {
         let args = request.args();
         match resolve(&args) {
             Err(error) => reply.error(error.text()),
-            Ok(command) => execute(
-                command,
-                &mut Context {
+            Ok(command) => {
+                // As the batch's prefetch does: the first key's hash is known already.
+                let first = key_positions(command, args.len()).next();
+                let known_hash =
+                    first.map(|index| (index, self.engine.key(0, args.get(index)).hash));
+                let mut context = Context {
                     engine: &mut self.engine,
                     db: 0,
                     args,
@@ -110,10 +113,11 @@ impl Shard {
                     settings: &self.settings,
                     stats: &mut self.stats,
                     touch: Touch::Yes,
-                    known_hash: None,
+                    known_hash,
                     shard: self.shard,
-                },
-            ),
+                };
+                execute(command, &mut context);
+            }
         }
         flat(&reply)
     }
