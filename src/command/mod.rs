@@ -20,6 +20,7 @@ pub mod key_positions;
 pub mod keys;
 pub mod lcs;
 pub mod long_double;
+pub mod lookup;
 pub mod multi_key;
 pub mod number;
 pub mod object;

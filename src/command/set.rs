@@ -103,7 +103,9 @@ impl Options {
             };
             if let Some((seconds, absolute)) = time {
                 i += 1;
-                if !unset || i == args.len() {
+                // The same option may be said again, and the last one counts.
+                let again = matches!(options.expiry, ExpiryOption::Time { seconds: s, absolute: a, .. } if (s, a) == (seconds, absolute));
+                if !(unset || again) || i == args.len() {
                     return Err(CommandError::Syntax);
                 }
                 options.expiry = ExpiryOption::Time {

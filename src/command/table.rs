@@ -1,11 +1,9 @@
-//! The command table: its form, look-up by name, and the checks that come before a command runs. The rows are in [`super::rows`].
-//!
-//! Look-up is a hash of the name's length and first bytes into an index made at compile time, and one comparison in any case of letters.
+//! The form of the command table's rows, and what follows from a row alone. The rows are in [`super::rows`], the look-up in [`super::lookup`].
 
 use super::docs::Argument;
-use super::{CommandError, Handler, Route, Run, ServerCommand};
-use crate::protocol::args::Args;
+use super::{Handler, Route, Run, ServerCommand};
 
+pub use super::lookup::{lookup, resolve};
 pub use super::rows::COMMANDS;
 
 /// One row.
@@ -353,126 +351,4 @@ impl Command {
             .iter()
             .find(|row| row.name.as_bytes()[prefix..].eq_ignore_ascii_case(name))
     }
-}
-
-/// Places of the index: a power of two several times the number of rows, so that most names are found at once.
-const INDEX_SIZE: usize = 512;
-/// The mark of a free place.
-const FREE: u8 = u8::MAX;
-/// Row numbers by hash; the next places are tried when one is taken.
-static INDEX: [u8; INDEX_SIZE] = build_index();
-
-/// A hash of a name of 1 byte and more that is the same for upper and lower case.
-#[inline]
-const fn hash(name: &[u8]) -> usize {
-    let len = name.len();
-    // Five bytes tell names apart well: the first, the last, and three between.
-    let word = (name[0] as u64 | 0x20)
-        | (name[len - 1] as u64 | 0x20) << 8
-        | (name[len / 2] as u64 | 0x20) << 16
-        | (name[len / 4] as u64 | 0x20) << 24
-        | (name[len * 3 / 4] as u64 | 0x20) << 32
-        | (len as u64) << 40;
-    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize
-}
-
-const fn build_index() -> [u8; INDEX_SIZE] {
-    assert!(COMMANDS.len() < FREE as usize && COMMANDS.len() * 4 < INDEX_SIZE);
-    let mut index = [FREE; INDEX_SIZE];
-    let mut row = 0;
-    while row < COMMANDS.len() {
-        let mut place = hash(COMMANDS[row].name.as_bytes());
-        while index[place] != FREE {
-            place = (place + 1) % INDEX_SIZE;
-        }
-        index[place] = row as u8;
-        row += 1;
-    }
-    index
-}
-
-/// Finds a row by name, in any case.
-#[inline]
-pub fn lookup(name: &[u8]) -> Option<&'static Command> {
-    if name.is_empty() {
-        return None;
-    }
-    let mut place = hash(name);
-    loop {
-        let row = INDEX[place];
-        if row == FREE {
-            return None;
-        }
-        let command = &COMMANDS[row as usize];
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
-            return Some(command);
-        }
-        place = (place + 1) % INDEX_SIZE;
-    }
-}
-
-/// Finds the row that a request is for, a subcommand's where there are some, and checks the number of arguments.
-#[inline]
-pub fn resolve(args: &Args<'_>) -> Result<&'static Command, CommandError> {
-    let Some(command) = lookup(args.get(0)) else {
-        return Err(unknown_command(args));
-    };
-    if !command.subcommands.is_empty() && args.len() > 1 {
-        return resolve_subcommand(command, args);
-    }
-    if !command.accepts(args.len()) {
-        return Err(CommandError::arity(command.name));
-    }
-    Ok(command)
-}
-
-fn resolve_subcommand(
-    container: &'static Command,
-    args: &Args<'_>,
-) -> Result<&'static Command, CommandError> {
-    match container.subcommand(args.get(1)) {
-        None => Err(unknown_subcommand(container, args.get(1))),
-        Some(row) if !row.accepts(args.len()) => Err(CommandError::arity(row.name)),
-        Some(row) => Ok(row),
-    }
-}
-
-/// Bytes of a client's words that an error repeats, as in Redis.
-const ECHO_BYTES_MAX: usize = 128;
-
-fn clipped(text: &[u8]) -> String {
-    String::from_utf8_lossy(&text[..text.len().min(ECHO_BYTES_MAX)]).into_owned()
-}
-
-/// The error for a name without a row.
-#[cold]
-fn unknown_command(args: &Args<'_>) -> CommandError {
-    let mut words = String::new();
-    for index in 1..args.len() {
-        if words.len() >= ECHO_BYTES_MAX {
-            break;
-        }
-        let word = args.get(index);
-        words.push('\'');
-        words.push_str(&clipped(
-            &word[..word
-                .len()
-                .min(ECHO_BYTES_MAX - (words.len() - 1).min(ECHO_BYTES_MAX))],
-        ));
-        words.push_str("' ");
-    }
-    CommandError::made(format!(
-        "ERR unknown command '{}', with args beginning with: {words}",
-        clipped(args.get(0))
-    ))
-}
-
-/// The error for a subcommand without a row.
-#[cold]
-fn unknown_subcommand(container: &Command, name: &[u8]) -> CommandError {
-    CommandError::made(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        clipped(name),
-        container.name.to_ascii_uppercase()
-    ))
 }

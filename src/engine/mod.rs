@@ -3,8 +3,34 @@
 //! Synchronous, single-threaded, no I/O. Time comes in with [`Engine::set_now`] once per turn, randomness with a seed at the start, work
 //! in the background with [`Engine::upkeep`] in units, so that a run can be repeated from its seed.
 //! Layers: engine and protocol never import each other.
+//!
+//! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
+//! and writing), `scan`, `expiry`, `policy` (who is evicted), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
+//! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
+
+mod arena;
+mod dict;
+mod expiry;
+mod hash;
+mod item;
+mod memory;
+mod policy;
+mod random;
+mod scan;
+mod size_class;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upkeep;
 
 use crate::large::{LargeBuffer, LargeBytes};
+use arena::Arena;
+use dict::Dictionary;
+use expiry::Sweep;
+use hash::KeyHasher;
+use policy::Evictor;
+use random::Random;
 
 /// A key with its database and hash; made by [`Engine::key`].
 #[derive(Debug, Clone, Copy)]
@@ -142,139 +168,41 @@ pub struct EngineStats {
 }
 
 /// One shard's data.
-pub struct Engine {}
+pub struct Engine {
+    arena: Arena,
+    hasher: KeyHasher,
+    databases: Vec<Database>,
+    /// Dictionaries of flushed databases whose items are still to be freed.
+    draining: Vec<Dictionary>,
+    evictor: Evictor,
+    random: Random,
+    now_ms: i64,
+    /// 0 for none.
+    memory_bytes_max: u64,
+    bytes_outside: u64,
+    /// Of large keys and values.
+    bytes_large: u64,
+    /// Of all dictionaries, those being drained included.
+    bytes_dictionaries: u64,
+    /// An item that must survive what an allocation evicts and moves; its reference follows it.
+    pinned: Option<u32>,
+    /// A page that is being emptied, and the next slot to look at.
+    evacuation: Option<(u32, u16)>,
+    sweep: Sweep,
+    expired_keys: u64,
+    evicted_keys: u64,
+    pages_moved: u64,
+    bytes_used_max: u64,
+    /// A value on its way from one slot to another.
+    scratch: Vec<u8>,
+    found: Vec<u32>,
+}
 
-#[allow(unused_variables)]
-impl Engine {
-    /// An empty engine; an error says in one sentence what the system refused and the remedy.
-    pub fn new(options: EngineOptions) -> Result<Engine, String> {
-        todo!()
-    }
-    /// Sets the time of this turn, Unix milliseconds. Items whose expiry is at or before it are gone for every look-up.
-    pub fn set_now(&mut self, now_ms: i64) {
-        todo!()
-    }
-    /// The time of this turn.
-    pub fn now_ms(&self) -> i64 {
-        todo!()
-    }
-    /// Hashes a key.
-    pub fn key<'a>(&self, db: usize, bytes: &'a [u8]) -> Key<'a> {
-        todo!()
-    }
-    /// Brings the dictionary's and the item's cache lines near, for a batch that will be executed soon.
-    pub fn prefetch(&self, key: &Key<'_>) {
-        todo!()
-    }
-    /// Looks a key up; an expired one is deleted and not found.
-    pub fn find(&mut self, key: &Key<'_>, touch: Touch) -> Option<Item> {
-        todo!()
-    }
-    /// The item's key.
-    pub fn key_bytes(&self, item: Item) -> &[u8] {
-        todo!()
-    }
-    /// The item's value.
-    pub fn value(&self, item: Item) -> Value<'_> {
-        todo!()
-    }
-    /// The item's string encoding as Redis names it.
-    pub fn encoding(&self, item: Item) -> Encoding {
-        todo!()
-    }
-    /// When the item expires, Unix milliseconds.
-    pub fn expiry(&self, item: Item) -> Option<i64> {
-        todo!()
-    }
-    /// Milliseconds since the item was last used (OBJECT IDLETIME).
-    pub fn idle_ms(&self, item: Item) -> u64 {
-        todo!()
-    }
-    /// The logarithmic access counter (OBJECT FREQ); None unless an LFU policy is active.
-    pub fn frequency(&self, item: Item) -> Option<u8> {
-        todo!()
-    }
-    /// Bytes of memory the item takes (MEMORY USAGE).
-    pub fn bytes(&self, item: Item) -> usize {
-        todo!()
-    }
-    /// Stores a value under a key, whether it was there or not. Evicts when it must. On an error nothing has changed.
-    pub fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, expiry: Expiry) -> Result<(), OutOfMemory> {
-        todo!()
-    }
-    /// The value of an existing key as bytes to be changed in place, made `len` bytes long (zero-filled at the end, cut when shorter);
-    /// integers become their digits, a shared large value is copied first. The encoding becomes raw. Keeps the expiry.
-    pub fn edit(&mut self, key: &Key<'_>, len: usize) -> Result<&mut [u8], OutOfMemory> {
-        todo!()
-    }
-    /// Sets or clears (None) the expiry of a key; false when the key is not there. A time in the past is stored as it is: deleting is the command's business.
-    pub fn set_expiry(&mut self, key: &Key<'_>, expiry: Option<i64>) -> Result<bool, OutOfMemory> {
-        todo!()
-    }
-    /// Deletes a key; false when it is not there (or has expired).
-    pub fn remove(&mut self, key: &Key<'_>) -> bool {
-        todo!()
-    }
-    /// Number of keys in a database, expired ones that were not yet collected included.
-    pub fn len(&self, db: usize) -> usize {
-        todo!()
-    }
-    /// Number of keys with an expiry in a database, and the mean of their remaining time in ms (an estimate) as INFO keyspace shows it.
-    pub fn expires(&self, db: usize) -> (usize, u64) {
-        todo!()
-    }
-    /// Number of databases.
-    pub fn databases(&self) -> usize {
-        todo!()
-    }
-    /// Visits about `count` live items from `cursor` on and returns the next cursor, 0 at the end. Every item present throughout is visited,
-    /// however the tables grow and shrink. Cursors are below 2^32.
-    pub fn scan(&mut self, db: usize, cursor: u64, count: usize, visit: &mut dyn FnMut(&Engine, Item)) -> u64 {
-        todo!()
-    }
-    /// A random live key of a database.
-    pub fn random_key(&mut self, db: usize) -> Option<Item> {
-        todo!()
-    }
-    /// Empties a database at once for every look-up; the memory comes back in [`Engine::upkeep`] (`lazy`) or before this returns.
-    pub fn flush(&mut self, db: usize, lazy: bool) {
-        todo!()
-    }
-    /// Exchanges two databases.
-    pub fn swap(&mut self, a: usize, b: usize) {
-        todo!()
-    }
-    /// One piece of background work of about `units` steps (a step is some 100 ns): expiry, page moves, eviction down to the limit, freeing what was
-    /// flushed, giving memory back. Returns whether more is waiting.
-    pub fn upkeep(&mut self, units: usize) -> bool {
-        todo!()
-    }
-    /// Whether an unexpired key may be evicted or written: room for a write that grows memory, evicting if need be (the denyoom check).
-    pub fn make_room(&mut self) -> Result<(), OutOfMemory> {
-        todo!()
-    }
-    /// Bytes of buffers outside the engine that count against this shard's limit.
-    pub fn set_bytes_outside(&mut self, bytes: u64) {
-        todo!()
-    }
-    /// Changes the limit; eviction down to it happens in [`Engine::upkeep`] and on writes.
-    pub fn set_memory_bytes_max(&mut self, bytes: u64) {
-        todo!()
-    }
-    /// Changes the policy; what is known of the items' use is carried over as far as it means anything.
-    pub fn set_policy(&mut self, policy: Policy, samples: usize, lfu_log_factor: u32, lfu_decay_minutes: u32) {
-        todo!()
-    }
-    /// Turns background expiry off and on (DEBUG SET-ACTIVE-EXPIRE).
-    pub fn set_active_expiry(&mut self, on: bool) {
-        todo!()
-    }
-    /// Figures.
-    pub fn stats(&self) -> EngineStats {
-        todo!()
-    }
-    /// Sets the counters of events (expired, evicted, moved) and the peak to zero (CONFIG RESETSTAT).
-    pub fn reset_stats(&mut self) {
-        todo!()
-    }
+/// One database: its index, and what INFO keyspace says about expiry.
+#[derive(Debug, Default)]
+struct Database {
+    dictionary: Dictionary,
+    expiring: usize,
+    /// Sum of the expiries, for their mean.
+    expiry_sum: i128,
 }

@@ -1,0 +1,467 @@
+//! The record of one key and its value, in the bytes of a slot.
+//!
+//! ```text
+//! meta u8 | access u24 | key length u8 | value length u8 | [wide: key length u16, value length u16] | [expiry i64] | key | value
+//! ```
+//! Six bytes when key and value are short and nothing expires. What a record does not have takes no room. A key or a value that is too long
+//! for a slot lives in a large buffer, and the record holds its owner, aligned to 8. It never allocates slots and never compares times.
+//! The meta byte is never zero: a zero there marks a free slot. Two kinds' worth of meta bits are free for collections and client flags.
+
+use super::size_class::SLOT_BYTES_MAX;
+use crate::large::LargeBytes;
+use std::ops::Range;
+
+/// The value is bytes in the slot.
+pub const KIND_BYTES: u8 = 1;
+/// The value is a canonical integer in 1, 2, 4 or 8 bytes.
+pub const KIND_INTEGER: u8 = 2;
+/// The value is a [`LargeBytes`].
+pub const KIND_LARGE: u8 = 3;
+const KIND_MASK: u8 = 0b111;
+/// The value was modified in place: OBJECT ENCODING raw whatever its length.
+pub const FLAG_RAW: u8 = 1 << 3;
+const FLAG_EXPIRY: u8 = 1 << 4;
+const FLAG_WIDE: u8 = 1 << 5;
+const FLAG_KEY_LARGE: u8 = 1 << 6;
+
+/// Bytes every record has.
+pub const HEAD_BYTES: usize = 6;
+const WIDE_BYTES: usize = 4;
+const EXPIRY_BYTES: usize = 8;
+const POINTER_BYTES: usize = size_of::<LargeBytes>();
+/// The longest key inside a slot.
+pub const KEY_BYTES_MAX: usize = SLOT_BYTES_MAX / 2;
+
+/// Where a record's parts are.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    meta: u8,
+    key_at: usize,
+    key_len: usize,
+    value_at: usize,
+    value_len: usize,
+}
+
+impl Layout {
+    /// The layout of a record with a value of this kind and length (of the owner, when it is large).
+    pub fn new(key_len: usize, kind: u8, value_len: usize, raw: bool, expires: bool) -> Layout {
+        let mut meta = kind | if raw { FLAG_RAW } else { 0 };
+        let key_len = if key_len > KEY_BYTES_MAX {
+            meta |= FLAG_KEY_LARGE;
+            POINTER_BYTES
+        } else {
+            key_len
+        };
+        let value_len = if kind == KIND_LARGE {
+            POINTER_BYTES
+        } else {
+            value_len
+        };
+        if key_len > usize::from(u8::MAX) || value_len > usize::from(u8::MAX) {
+            meta |= FLAG_WIDE;
+        }
+        if expires {
+            meta |= FLAG_EXPIRY;
+        }
+        Layout::place(meta, key_len, value_len)
+    }
+
+    #[inline]
+    fn place(meta: u8, key_len: usize, value_len: usize) -> Layout {
+        let mut key_at = HEAD_BYTES;
+        if meta & FLAG_WIDE != 0 {
+            key_at += WIDE_BYTES;
+        }
+        if meta & FLAG_EXPIRY != 0 {
+            key_at += EXPIRY_BYTES;
+        }
+        if meta & FLAG_KEY_LARGE != 0 {
+            key_at = key_at.next_multiple_of(POINTER_BYTES);
+        }
+        let mut value_at = key_at + key_len;
+        if meta & KIND_MASK == KIND_LARGE {
+            value_at = value_at.next_multiple_of(POINTER_BYTES);
+        }
+        Layout {
+            meta,
+            key_at,
+            key_len,
+            value_at,
+            value_len,
+        }
+    }
+
+    /// The layout of a stored record.
+    #[inline]
+    pub fn of(bytes: &[u8]) -> Layout {
+        let meta = bytes[0];
+        debug_assert!(meta != 0, "a live item");
+        let (key_len, value_len) = if meta & FLAG_WIDE == 0 {
+            (usize::from(bytes[4]), usize::from(bytes[5]))
+        } else {
+            (
+                usize::from(u16::from_le_bytes([
+                    bytes[HEAD_BYTES],
+                    bytes[HEAD_BYTES + 1],
+                ])),
+                usize::from(u16::from_le_bytes([
+                    bytes[HEAD_BYTES + 2],
+                    bytes[HEAD_BYTES + 3],
+                ])),
+            )
+        };
+        Layout::place(meta, key_len, value_len)
+    }
+
+    /// Bytes of the record.
+    pub fn bytes(&self) -> usize {
+        self.value_at + self.value_len
+    }
+
+    /// The kind of the value.
+    pub fn kind(&self) -> u8 {
+        self.meta & KIND_MASK
+    }
+
+    /// Whether the value was modified in place.
+    pub fn is_raw(&self) -> bool {
+        self.meta & FLAG_RAW != 0
+    }
+
+    /// Whether the key lives in a large buffer.
+    pub fn has_large_key(&self) -> bool {
+        self.meta & FLAG_KEY_LARGE != 0
+    }
+
+    /// Where the value is, in a record whose value is in the slot.
+    pub fn value(&self) -> Range<usize> {
+        self.value_at..self.value_at + self.value_len
+    }
+
+    /// Whether both have their parts at the same places, but for the value's length.
+    pub fn same_places(&self, other: &Layout) -> bool {
+        self.key_at == other.key_at
+            && self.value_at == other.value_at
+            && self.meta | FLAG_RAW == other.meta | FLAG_RAW
+    }
+
+    /// Writes the fixed part and the lengths.
+    pub fn write_head(&self, bytes: &mut [u8], access: u32) {
+        bytes[0] = self.meta;
+        set_access((&mut bytes[..4]).try_into().expect("four bytes"), access);
+        if self.meta & FLAG_WIDE == 0 {
+            bytes[4] = self.key_len as u8;
+            bytes[5] = self.value_len as u8;
+        } else {
+            bytes[HEAD_BYTES..HEAD_BYTES + 2].copy_from_slice(&(self.key_len as u16).to_le_bytes());
+            bytes[HEAD_BYTES + 2..HEAD_BYTES + 4]
+                .copy_from_slice(&(self.value_len as u16).to_le_bytes());
+        }
+    }
+
+    fn expiry_at(&self) -> usize {
+        HEAD_BYTES
+            + if self.meta & FLAG_WIDE == 0 {
+                0
+            } else {
+                WIDE_BYTES
+            }
+    }
+
+    /// Writes the expiry of a record that has one.
+    pub fn write_expiry(&self, bytes: &mut [u8], expiry: i64) {
+        assert!(
+            self.meta & FLAG_EXPIRY != 0,
+            "a record with room for an expiry"
+        );
+        let at = self.expiry_at();
+        bytes[at..at + EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
+    }
+
+    /// Writes a key that is in the slot.
+    pub fn write_key(&self, bytes: &mut [u8], key: &[u8]) {
+        assert!(!self.has_large_key());
+        bytes[self.key_at..self.key_at + self.key_len].copy_from_slice(key);
+    }
+
+    /// Writes the owner of a large key.
+    pub fn write_large_key(&self, bytes: &mut [u8], key: LargeBytes) {
+        assert!(self.has_large_key());
+        write_owner(bytes, self.key_at, key);
+    }
+
+    /// Writes the owner of a large value.
+    pub fn write_large_value(&self, bytes: &mut [u8], value: LargeBytes) {
+        assert_eq!(self.kind(), KIND_LARGE);
+        write_owner(bytes, self.value_at, value);
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.has_large_key() {
+            self.large_key(bytes).as_slice()
+        } else {
+            &bytes[self.key_at..self.key_at + self.key_len]
+        }
+    }
+
+    /// The owner of a large key.
+    pub fn large_key<'a>(&self, bytes: &'a [u8]) -> &'a LargeBytes {
+        assert!(self.has_large_key());
+        owner(bytes, self.key_at)
+    }
+
+    /// The owner of a large value.
+    pub fn large_value<'a>(&self, bytes: &'a [u8]) -> &'a LargeBytes {
+        assert_eq!(self.kind(), KIND_LARGE);
+        owner(bytes, self.value_at)
+    }
+
+    /// The owner of a large value, to be changed in place.
+    pub fn large_value_mut<'a>(&self, bytes: &'a mut [u8]) -> &'a mut LargeBytes {
+        assert_eq!(self.kind(), KIND_LARGE);
+        let at = self.value_at;
+        let place = bytes[at..at + POINTER_BYTES]
+            .as_mut_ptr()
+            .cast::<LargeBytes>();
+        assert!(
+            place.is_aligned(),
+            "slots begin at multiples of 8, and layouts align owners"
+        );
+        // SAFETY: `write_large_value` put an owner there, and `bytes` is borrowed exclusively.
+        unsafe { &mut *place }
+    }
+
+    /// Takes the owner of a large key out; the record is dead from here on.
+    pub fn take_large_key(&self, bytes: &mut [u8]) -> LargeBytes {
+        assert!(self.has_large_key());
+        take_owner(bytes, self.key_at)
+    }
+
+    /// Takes the owner of a large value out; the record is dead from here on.
+    pub fn take_large_value(&self, bytes: &mut [u8]) -> LargeBytes {
+        assert_eq!(self.kind(), KIND_LARGE);
+        take_owner(bytes, self.value_at)
+    }
+
+    /// The integer of a record that holds one.
+    pub fn integer(&self, bytes: &[u8]) -> i64 {
+        let value = &bytes[self.value()];
+        match *value {
+            [a] => i64::from(a as i8),
+            [a, b] => i64::from(i16::from_le_bytes([a, b])),
+            [a, b, c, d] => i64::from(i32::from_le_bytes([a, b, c, d])),
+            _ => i64::from_le_bytes(value.try_into().expect("an integer has 1, 2, 4 or 8 bytes")),
+        }
+    }
+
+    /// Writes the integer of a record that holds one.
+    pub fn write_integer(&self, bytes: &mut [u8], integer: i64) {
+        bytes[self.value()].copy_from_slice(&integer.to_le_bytes()[..self.value_len]);
+    }
+}
+
+/// When the record expires.
+#[inline]
+pub fn expiry(bytes: &[u8]) -> Option<i64> {
+    let meta = bytes[0];
+    if meta & FLAG_EXPIRY == 0 {
+        return None;
+    }
+    let at = if meta & FLAG_WIDE == 0 {
+        HEAD_BYTES
+    } else {
+        HEAD_BYTES + WIDE_BYTES
+    };
+    Some(i64::from_le_bytes(
+        bytes[at..at + EXPIRY_BYTES]
+            .try_into()
+            .expect("eight bytes"),
+    ))
+}
+
+/// The eviction policy's field.
+#[inline]
+pub fn access(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[1], bytes[2], bytes[3], 0])
+}
+
+/// Sets the eviction policy's field, 24 bits.
+#[inline]
+pub fn set_access(head: &mut [u8; 4], access: u32) {
+    debug_assert!(access < 1 << 24);
+    head[1..4].copy_from_slice(&access.to_le_bytes()[..3]);
+}
+
+/// Bytes in which an integer is stored.
+pub fn integer_len(integer: i64) -> usize {
+    if i8::try_from(integer).is_ok() {
+        1
+    } else if i16::try_from(integer).is_ok() {
+        2
+    } else if i32::try_from(integer).is_ok() {
+        4
+    } else {
+        8
+    }
+}
+
+/// The integer whose decimal digits, without sign, zero or blank too many, these bytes are.
+pub fn canonical_integer(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut magnitude = 0u64;
+    for &digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        // Nineteen digits are below 10^19 and fit.
+        magnitude = magnitude * 10 + u64::from(digit - b'0');
+    }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+/// The decimal digits of an integer; returns the used part of `buffer`.
+pub fn format_integer(integer: i64, buffer: &mut [u8; 20]) -> &[u8] {
+    let mut at = buffer.len();
+    let mut magnitude = integer.unsigned_abs();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (magnitude % 10) as u8;
+        magnitude /= 10;
+        if magnitude == 0 {
+            break;
+        }
+    }
+    if integer < 0 {
+        at -= 1;
+        buffer[at] = b'-';
+    }
+    &buffer[at..]
+}
+
+fn owner_place(bytes: &[u8], at: usize) -> *const LargeBytes {
+    let place = bytes[at..at + POINTER_BYTES].as_ptr().cast::<LargeBytes>();
+    assert!(
+        place.is_aligned(),
+        "slots begin at multiples of 8, and layouts align owners"
+    );
+    place
+}
+
+fn write_owner(bytes: &mut [u8], at: usize, owner: LargeBytes) {
+    let place = bytes[at..at + POINTER_BYTES]
+        .as_mut_ptr()
+        .cast::<LargeBytes>();
+    assert!(
+        place.is_aligned(),
+        "slots begin at multiples of 8, and layouts align owners"
+    );
+    // SAFETY: the place is long enough, aligned and exclusively borrowed; what it held before was moved out or was no owner.
+    unsafe { place.write(owner) };
+}
+
+fn owner(bytes: &[u8], at: usize) -> &LargeBytes {
+    // SAFETY: the record's meta byte says that an owner was written there, and it stays as long as the record is borrowed.
+    unsafe { &*owner_place(bytes, at) }
+}
+
+fn take_owner(bytes: &mut [u8], at: usize) -> LargeBytes {
+    // SAFETY: as in `owner`; the caller ends the record, so that the owner is taken once.
+    unsafe { owner_place(bytes, at).read() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_integers_are_exactly_those_that_format_to_themselves() {
+        let cases = [
+            "0",
+            "-0",
+            "1",
+            "-1",
+            "01",
+            "+1",
+            "",
+            "-",
+            "9223372036854775807",
+            "9223372036854775808",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "12a",
+            " 1",
+            "99999999999999999999",
+            "18446744073709551616",
+        ];
+        for case in cases {
+            let expected = case
+                .parse::<i64>()
+                .ok()
+                .filter(|integer| integer.to_string() == case);
+            assert_eq!(canonical_integer(case.as_bytes()), expected, "{case}");
+        }
+        for integer in [
+            0,
+            7,
+            -7,
+            127,
+            -128,
+            128,
+            32767,
+            -32769,
+            1 << 31,
+            i64::MAX,
+            i64::MIN,
+        ] {
+            assert_eq!(
+                format_integer(integer, &mut [0; 20]),
+                integer.to_string().as_bytes()
+            );
+            let layout = Layout::new(1, KIND_INTEGER, integer_len(integer), false, false);
+            let mut slot = [0u8; 32];
+            layout.write_head(&mut slot, 5);
+            layout.write_integer(&mut slot, integer);
+            assert_eq!(Layout::of(&slot).integer(&slot), integer);
+            assert_eq!(access(&slot), 5);
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        for key_len in [0, 1, 16, 254, 255, 256, 5000] {
+            for value_len in [0, 1, 100, 255, 256, 9000] {
+                for when in [None, Some(0), Some(i64::MAX)] {
+                    let layout = Layout::new(key_len, KIND_BYTES, value_len, true, when.is_some());
+                    let mut slot = vec![0xff; layout.bytes()];
+                    layout.write_head(&mut slot, 0xab_cdef);
+                    layout.write_key(&mut slot, &vec![b'k'; key_len]);
+                    slot[layout.value()].fill(b'v');
+                    if let Some(when) = when {
+                        layout.write_expiry(&mut slot, when);
+                    }
+                    let read = Layout::of(&slot);
+                    assert_eq!(read.key(&slot), vec![b'k'; key_len]);
+                    assert_eq!(&slot[read.value()], vec![b'v'; value_len]);
+                    assert_eq!(read.bytes(), slot.len());
+                    assert_eq!(expiry(&slot), when);
+                    assert_eq!(access(&slot), 0xab_cdef);
+                    assert!(read.is_raw());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Walking a database: SCAN's cursor and random keys.
+//!
+//! A cursor is a place in the order of the dictionary's positions, which belong to the keys and not to the tables: that is why what is
+//! present throughout is visited once, whatever the tables do meanwhile.
+
+use super::store::hash_of;
+use super::{Engine, Item};
+
+/// Expired items that one search for a random key deletes at most.
+const EXPIRED_MAX: usize = 1000;
+
+impl Engine {
+    /// Visits about `count` live items from `cursor` on and returns the next cursor, 0 at the end. Every item present throughout is visited,
+    /// however the tables grow and shrink. Cursors are below 2^32.
+    pub fn scan(
+        &mut self,
+        db: usize,
+        cursor: u64,
+        count: usize,
+        visit: &mut dyn FnMut(&Engine, Item),
+    ) -> u64 {
+        let Ok(cursor) = u32::try_from(cursor) else {
+            return 0;
+        };
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        let (arena, hasher) = (&self.arena, &self.hasher);
+        let next = self.databases[db].dictionary.scan(
+            cursor,
+            count,
+            |reference| hash_of(arena, hasher, reference),
+            &mut found,
+        );
+        for &reference in &found {
+            let item = Item(reference);
+            if self.expiry(item).is_none_or(|expiry| expiry > self.now_ms) {
+                visit(self, item);
+            }
+        }
+        self.found = found;
+        u64::from(next)
+    }
+
+    /// A random live key of a database.
+    pub fn random_key(&mut self, db: usize) -> Option<Item> {
+        for _ in 0..EXPIRED_MAX {
+            let reference = self.databases[db].dictionary.random(self.random.next())?;
+            let item = Item(reference);
+            if self.expiry(item).is_none_or(|expiry| expiry > self.now_ms) {
+                return Some(item);
+            }
+            let hash = self.hash(reference);
+            self.expired_keys += 1;
+            self.delete(db, hash, reference, false);
+        }
+        None
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

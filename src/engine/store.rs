@@ -1,0 +1,790 @@
+//! Looking up, writing and deleting single keys.
+//!
+//! Every write of a record goes through [`Engine::place`], which decides between the slot it has and another one, so that there is one
+//! place where memory is asked for, and it is asked for before anything changes.
+
+use super::arena::Arena;
+use super::dict::Dictionary;
+use super::expiry::Sweep;
+use super::hash::KeyHasher;
+use super::item::{self, KEY_BYTES_MAX, KIND_BYTES, KIND_INTEGER, KIND_LARGE, Layout};
+use super::policy::Evictor;
+use super::random::Random;
+use super::size_class::{PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes};
+use super::{
+    Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item, Key, NewValue,
+    OutOfMemory, Policy, Touch, Value,
+};
+use crate::large::{LargeBuffer, LargeBytes, bytes_resident_for};
+
+/// The longest string with the encoding embstr.
+const EMBSTR_BYTES_MAX: usize = 44;
+
+/// A value ready to be put into a record.
+enum Payload<'a> {
+    Bytes(&'a [u8]),
+    Integer(i64),
+    Large(LargeBytes),
+}
+
+impl Payload<'_> {
+    fn kind(&self) -> u8 {
+        match self {
+            Payload::Bytes(_) => KIND_BYTES,
+            Payload::Integer(_) => KIND_INTEGER,
+            Payload::Large(_) => KIND_LARGE,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Payload::Bytes(bytes) => bytes.len(),
+            Payload::Integer(integer) => item::integer_len(*integer),
+            Payload::Large(_) => 0,
+        }
+    }
+}
+
+impl Engine {
+    /// An empty engine; an error says in one sentence what the system refused and the remedy.
+    pub fn new(options: EngineOptions) -> Result<Engine, String> {
+        let arena = Arena::new(options.reservation_bytes.max(PAGE_BYTES)).map_err(|error| {
+            format!(
+                "cannot reserve {} bytes of address space for a shard's items ({error}): raise the limit of address space (ulimit -v) or allow overcommitting (sysctl vm.overcommit_memory=1)",
+                options.reservation_bytes
+            )
+        })?;
+        Ok(Engine {
+            arena,
+            hasher: KeyHasher::new(options.seed),
+            databases: (0..options.databases.max(1))
+                .map(|_| Database::default())
+                .collect(),
+            draining: Vec::new(),
+            evictor: Evictor::new(options.policy, options.samples),
+            random: Random::new(options.seed),
+            now_ms: 0,
+            memory_bytes_max: options.memory_bytes_max,
+            bytes_outside: 0,
+            bytes_large: 0,
+            bytes_dictionaries: 0,
+            pinned: None,
+            evacuation: None,
+            sweep: Sweep::default(),
+            expired_keys: 0,
+            evicted_keys: 0,
+            pages_moved: 0,
+            bytes_used_max: 0,
+            scratch: Vec::new(),
+            found: Vec::new(),
+        })
+    }
+
+    /// Sets the time of this turn, Unix milliseconds. Items whose expiry is at or before it are gone for every look-up.
+    pub fn set_now(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+        self.evictor.set_now(now_ms);
+        self.bytes_used_max = self.bytes_used_max.max(self.bytes_used());
+    }
+
+    /// The time of this turn.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Hashes a key.
+    #[inline]
+    pub fn key<'a>(&self, db: usize, bytes: &'a [u8]) -> Key<'a> {
+        Key {
+            db,
+            bytes,
+            hash: self.hasher.hash(bytes),
+        }
+    }
+
+    /// Brings the dictionary's and the item's cache lines near, for a batch that will be executed soon.
+    #[inline]
+    pub fn prefetch(&self, key: &Key<'_>) {
+        self.databases[key.db]
+            .dictionary
+            .find(key.hash, |reference| {
+                self.arena.prefetch(reference);
+                false
+            });
+    }
+
+    /// Looks a key up; an expired one is deleted and not found.
+    #[inline]
+    pub fn find(&mut self, key: &Key<'_>, touch: Touch) -> Option<Item> {
+        let arena = &self.arena;
+        let reference = self.databases[key.db]
+            .dictionary
+            .find(key.hash, |reference| {
+                let bytes = arena.bytes(reference);
+                Layout::of(bytes).key(bytes) == key.bytes
+            })?;
+        if let Some(expiry) = item::expiry(self.arena.bytes(reference))
+            && expiry <= self.now_ms
+        {
+            self.expired_keys += 1;
+            self.delete(key.db, key.hash, reference, false);
+            return None;
+        }
+        if touch == Touch::Yes {
+            let before = item::access(self.arena.bytes(reference));
+            let after = self.evictor.on_access(before);
+            if after != before {
+                item::set_access(self.arena.head_mut(reference), after);
+            }
+        }
+        Some(Item(reference))
+    }
+
+    fn layout(&self, item: Item) -> (Layout, &[u8]) {
+        let bytes = self.arena.bytes(item.0);
+        (Layout::of(bytes), bytes)
+    }
+
+    /// The item's key.
+    #[inline]
+    pub fn key_bytes(&self, item: Item) -> &[u8] {
+        let (layout, bytes) = self.layout(item);
+        layout.key(bytes)
+    }
+
+    /// The item's value.
+    #[inline]
+    pub fn value(&self, item: Item) -> Value<'_> {
+        let (layout, bytes) = self.layout(item);
+        match layout.kind() {
+            KIND_BYTES => Value::Bytes(&bytes[layout.value()]),
+            KIND_INTEGER => Value::Integer(layout.integer(bytes)),
+            KIND_LARGE => Value::Large(layout.large_value(bytes)),
+            kind => unreachable!("no value has kind {kind}"),
+        }
+    }
+
+    /// The item's string encoding as Redis names it.
+    pub fn encoding(&self, item: Item) -> Encoding {
+        let (layout, _) = self.layout(item);
+        match layout.kind() {
+            KIND_INTEGER => Encoding::Int,
+            KIND_BYTES if !layout.is_raw() && layout.value().len() <= EMBSTR_BYTES_MAX => {
+                Encoding::Embstr
+            }
+            _ => Encoding::Raw,
+        }
+    }
+
+    /// When the item expires, Unix milliseconds.
+    #[inline]
+    pub fn expiry(&self, item: Item) -> Option<i64> {
+        item::expiry(self.arena.bytes(item.0))
+    }
+
+    /// Milliseconds since the item was last used (OBJECT IDLETIME).
+    pub fn idle_ms(&self, item: Item) -> u64 {
+        self.evictor.idle_ms(item::access(self.arena.bytes(item.0)))
+    }
+
+    /// The logarithmic access counter (OBJECT FREQ); None unless an LFU policy is active.
+    pub fn frequency(&self, item: Item) -> Option<u8> {
+        self.evictor
+            .frequency(item::access(self.arena.bytes(item.0)))
+    }
+
+    /// Bytes of memory the item takes (MEMORY USAGE).
+    pub fn bytes(&self, item: Item) -> usize {
+        let (layout, bytes) = self.layout(item);
+        slot_bytes(self.arena.class_of(item.0)) + size_of::<u32>() + 1 + large_bytes(&layout, bytes)
+    }
+
+    /// Stores a value under a key, whether it was there or not. Evicts when it must. On an error nothing has changed.
+    pub fn set(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        expiry: Expiry,
+    ) -> Result<(), OutOfMemory> {
+        let old = self.find(key, Touch::No);
+        let expiry = match expiry {
+            Expiry::None => None,
+            Expiry::Keep => old.and_then(|item| self.expiry(item)),
+            Expiry::At(at) => Some(at),
+        };
+        let (payload, raw) = match value {
+            NewValue::Bytes(bytes) => match item::canonical_integer(bytes) {
+                Some(integer) => (Payload::Integer(integer), false),
+                None => (Payload::Bytes(bytes), false),
+            },
+            NewValue::RawBytes(bytes) => (Payload::Bytes(bytes), true),
+            NewValue::Integer(integer) => (Payload::Integer(integer), false),
+            NewValue::Large(buffer) => (Payload::Large(buffer.freeze()), true),
+            NewValue::Shared(shared) => (Payload::Large(shared), true),
+        };
+        self.place(key, old, payload, raw, expiry)?;
+        Ok(())
+    }
+
+    /// Writes the record of a key, in the slot of the old one if that is of the right class.
+    fn place(
+        &mut self,
+        key: &Key<'_>,
+        old: Option<Item>,
+        payload: Payload<'_>,
+        raw: bool,
+        expiry: Option<i64>,
+    ) -> Result<Item, OutOfMemory> {
+        self.pinned = old.map(|item| item.0);
+        let result = self.place_pinned(key, payload, raw, expiry);
+        self.pinned = None;
+        result
+    }
+
+    /// [`Engine::place`] with the old item pinned: what is evicted and moved to make room cannot be it, and its reference is always `pinned`.
+    fn place_pinned(
+        &mut self,
+        key: &Key<'_>,
+        payload: Payload<'_>,
+        raw: bool,
+        expiry: Option<i64>,
+    ) -> Result<Item, OutOfMemory> {
+        let mut layout = Layout::new(
+            key.bytes.len(),
+            payload.kind(),
+            payload.len(),
+            raw,
+            expiry.is_some(),
+        );
+        let mut payload = payload;
+        let mut large_new = 0;
+        if layout.bytes() > SLOT_BYTES_MAX {
+            let Payload::Bytes(bytes) = payload else {
+                unreachable!("only bytes in the slot are long")
+            };
+            self.make_room_for_large(bytes_resident_for(bytes.len()) as u64)?;
+            payload = Payload::Large(
+                LargeBuffer::copy_of(bytes)
+                    .map_err(|_| OutOfMemory)?
+                    .freeze(),
+            );
+            layout = Layout::new(key.bytes.len(), KIND_LARGE, 0, true, expiry.is_some());
+        }
+        if let Payload::Large(value) = &payload {
+            large_new += bytes_resident_for(value.len()) as u64;
+        }
+        let old_parts = self.pinned.map(|reference| {
+            let (layout, bytes) = self.layout(Item(reference));
+            (
+                self.arena.class_of(reference),
+                item::access(bytes),
+                item::expiry(bytes),
+                large_bytes(&layout, bytes) as u64,
+            )
+        });
+        // A large key is the same buffer before and after.
+        let large_key = if !layout.has_large_key() {
+            None
+        } else if let Some(reference) = self.pinned {
+            let (old_layout, bytes) = self.layout(Item(reference));
+            Some(old_layout.large_key(bytes).clone())
+        } else {
+            self.make_room_for_large(bytes_resident_for(key.bytes.len()) as u64)?;
+            Some(
+                LargeBuffer::copy_of(key.bytes)
+                    .map_err(|_| OutOfMemory)?
+                    .freeze(),
+            )
+        };
+        if let Some(owner) = &large_key {
+            large_new += bytes_resident_for(owner.len()) as u64;
+        }
+        let class = class_of(layout.bytes());
+        let large_old = old_parts.map_or(0, |(_, _, _, bytes)| bytes);
+        let same_slot = old_parts.is_some_and(|(old_class, ..)| old_class == class);
+
+        // All that can fail comes first.
+        self.make_room_for_large(large_new.saturating_sub(large_old))?;
+        let slot = if same_slot {
+            None
+        } else {
+            Some(self.allocate_slot(class)?)
+        };
+        let old = self.pinned.map(Item);
+
+        let reference = slot.unwrap_or_else(|| old.expect("a slot or an old item").0);
+        let old_expiry = old_parts.and_then(|(_, _, expiry, _)| expiry);
+        self.databases[key.db].note_expiry(old_expiry, expiry);
+        let access = match (old, old_parts) {
+            (Some(item), Some((_, access, ..))) => {
+                self.drop_large(item.0);
+                self.bytes_large -= large_old;
+                self.arena.note_expiry(item.0, old_expiry, None);
+                if slot.is_some() {
+                    self.evictor.on_move(item, Item(reference), key.hash);
+                }
+                self.evictor.on_access(access)
+            }
+            _ => self.evictor.on_insert(Item(reference), key.hash),
+        };
+
+        let bytes = self.arena.slot_mut(reference);
+        layout.write_head(bytes, access);
+        if let Some(expiry) = expiry {
+            layout.write_expiry(bytes, expiry);
+        }
+        match large_key {
+            Some(owner) => layout.write_large_key(bytes, owner),
+            None => layout.write_key(bytes, key.bytes),
+        }
+        match payload {
+            Payload::Bytes(value) => bytes[layout.value()].copy_from_slice(value),
+            Payload::Integer(integer) => layout.write_integer(bytes, integer),
+            Payload::Large(value) => layout.write_large_value(bytes, value),
+        }
+        self.bytes_large += large_new;
+        self.arena.note_expiry(reference, None, expiry);
+        if let Some(expiry) = expiry {
+            self.sweep.note(expiry);
+        }
+
+        match (old, slot) {
+            (Some(item), Some(to)) => {
+                assert!(
+                    self.databases[key.db]
+                        .dictionary
+                        .replace(key.hash, item.0, to),
+                    "an item has an entry"
+                );
+                self.arena.give_back(item.0);
+            }
+            (None, _) => {
+                let (arena, hasher) = (&self.arena, &self.hasher);
+                let dictionary = &mut self.databases[key.db].dictionary;
+                let before = dictionary.bytes();
+                dictionary.insert(key.hash, reference, |other| hash_of(arena, hasher, other));
+                self.bytes_dictionaries =
+                    self.bytes_dictionaries + dictionary.bytes() as u64 - before as u64;
+            }
+            (Some(_), None) => {}
+        }
+        Ok(Item(reference))
+    }
+
+    /// The value of an existing key as bytes to be changed in place, made `len` bytes long (zero-filled at the end, cut when shorter);
+    /// integers become their digits, a shared large value is copied first. The encoding becomes raw. Keeps the expiry.
+    pub fn edit(&mut self, key: &Key<'_>, len: usize) -> Result<&mut [u8], OutOfMemory> {
+        let old = self
+            .find(key, Touch::Yes)
+            .expect("a key that is edited exists");
+        let (old_layout, bytes) = self.layout(old);
+        let expiry = item::expiry(bytes);
+        if old_layout.kind() == KIND_LARGE {
+            return self.edit_large(key, old, len);
+        }
+        let layout = Layout::new(key.bytes.len(), KIND_BYTES, len, true, expiry.is_some());
+        let class = self.arena.class_of(old.0);
+        if layout.same_places(&old_layout)
+            && layout.bytes() <= SLOT_BYTES_MAX
+            && class_of(layout.bytes()) == class
+        {
+            // The common case: the same slot, and nothing in it moves.
+            let old_len = old_layout.value().len();
+            let access = item::access(bytes);
+            let bytes = self.arena.slot_mut(old.0);
+            layout.write_head(bytes, access);
+            let value = &mut bytes[layout.value()];
+            if len > old_len {
+                value[old_len..].fill(0);
+            }
+            return Ok(value);
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        self.copy_value(old, SLOT_BYTES_MAX, &mut scratch);
+        let result = if layout.bytes() > SLOT_BYTES_MAX {
+            self.grow_into_large(key, old, &scratch, len, expiry)
+        } else {
+            scratch.resize(len, 0);
+            self.place(key, Some(old), Payload::Bytes(&scratch), true, expiry)
+        };
+        self.scratch = scratch;
+        let item = result?;
+        Ok(self.value_mut(item))
+    }
+
+    /// Stores bytes that become too long for a slot.
+    fn grow_into_large(
+        &mut self,
+        key: &Key<'_>,
+        old: Item,
+        value: &[u8],
+        len: usize,
+        expiry: Option<i64>,
+    ) -> Result<Item, OutOfMemory> {
+        self.pinned = Some(old.0);
+        let room = self.make_room_for_large(bytes_resident_for(len) as u64);
+        let old = Item(self.pinned.take().expect("a pinned item stays"));
+        room?;
+        let mut buffer = LargeBuffer::zeroed(len).map_err(|_| OutOfMemory)?;
+        let kept = value.len().min(len);
+        buffer.as_mut_slice()[..kept].copy_from_slice(&value[..kept]);
+        self.place(
+            key,
+            Some(old),
+            Payload::Large(buffer.freeze()),
+            true,
+            expiry,
+        )
+    }
+
+    /// Changes a large value's length in its buffer; copies it when somebody else still holds it.
+    fn edit_large(
+        &mut self,
+        key: &Key<'_>,
+        old: Item,
+        len: usize,
+    ) -> Result<&mut [u8], OutOfMemory> {
+        let (layout, bytes) = self.layout(old);
+        let old_len = layout.large_value(bytes).len();
+        if len <= SLOT_BYTES_MAX / 2 {
+            // Short enough for a slot again.
+            let expiry = item::expiry(bytes);
+            let mut scratch = std::mem::take(&mut self.scratch);
+            self.copy_value(old, len, &mut scratch);
+            scratch.resize(len, 0);
+            let result = self.place(key, Some(old), Payload::Bytes(&scratch), true, expiry);
+            self.scratch = scratch;
+            let item = result?;
+            return Ok(self.value_mut(item));
+        }
+        let (before, after) = (
+            bytes_resident_for(old_len) as u64,
+            bytes_resident_for(len) as u64,
+        );
+        self.pinned = Some(old.0);
+        let room = self.make_room_for_large(after.saturating_sub(before));
+        let item = Item(self.pinned.take().expect("a pinned item stays"));
+        room?;
+        let slot = self.arena.slot_mut(item.0);
+        let owner = layout.large_value_mut(slot);
+        match owner.get_mut() {
+            Some(buffer) => buffer.resize(len).map_err(|_| OutOfMemory)?,
+            None => {
+                let mut copy = LargeBuffer::zeroed(len).map_err(|_| OutOfMemory)?;
+                let kept = old_len.min(len);
+                copy.as_mut_slice()[..kept].copy_from_slice(&owner.as_slice()[..kept]);
+                *owner = copy.freeze();
+            }
+        }
+        self.bytes_large = self.bytes_large + after - before;
+        Ok(self.value_mut(item))
+    }
+
+    fn copy_value(&self, item: Item, len_max: usize, into: &mut Vec<u8>) {
+        into.clear();
+        match self.value(item) {
+            Value::Bytes(bytes) => into.extend_from_slice(bytes),
+            Value::Integer(integer) => {
+                into.extend_from_slice(item::format_integer(integer, &mut [0; 20]))
+            }
+            Value::Large(large) => {
+                into.extend_from_slice(&large.as_slice()[..large.len().min(len_max)])
+            }
+        }
+    }
+
+    fn value_mut(&mut self, item: Item) -> &mut [u8] {
+        let (layout, _) = self.layout(item);
+        let bytes = self.arena.slot_mut(item.0);
+        if layout.kind() == KIND_LARGE {
+            layout
+                .large_value_mut(bytes)
+                .get_mut()
+                .expect("an edited buffer has one owner")
+                .as_mut_slice()
+        } else {
+            &mut bytes[layout.value()]
+        }
+    }
+
+    /// Sets or clears (None) the expiry of a key; false when the key is not there. A time in the past is stored as it is: deleting is the command's business.
+    pub fn set_expiry(&mut self, key: &Key<'_>, expiry: Option<i64>) -> Result<bool, OutOfMemory> {
+        let Some(old) = self.find(key, Touch::No) else {
+            return Ok(false);
+        };
+        let (layout, bytes) = self.layout(old);
+        let before = item::expiry(bytes);
+        if let (Some(_), Some(after)) = (before, expiry) {
+            layout.write_expiry(self.arena.slot_mut(old.0), after);
+            self.arena.note_expiry(old.0, before, expiry);
+            self.databases[key.db].note_expiry(before, expiry);
+            self.sweep.note(after);
+            return Ok(true);
+        }
+        if before == expiry {
+            return Ok(true);
+        }
+        let raw = layout.is_raw();
+        match layout.kind() {
+            KIND_INTEGER => {
+                let integer = layout.integer(bytes);
+                self.place(key, Some(old), Payload::Integer(integer), raw, expiry)?;
+            }
+            KIND_LARGE => {
+                let value = layout.large_value(bytes).clone();
+                self.place(key, Some(old), Payload::Large(value), raw, expiry)?;
+            }
+            _ => {
+                let mut scratch = std::mem::take(&mut self.scratch);
+                self.copy_value(old, SLOT_BYTES_MAX, &mut scratch);
+                let result = self.place(key, Some(old), Payload::Bytes(&scratch), raw, expiry);
+                self.scratch = scratch;
+                result?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes a key; false when it is not there (or has expired).
+    pub fn remove(&mut self, key: &Key<'_>) -> bool {
+        match self.find(key, Touch::No) {
+            Some(item) => {
+                self.delete(key.db, key.hash, item.0, false);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Deletes an item of a known database.
+    pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32, evicted: bool) {
+        let (arena, hasher) = (&self.arena, &self.hasher);
+        let database = &mut self.databases[db];
+        let before = database.dictionary.bytes();
+        assert!(
+            database
+                .dictionary
+                .remove(hash, reference, |other| hash_of(arena, hasher, other)),
+            "an item has an entry"
+        );
+        self.bytes_dictionaries =
+            self.bytes_dictionaries + database.dictionary.bytes() as u64 - before as u64;
+        database.note_expiry(item::expiry(arena.bytes(reference)), None);
+        self.free(hash, reference, evicted);
+    }
+
+    /// Frees an item that has no entry any more.
+    pub(super) fn free(&mut self, hash: u64, reference: u32, evicted: bool) {
+        let (layout, bytes) = self.layout(Item(reference));
+        let (access, expiry, large) = (
+            item::access(bytes),
+            item::expiry(bytes),
+            large_bytes(&layout, bytes),
+        );
+        self.evictor
+            .on_remove(Item(reference), access, hash, evicted);
+        self.arena.note_expiry(reference, expiry, None);
+        self.drop_large(reference);
+        self.bytes_large -= large as u64;
+        self.arena.give_back(reference);
+    }
+
+    /// Deletes an item found through the arena, in whichever database or flushed dictionary it is.
+    pub(super) fn delete_found(&mut self, reference: u32, evicted: bool) {
+        let hash = self.hash(reference);
+        let found = self
+            .databases
+            .iter()
+            .position(|database| database.dictionary.contains(hash, reference));
+        if let Some(db) = found {
+            if evicted {
+                self.evicted_keys += 1;
+            } else {
+                self.expired_keys += 1;
+            }
+            self.delete(db, hash, reference, evicted);
+            return;
+        }
+        let (arena, hasher) = (&self.arena, &self.hasher);
+        for dictionary in &mut self.draining {
+            let before = dictionary.bytes();
+            if dictionary.remove(hash, reference, |other| hash_of(arena, hasher, other)) {
+                self.bytes_dictionaries =
+                    self.bytes_dictionaries + dictionary.bytes() as u64 - before as u64;
+                self.free(hash, reference, false);
+                return;
+            }
+        }
+        unreachable!("an item in the arena has an entry in some dictionary");
+    }
+
+    /// The hash of an item's key.
+    pub(super) fn hash(&self, reference: u32) -> u64 {
+        hash_of(&self.arena, &self.hasher, reference)
+    }
+
+    fn drop_large(&mut self, reference: u32) {
+        let layout = Layout::of(self.arena.bytes(reference));
+        if layout.has_large_key() {
+            drop(layout.take_large_key(self.arena.slot_mut(reference)));
+        }
+        if layout.kind() == KIND_LARGE {
+            drop(layout.take_large_value(self.arena.slot_mut(reference)));
+        }
+    }
+
+    /// Number of keys in a database, expired ones that were not yet collected included.
+    pub fn len(&self, db: usize) -> usize {
+        self.databases[db].dictionary.len()
+    }
+
+    /// Number of keys with an expiry in a database, and the mean of their remaining time in ms (an estimate) as INFO keyspace shows it.
+    pub fn expires(&self, db: usize) -> (usize, u64) {
+        let database = &self.databases[db];
+        if database.expiring == 0 {
+            return (0, 0);
+        }
+        let mean = database.expiry_sum / database.expiring as i128 - i128::from(self.now_ms);
+        (
+            database.expiring,
+            u64::try_from(mean.max(0)).unwrap_or(u64::MAX),
+        )
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases.len()
+    }
+
+    /// Empties a database at once for every look-up; the memory comes back in [`Engine::upkeep`] (`lazy`) or before this returns.
+    pub fn flush(&mut self, db: usize, lazy: bool) {
+        let database = std::mem::take(&mut self.databases[db]);
+        if database.dictionary.len() > 0 || database.dictionary.bytes() > 0 {
+            self.draining.push(database.dictionary);
+        }
+        if !lazy {
+            while self.drain_step().is_some() {}
+        }
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        self.databases.swap(a, b);
+    }
+
+    /// Bytes of buffers outside the engine that count against this shard's limit.
+    pub fn set_bytes_outside(&mut self, bytes: u64) {
+        self.bytes_outside = bytes;
+    }
+
+    /// Changes the limit; eviction down to it happens in [`Engine::upkeep`] and on writes.
+    pub fn set_memory_bytes_max(&mut self, bytes: u64) {
+        self.memory_bytes_max = bytes;
+    }
+
+    /// Changes the policy; what is known of the items' use is carried over as far as it means anything.
+    pub fn set_policy(
+        &mut self,
+        policy: Policy,
+        samples: usize,
+        _lfu_log_factor: u32,
+        _lfu_decay_minutes: u32,
+    ) {
+        self.evictor.set_policy(policy, samples);
+    }
+
+    /// Figures.
+    pub fn stats(&self) -> EngineStats {
+        let bytes_used = self.bytes_used();
+        EngineStats {
+            expired_keys: self.expired_keys,
+            evicted_keys: self.evicted_keys,
+            bytes_used,
+            bytes_used_max: self.bytes_used_max.max(bytes_used),
+            bytes_arena: self.arena.bytes_committed(),
+            bytes_dictionaries: self.bytes_dictionaries,
+            bytes_large: self.bytes_large,
+            bytes_eviction: self.evictor.bytes(),
+            bytes_items: self.arena.bytes_live() as u64,
+            pages: self.arena.pages_committed() as u64,
+            pages_free: self.arena.pages_free() as u64,
+            pages_moved: self.pages_moved,
+            items: self
+                .databases
+                .iter()
+                .map(|database| database.dictionary.len() as u64)
+                .sum(),
+            items_with_expiry: self
+                .databases
+                .iter()
+                .map(|database| database.expiring as u64)
+                .sum(),
+        }
+    }
+
+    /// Sets the counters of events (expired, evicted, moved) and the peak to zero (CONFIG RESETSTAT).
+    pub fn reset_stats(&mut self) {
+        self.expired_keys = 0;
+        self.evicted_keys = 0;
+        self.pages_moved = 0;
+        self.bytes_used_max = 0;
+    }
+}
+
+impl Database {
+    /// Counts a change of one key's expiry.
+    fn note_expiry(&mut self, before: Option<i64>, after: Option<i64>) {
+        if let Some(before) = before {
+            self.expiring -= 1;
+            self.expiry_sum -= i128::from(before);
+        }
+        if let Some(after) = after {
+            self.expiring += 1;
+            self.expiry_sum += i128::from(after);
+        }
+    }
+}
+
+impl Drop for Engine {
+    /// Large keys and values have owners in the items.
+    fn drop(&mut self) {
+        if self.bytes_large == 0 {
+            return;
+        }
+        let mut drained = Vec::new();
+        let databases = self
+            .databases
+            .iter_mut()
+            .map(|database| std::mem::take(&mut database.dictionary));
+        let mut dictionaries: Vec<Dictionary> = databases.chain(self.draining.drain(..)).collect();
+        for dictionary in &mut dictionaries {
+            while dictionary.drain_table(&mut drained) {}
+        }
+        for reference in drained {
+            self.drop_large(reference);
+        }
+    }
+}
+
+/// The hash of an item's key.
+pub(super) fn hash_of(arena: &Arena, hasher: &KeyHasher, reference: u32) -> u64 {
+    let bytes = arena.bytes(reference);
+    hasher.hash(Layout::of(bytes).key(bytes))
+}
+
+/// Bytes of large buffers a record owns.
+fn large_bytes(layout: &Layout, bytes: &[u8]) -> usize {
+    let mut large = 0;
+    if layout.has_large_key() {
+        large += bytes_resident_for(layout.large_key(bytes).len());
+    }
+    if layout.kind() == KIND_LARGE {
+        large += bytes_resident_for(layout.large_value(bytes).len());
+    }
+    large
+}
+
+const _: () = assert!(
+    KEY_BYTES_MAX + 64 < SLOT_BYTES_MAX,
+    "a record with the longest key in the slot and a large value fits a slot"
+);
