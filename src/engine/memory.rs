@@ -11,7 +11,7 @@ use super::hash::KeyHasher;
 use super::item;
 use super::policy::{Candidates, fingerprint};
 use super::random::Random;
-use super::size_class::{CLASSES, PAGE_BYTES, slot_bytes, slots_per_page};
+use super::size_class::{PAGE_BYTES, slot_bytes};
 use super::store::hash_of;
 use super::{Engine, Item, OutOfMemory};
 
@@ -314,20 +314,13 @@ impl Engine {
         true
     }
 
-    /// The class with the most bytes in free slots among those that could do with a page less.
-    fn donor(&self) -> Option<u8> {
-        (0..CLASSES as u8)
-            .filter(|&class| self.arena.slots_free(class) > slots_per_page(class))
-            .max_by_key(|&class| self.arena.slots_free(class) * slot_bytes(class))
-    }
-
     /// Moves up to `moves` items out of a page that is being emptied, beginning with one if there is a class that can spare it.
     /// False when there is nothing to do.
     pub(super) fn evacuate(&mut self, moves: usize) -> bool {
         let (page, first) = match self.evacuation.take() {
             Some(begun) if self.arena.is_closed(begun.0) => begun,
             _ => {
-                let Some(class) = self.donor() else {
+                let Some(class) = self.arena.donor() else {
                     return false;
                 };
                 let pages = self.arena.pages_of_class(class);
