@@ -3,7 +3,8 @@
 //! A write at the limit takes a slot of its class if there is one. If not, items are evicted in the policy's order until as many bytes are free
 //! as are needed; when those are slots of other classes, a page of a class with a page's worth of free slots is emptied by moving its
 //! items to the other pages of the class, and changes class. So memory follows the sizes in demand, and no size starves.
-//! Everything here is bounded: the work of one write is that of about one page at most.
+//! The work of a write that needs a slot is that of about one page at most under an allkeys policy, and of [`ROUNDS_VOLATILE_MAX`] evictions
+//! under a volatile one. A large value evicts at once what it would exceed the limit by beyond the allowed overshoot.
 //! Never: decides who is evicted; that is the policy's business.
 
 use super::arena::Arena;
