@@ -26,6 +26,9 @@ pub struct Finding {
     pub report: String,
 }
 
+/// What one connection saw: its territory, whether it spoke RESP3, all it had sent, and where it ended.
+type Failure = (Territory, bool, Vec<Operation>, Difference);
+
 /// Names of commands that `TORC_TEST_WITHOUT` leaves out, separated by commas: to look past a known difference.
 fn left_out() -> Vec<String> {
     std::env::var("TORC_TEST_WITHOUT")
@@ -48,7 +51,7 @@ pub fn contest(
     flush(oracle);
     let without = left_out();
     let stop = AtomicBool::new(false);
-    let failure: Mutex<Option<(Territory, bool, Vec<Operation>, Difference)>> = Mutex::new(None);
+    let failure: Mutex<Option<Failure>> = Mutex::new(None);
     std::thread::scope(|scope| {
         for number in 0..connections {
             let (stop, failure, without) = (&stop, &failure, &without);
