@@ -7,3 +7,6 @@ mod reply;
 
 pub use parser::{ParseError, Parser, Step};
 pub use reply::{Protocol, Reply};
+
+#[cfg(test)]
+mod large_tests;
