@@ -291,7 +291,7 @@ const CLIENT_OUTPUT_BUFFER_LIMIT: Kind = Kind::Words {
     },
     set: |config, words| {
         let words = several(words);
-        if words.is_empty() || words.len() % 4 != 0 {
+        if words.is_empty() || !words.len().is_multiple_of(4) {
             return Err("Wrong number of arguments in buffer limit configuration.".to_string());
         }
         let mut changed = config.clone();

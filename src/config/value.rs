@@ -56,7 +56,7 @@ pub fn memory_text(value: u64) -> String {
     match UNITS
         .iter()
         .take(3)
-        .find(|(_, factor)| value >= *factor && value % factor == 0)
+        .find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor))
     {
         Some((unit, factor)) => format!("{}{unit}", value / factor),
         None => value.to_string(),
