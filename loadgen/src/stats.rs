@@ -173,7 +173,7 @@ mod tests {
         let counted: u64 = series.points().iter().map(Histogram::count).sum();
         assert_eq!(
             counted,
-            (0..2_000u64).map(|interval| interval % 3 + 1).sum()
+            (0..2_000u64).map(|interval| interval % 3 + 1).sum::<u64>()
         );
     }
 

@@ -89,6 +89,8 @@ struct Connection<R> {
     fills: Vec<u64>,
     prefilled: u64,
     ledger: Option<Ledger>,
+    /// The value being received, when it is to be checked; it may come in pieces between those of other connections.
+    body: Vec<u8>,
 }
 
 /// What building a batch came to.
@@ -138,7 +140,6 @@ struct State<P: Protocol> {
     pool: ValuePool,
     random: Random,
     ratio_total: u64,
-    body: Vec<u8>,
     stats: Stats,
     interval: Histogram,
     interval_number: u64,
@@ -175,6 +176,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                 reader: P::Reader::default(),
                 fills: Vec::with_capacity(args.pipeline),
                 prefilled: *number as u64,
+                body: Vec::new(),
                 ledger: args.verify.map(|mode| {
                     let strict = mode == VerifyMode::Strict;
                     let first = *number as u64;
@@ -197,7 +199,6 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             ratio_total: plan.ratio.iter().map(|part| u64::from(*part)).sum(),
             idle: (0..numbers.len() as u32).collect(),
             connections,
-            body: Vec::new(),
             stats: Stats::default(),
             interval: Histogram::default(),
             interval_number: 0,
@@ -620,7 +621,7 @@ impl<P: Protocol> State<P> {
             let Some(slot) = connection.slots.get(connection.answered).copied() else {
                 return Err("a reply nobody asked for".into());
             };
-            let body = connection.ledger.is_some().then_some(&mut self.body);
+            let body = connection.ledger.is_some().then_some(&mut connection.body);
             let Some(reply) = connection.reader.next(&mut input, slot.operation, body)? else {
                 break;
             };
@@ -665,7 +666,12 @@ impl<P: Protocol> State<P> {
             return;
         };
         let outcome = match reply {
-            Reply::Hit => ledger.found(slot.key, slot.expected, &self.body, connection.sent_ns),
+            Reply::Hit => ledger.found(
+                slot.key,
+                slot.expected,
+                &connection.body,
+                connection.sent_ns,
+            ),
             Reply::Miss => ledger
                 .missed(slot.key, slot.expected, now_ns)
                 .map(|()| false),
@@ -691,7 +697,7 @@ impl<P: Protocol> State<P> {
                 });
             }
         }
-        self.body.clear();
+        connection.body.clear();
     }
 }
 
