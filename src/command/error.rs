@@ -23,7 +23,9 @@ impl CommandError {
     /// The text of the error reply without the leading `-`.
     pub fn text(&self) -> &str {
         match self {
-            CommandError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            CommandError::WrongType => {
+                "WRONGTYPE Operation against a key holding the wrong kind of value"
+            }
             CommandError::Syntax => "ERR syntax error",
             CommandError::NotInteger => "ERR value is not an integer or out of range",
             CommandError::NotFloat => "ERR value is not a valid float",

@@ -11,6 +11,7 @@
 
 mod arena;
 mod dict;
+mod evict;
 mod expiry;
 mod hash;
 mod item;

@@ -37,14 +37,21 @@ impl Args<'_> {
     pub fn get(&self, index: usize) -> &[u8] {
         let range = self.ranges[index];
         if range.offset == IN_LARGE {
-            return self.large[range.length as usize].as_ref().expect("the argument was taken").as_slice();
+            return self.large[range.length as usize]
+                .as_ref()
+                .expect("the argument was taken")
+                .as_slice();
         }
         &self.buffer[range.offset as usize..(range.offset + range.length) as usize]
     }
     /// Takes argument `index` as a large buffer if it is one; it cannot be read again.
     pub fn take_large(&mut self, index: usize) -> Option<LargeBuffer> {
         let range = self.ranges[index];
-        if range.offset == IN_LARGE { self.large[range.length as usize].take() } else { None }
+        if range.offset == IN_LARGE {
+            self.large[range.length as usize].take()
+        } else {
+            None
+        }
     }
 }
 

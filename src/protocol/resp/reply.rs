@@ -26,7 +26,10 @@ pub struct Reply {
 impl Reply {
     /// An empty one.
     pub fn new(protocol: Protocol) -> Reply {
-        Reply { protocol, ..Reply::default() }
+        Reply {
+            protocol,
+            ..Reply::default()
+        }
     }
     /// `+text`.
     pub fn simple(&mut self, _text: &str) {
