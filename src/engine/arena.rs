@@ -47,11 +47,8 @@ struct Class {
     pages: Vec<u32>,
     /// Head of the list of pages with room that are not closed.
     open: u32,
-    live: usize,
     /// Pages with items that expire, in no order.
     expiring_pages: Vec<u32>,
-    /// Items that expire.
-    expiring: usize,
 }
 
 /// See the module.
@@ -65,6 +62,31 @@ pub struct Arena {
     /// Pages of no class whose memory was given back.
     released_pages: Vec<u32>,
     bytes_live: usize,
+    /// Slots in use, by class: apart from the rest of the class because choosing a class by its number of items reads all of them.
+    live: Counts,
+    /// Items that expire, by class.
+    expiring: Counts,
+    /// A class that had more than a page's worth of free slots when one was last given back.
+    donor: u8,
+}
+
+/// A number for every class, and their sum.
+#[derive(Debug)]
+struct Counts {
+    by_class: [u32; CLASSES],
+    sum: usize,
+}
+
+impl Counts {
+    fn add(&mut self, class: u8) {
+        self.by_class[class as usize] += 1;
+        self.sum += 1;
+    }
+
+    fn subtract(&mut self, class: u8) {
+        self.by_class[class as usize] -= 1;
+        self.sum -= 1;
+    }
 }
 
 impl Arena {
@@ -79,15 +101,22 @@ impl Arena {
                 Class {
                     pages: Vec::new(),
                     open: NONE,
-                    live: 0,
-                    expiring_pages: Vec::new(),
-                    expiring: 0
+                    expiring_pages: Vec::new()
                 };
                 CLASSES
             ],
             free_pages: Vec::new(),
             released_pages: Vec::new(),
             bytes_live: 0,
+            live: Counts {
+                by_class: [0; CLASSES],
+                sum: 0,
+            },
+            expiring: Counts {
+                by_class: [0; CLASSES],
+                sum: 0,
+            },
+            donor: NO_CLASS,
         })
     }
 
@@ -202,7 +231,7 @@ impl Arena {
         if usize::from(page.live) == slots_per_page(class) {
             self.unlink_open(number);
         }
-        self.classes[class as usize].live += 1;
+        self.live.add(class);
         self.bytes_live += slot_bytes(class);
         Some(Self::reference(number, class, slot))
     }
@@ -216,7 +245,10 @@ impl Arena {
         assert!(head[0] != 0, "a slot is given back once");
         head[0] = 0;
         head[NEXT_FREE_AT..].copy_from_slice(&next.to_le_bytes());
-        self.classes[class as usize].live -= 1;
+        self.live.subtract(class);
+        if self.slots_free(class) > slots_per_page(class) {
+            self.donor = class;
+        }
         self.bytes_live -= slot_bytes(class);
         let page = &mut self.pages[number as usize];
         page.free = slot;
@@ -381,7 +413,7 @@ impl Arena {
         }
         match (before, after) {
             (None, Some(_)) => {
-                class.expiring += 1;
+                self.expiring.add(page.class);
                 page.expiring += 1;
                 if page.expiring == 1 {
                     page.expiring_place = class.expiring_pages.len() as u32;
@@ -389,7 +421,7 @@ impl Arena {
                 }
             }
             (Some(_), None) => {
-                class.expiring -= 1;
+                self.expiring.subtract(page.class);
                 page.expiring -= 1;
                 if page.expiring == 0 {
                     let place = std::mem::replace(&mut page.expiring_place, NONE);
@@ -410,33 +442,34 @@ impl Arena {
 
     /// The class in which the `nth` of all items, ordered by class, is.
     pub fn class_of_nth(&self, nth: usize, only_expiring: bool) -> Option<u8> {
+        let counts = if only_expiring {
+            &self.expiring
+        } else {
+            &self.live
+        };
         let mut left = nth;
-        for (number, class) in self.classes.iter().enumerate() {
-            let items = if only_expiring {
-                class.expiring
-            } else {
-                class.live
-            };
-            if left < items {
+        for (number, &items) in counts.by_class.iter().enumerate() {
+            if left < items as usize {
                 return Some(number as u8);
             }
-            left -= items;
+            left -= items as usize;
         }
         None
     }
 
     /// Number of items, or of those that expire.
     pub fn items(&self, only_expiring: bool) -> usize {
-        self.classes
-            .iter()
-            .map(|class| {
-                if only_expiring {
-                    class.expiring
-                } else {
-                    class.live
-                }
-            })
-            .sum()
+        if only_expiring {
+            self.expiring.sum
+        } else {
+            self.live.sum
+        }
+    }
+
+    /// A class that could do with a page less: more than a page's worth of its slots is free.
+    pub fn donor(&self) -> Option<u8> {
+        let class = self.donor;
+        (class != NO_CLASS && self.slots_free(class) > slots_per_page(class)).then_some(class)
     }
 
     /// The bound below which nothing in the page expires.
@@ -497,8 +530,8 @@ impl Arena {
     /// Free slots of a class's pages.
     #[inline]
     pub fn slots_free(&self, class: u8) -> usize {
-        let state = &self.classes[class as usize];
-        state.pages.len() * slots_per_page(class) - state.live
+        self.classes[class as usize].pages.len() * slots_per_page(class)
+            - self.live.by_class[class as usize] as usize
     }
 
     /// Number of pages that have memory and belong to no class.
@@ -528,5 +561,68 @@ impl Arena {
         self.classes
             .iter()
             .any(|class| class.expiring_pages.contains(&page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::size_class::class_of;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+        /// Slots never overlap, keep what was written, and every figure is the sum of what was handed out.
+        #[test]
+        fn slots_keep_what_was_written(steps in prop::collection::vec((1..16_384usize, any::<prop::sample::Index>(), 0..8u8), 1..800)) {
+            let mut arena = Arena::new(32 << 20).unwrap();
+            let mut model: BTreeMap<u32, (usize, u8)> = BTreeMap::new();
+            let mut mark = 0u8;
+            for (len, which, action) in steps {
+                if action < 5 || model.is_empty() {
+                    let len = if action % 2 == 0 { len } else { len % 200 + 1 };
+                    let class = class_of(len);
+                    if arena.slots_free(class) == 0 {
+                        prop_assert!(arena.add_page(class, true));
+                    }
+                    let reference = arena.take(class).unwrap();
+                    mark = mark.checked_add(1).unwrap_or(1);
+                    arena.slot_mut(reference).fill(mark);
+                    prop_assert!(model.insert(reference, (slot_bytes(class), mark)).is_none(), "a slot is handed out once");
+                } else if action < 7 {
+                    let reference = *which.get(&model.keys().copied().collect::<Vec<_>>());
+                    model.remove(&reference);
+                    arena.give_back(reference);
+                    prop_assert!(!arena.is_live(reference));
+                } else {
+                    arena.release_page();
+                }
+            }
+            let mut end = 0;
+            for (&reference, &(len, mark)) in &model {
+                let start = reference as usize * GRANULE_BYTES;
+                prop_assert!(start >= end, "slots do not overlap");
+                end = start + len;
+                prop_assert!(arena.bytes(reference)[..len].iter().all(|&byte| byte == mark));
+                prop_assert!(arena.is_live(reference));
+            }
+            prop_assert_eq!(arena.bytes_live(), model.values().map(|(len, _)| len).sum::<usize>());
+            prop_assert_eq!(arena.items(false), model.len());
+            let walked: Vec<u32> = (0..arena.pages_len()).flat_map(|page| (0..arena.slots_used(page)).map(move |slot| (page, slot))).filter_map(|(page, slot)| arena.item_at(page, slot)).collect();
+            prop_assert!(walked.iter().eq(model.keys()));
+        }
+    }
+
+    #[test]
+    fn a_full_reservation_gives_no_page() {
+        let mut arena = Arena::new(PAGE_BYTES).unwrap();
+        assert!(
+            !arena.add_page(3, false),
+            "no free page without committing one"
+        );
+        assert!(arena.add_page(3, true));
+        assert!(!arena.add_page(3, true));
+        assert_eq!(arena.bytes_committed(), PAGE_BYTES as u64);
     }
 }

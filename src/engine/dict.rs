@@ -295,7 +295,13 @@ impl Dictionary {
     }
 
     /// Adds an entry that is not there yet.
-    pub fn insert(&mut self, hash: u64, reference: u32, hash_of: impl Fn(u32) -> u64) {
+    pub fn insert(
+        &mut self,
+        hash: u64,
+        reference: u32,
+        prefetch: impl Fn(u32),
+        hash_of: impl Fn(u32) -> u64,
+    ) {
         if self.segments.is_empty() {
             self.segments = (0..1 << SEGMENT_BITS).map(|_| Segment::new()).collect();
             self.bytes = self.segments.capacity() * size_of::<Segment>()
@@ -305,6 +311,8 @@ impl Dictionary {
         let segment = &mut self.segments[(position >> LOCAL_BITS) as usize];
         let table = segment.table_mut(position);
         if table.entries.len() == table.entries.capacity() {
+            // Hashing reads every item of the table: side by side when asked for ahead, one after the other otherwise.
+            table.entries.iter().for_each(|&other| prefetch(other));
             let before = segment.bytes();
             segment.make_room(position, &hash_of);
             self.bytes = self.bytes + segment.bytes() - before;
@@ -430,7 +438,7 @@ impl Dictionary {
         loop {
             let table = self.segments[(at >> LOCAL_BITS) as usize].table(at);
             if !table.entries.is_empty() {
-                let nth = (random >> 48) as usize * table.entries.len() >> 16;
+                let nth = ((random >> 48) as usize * table.entries.len()) >> 16;
                 return table.entries.iter().nth(nth).copied();
             }
             let width = 1u64 << (LOCAL_BITS - u32::from(table.depth));
@@ -535,7 +543,7 @@ mod tests {
                     there
                 );
                 if growing && !there {
-                    dictionary.insert(hash(reference), reference, hash);
+                    dictionary.insert(hash(reference), reference, |_| (), hash);
                     model.insert(reference, ());
                 } else if !growing {
                     assert_eq!(dictionary.remove(hash(reference), reference, hash), there);
@@ -567,12 +575,12 @@ mod tests {
         let mut dictionary = Dictionary::default();
         let keys = if cfg!(miri) { 500 } else { 100_000 };
         for reference in 0..keys {
-            dictionary.insert(hash(reference), reference, hash);
+            dictionary.insert(hash(reference), reference, |_| (), hash);
         }
         let bytes = dictionary.bytes();
         for reference in keys..10 * keys {
             assert!(dictionary.remove(hash(reference - keys), reference - keys, hash));
-            dictionary.insert(hash(reference), reference, hash);
+            dictionary.insert(hash(reference), reference, |_| (), hash);
         }
         dictionary.check();
         assert!(
@@ -587,7 +595,7 @@ mod tests {
     fn random_entries_are_spread_evenly() {
         let mut dictionary = Dictionary::default();
         for reference in 0..1000 {
-            dictionary.insert(hash(reference), reference, hash);
+            dictionary.insert(hash(reference), reference, |_| (), hash);
         }
         let mut counts = vec![0; 1000];
         let mut random = Random::new(1);

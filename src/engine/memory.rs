@@ -3,7 +3,8 @@
 //! A write at the limit takes a slot of its class if there is one. If not, items are evicted in the policy's order until as many bytes are free
 //! as are needed; when those are slots of other classes, a page of a class with a page's worth of free slots is emptied by moving its
 //! items to the other pages of the class, and changes class. So memory follows the sizes in demand, and no size starves.
-//! Everything here is bounded: the work of one write is that of about one page at most.
+//! The work of a write that needs a slot is that of about one page at most under an allkeys policy, and of [`ROUNDS_VOLATILE_MAX`] evictions
+//! under a volatile one. A large value evicts at once what it would exceed the limit by beyond the allowed overshoot.
 //! Never: decides who is evicted; that is the policy's business.
 
 use super::arena::Arena;
@@ -11,7 +12,7 @@ use super::hash::KeyHasher;
 use super::item;
 use super::policy::{Candidates, fingerprint};
 use super::random::Random;
-use super::size_class::{CLASSES, PAGE_BYTES, slot_bytes, slots_per_page};
+use super::size_class::{PAGE_BYTES, slot_bytes};
 use super::store::hash_of;
 use super::{Engine, Item, OutOfMemory};
 
@@ -314,20 +315,13 @@ impl Engine {
         true
     }
 
-    /// The class with the most bytes in free slots among those that could do with a page less.
-    fn donor(&self) -> Option<u8> {
-        (0..CLASSES as u8)
-            .filter(|&class| self.arena.slots_free(class) > slots_per_page(class))
-            .max_by_key(|&class| self.arena.slots_free(class) * slot_bytes(class))
-    }
-
     /// Moves up to `moves` items out of a page that is being emptied, beginning with one if there is a class that can spare it.
     /// False when there is nothing to do.
     pub(super) fn evacuate(&mut self, moves: usize) -> bool {
         let (page, first) = match self.evacuation.take() {
             Some(begun) if self.arena.is_closed(begun.0) => begun,
             _ => {
-                let Some(class) = self.donor() else {
+                let Some(class) = self.arena.donor() else {
                     return false;
                 };
                 let pages = self.arena.pages_of_class(class);

@@ -16,7 +16,8 @@ mod expiry;
 mod hash;
 mod item;
 mod memory;
-mod policy;
+/// The calls between the engine and its eviction policy.
+pub mod policy;
 mod random;
 mod scan;
 mod size_class;

@@ -51,6 +51,17 @@ pub const SLOT_BYTES: [u16; CLASSES] = {
     sizes
 };
 
+/// Slots of a page by class.
+static SLOTS_PER_PAGE: [u16; CLASSES] = {
+    let mut slots = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        slots[class] = (PAGE_BYTES / SLOT_BYTES[class] as usize) as u16;
+        class += 1;
+    }
+    slots
+};
+
 /// Classes by length in granules, rounded up.
 static CLASS_OF_GRANULES: [u8; SLOT_BYTES_MAX / GRANULE_BYTES + 1] = {
     let mut classes = [0; SLOT_BYTES_MAX / GRANULE_BYTES + 1];
@@ -87,7 +98,7 @@ pub fn slot_bytes(class: u8) -> usize {
 /// Slots of a page of this class.
 #[inline]
 pub fn slots_per_page(class: u8) -> usize {
-    PAGE_BYTES / slot_bytes(class)
+    SLOTS_PER_PAGE[class as usize] as usize
 }
 
 #[cfg(test)]

@@ -362,7 +362,12 @@ impl Engine {
                 let (arena, hasher) = (&self.arena, &self.hasher);
                 let dictionary = &mut self.databases[key.db].dictionary;
                 let before = dictionary.bytes();
-                dictionary.insert(key.hash, reference, |other| hash_of(arena, hasher, other));
+                dictionary.insert(
+                    key.hash,
+                    reference,
+                    |other| arena.prefetch(other),
+                    |other| hash_of(arena, hasher, other),
+                );
                 self.bytes_dictionaries =
                     self.bytes_dictionaries + dictionary.bytes() as u64 - before as u64;
             }
