@@ -52,8 +52,8 @@ pub trait Candidates {
     fn expiry(&self, item: Item) -> Option<i64>;
     /// The hash of the item's key.
     fn hash(&self, item: Item) -> u64;
-    /// The item with the lowest reference at or above this one.
-    fn at_or_after(&self, reference: u32) -> Option<Item>;
+    /// The item with the lowest reference at or above this one; or where to go on, if none was found within a bounded time, `u32::MAX` at the end.
+    fn at_or_after(&self, reference: u32) -> Result<Item, u32>;
 }
 
 /// The walk's place when there is no walk: all items have been reached.
@@ -189,6 +189,18 @@ impl Eviction {
         }
     }
 
+    /// Whether only items with an expiry may be evicted.
+    pub fn only_volatile(&self) -> bool {
+        match &self.kind {
+            Kind::None => false,
+            Kind::Random(scope) | Kind::Lru(scope, _) | Kind::Lfu(scope) => {
+                *scope == Scope::Volatile
+            }
+            Kind::Ttl(_) => true,
+            Kind::S3Fifo(queues) => queues.scope() == Scope::Volatile,
+        }
+    }
+
     /// Whether the policy ever names a victim.
     pub fn evicts(&self) -> bool {
         !matches!(self.kind, Kind::None)
@@ -276,29 +288,84 @@ impl Eviction {
         }
     }
 
-    /// Background work of about `items` items; whether there is more.
-    pub fn upkeep<C: Candidates>(&mut self, candidates: &mut C, items: usize) -> bool {
-        let mut more = false;
+    /// A victim from a sample alone, for candidates that are only a part of the store. Without memory of earlier samples.
+    pub fn victim_of_sample<C: Candidates>(&mut self, candidates: &mut C) -> Option<Item> {
+        let scope = match &self.kind {
+            Kind::None => return None,
+            _ if self.only_volatile() => Scope::Volatile,
+            _ => Scope::AllKeys,
+        };
+        let mut best: Option<(u64, Item)> = None;
+        for _ in 0..self.samples {
+            let item = scope.random(candidates)?;
+            let access = candidates.access(item);
+            let score = if item.0 >= self.walk {
+                self.read(self.previous, access)
+            } else {
+                match &self.kind {
+                    Kind::S3Fifo(queues) => queues.score(access),
+                    Kind::Lfu(_) => u64::from(u8::MAX - self.lfu.count(access)),
+                    Kind::Ttl(_) => ttl::score(candidates.expiry(item)),
+                    Kind::Lru(..) => self.clock.age(access),
+                    Kind::None | Kind::Random(_) => 0,
+                }
+            };
+            if best.is_none_or(|(highest, _)| score > highest) {
+                best = Some((score, item));
+            }
+        }
+        let (_, item) = best?;
+        if item.0 < self.walk
+            && let Kind::S3Fifo(queues) = &mut self.kind
+        {
+            queues.note_victim(candidates.access(item), candidates.hash(item));
+        }
+        Some(item)
+    }
+
+    /// A victim that cannot be evicted now.
+    pub fn spare<C: Candidates>(&mut self, candidates: &mut C, item: Item) {
+        if item.0 < self.walk
+            && let Kind::S3Fifo(queues) = &mut self.kind
+        {
+            queues.adopt_stray(candidates, item);
+        }
+    }
+
+    /// Whether [`Eviction::upkeep`] has something to do.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        !self.retired.is_empty()
+            || self.walk != WALK_DONE
+            || matches!(&self.kind, Kind::S3Fifo(queues) if queues.wants_compaction())
+    }
+
+    /// Background work of about `items` items.
+    pub fn upkeep<C: Candidates>(&mut self, candidates: &mut C, items: usize) {
         if let Some(queues) = self.retired.last_mut() {
             if !queues.free_chunk() {
                 self.retired.pop();
             }
-            more = true;
         }
         if self.walk != WALK_DONE {
             self.walk(candidates, items);
         } else if let Kind::S3Fifo(queues) = &mut self.kind {
-            more |= queues.compact(candidates, items);
+            queues.compact(candidates, items);
         }
-        more || self.walk != WALK_DONE
     }
 
     /// Rewrites the fields of some items in the current meaning.
     fn walk<C: Candidates>(&mut self, candidates: &mut C, items: usize) {
         for _ in 0..items {
-            let Some(item) = candidates.at_or_after(self.walk) else {
-                self.walk = WALK_DONE;
-                return;
+            let item = match candidates.at_or_after(self.walk) {
+                Ok(item) => item,
+                Err(next) => {
+                    self.walk = next;
+                    if next == WALK_DONE {
+                        return;
+                    }
+                    continue;
+                }
             };
             let access = self.convert(
                 item,
@@ -363,12 +430,13 @@ impl Eviction {
     }
 
     /// Bytes on the heap that count against the memory limit.
-    pub fn bytes(&self) -> usize {
-        let queues = if let Kind::S3Fifo(queues) = &self.kind {
-            queues.bytes()
-        } else {
-            0
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        let queues = match &self.kind {
+            Kind::S3Fifo(queues) => queues.bytes(),
+            _ => 0,
         };
-        self.clock.bytes() + queues + self.retired.iter().map(S3Fifo::bytes).sum::<usize>()
+        let retired: usize = self.retired.iter().map(S3Fifo::bytes).sum();
+        (self.clock.bytes() + queues + retired) as u64
     }
 }

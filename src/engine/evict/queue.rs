@@ -123,6 +123,11 @@ impl Queue {
         self.old.len() + self.ring.len()
     }
 
+    /// Whether [`Queue::compact`] has something to do: it is under way, or most entries are stale.
+    pub fn wants_compaction(&self) -> bool {
+        self.compacting || self.entries() > 2 * self.live && self.entries() >= COMPACT_ENTRIES_MIN
+    }
+
     /// Compacts a few entries if there are too many stale ones. `is_current` tells whether the entry with this tag is its item's,
     /// `retag` gives the item its new tag. Returns whether there is more to do.
     pub fn compact(
@@ -131,7 +136,7 @@ impl Queue {
         mut keep: impl FnMut(u32, u32, &mut dyn FnMut() -> u32),
     ) -> bool {
         if !self.compacting {
-            if self.entries() < COMPACT_ENTRIES_MIN || self.entries() < 2 * self.live {
+            if !self.wants_compaction() {
                 return false;
             }
             self.compacting = true;

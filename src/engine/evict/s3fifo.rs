@@ -178,10 +178,8 @@ impl S3Fifo {
         self.evictions = self.evictions.wrapping_add(1);
         if self.evictions.is_multiple_of(STRAY_SEARCH_EVERY) {
             let item = self.scope.random(candidates)?;
-            let access = candidates.access(item);
-            if item.0 < walk && access & QUEUE_MASK == NOWHERE {
-                let access = self.enter(SMALL, item, access);
-                candidates.set_access(item, access);
+            if item.0 < walk {
+                self.adopt_stray(candidates, item);
             }
         }
         self.compact(candidates, COMPACT_ENTRIES);
@@ -220,11 +218,36 @@ impl S3Fifo {
         let Some((item, access)) = last else {
             return self.scope.random(candidates);
         };
+        self.note_victim(access, candidates.hash(item));
+        Some(item)
+    }
+
+    /// Remembers an evicted item's key if it deserves that.
+    pub fn note_victim(&mut self, access: u32, hash: u64) {
         if access & QUEUE_MASK == SMALL {
             let capacity = self.ghost_capacity();
-            self.ghost.insert(candidates.hash(item), capacity);
+            self.ghost.insert(hash, capacity);
         }
-        Some(item)
+    }
+
+    /// Puts an item that is in no queue into the small one.
+    pub fn adopt_stray<C: Candidates>(&mut self, candidates: &mut C, item: Item) {
+        let access = candidates.access(item);
+        if access & QUEUE_MASK == NOWHERE {
+            let access = self.enter(SMALL, item, access);
+            candidates.set_access(item, access);
+        }
+    }
+
+    /// How much an item of a sample deserves to go: by its hits, then by its idle time.
+    pub fn score(&self, access: u32) -> u64 {
+        let idle = self.time.wrapping_sub(access >> TIME_SHIFT) & TIME_MASK;
+        u64::from((HITS_MAX - Self::hits(access)) << TIME_SHIFT | idle)
+    }
+
+    /// Whether [`S3Fifo::compact`] has something to do.
+    pub fn wants_compaction(&self) -> bool {
+        self.small.wants_compaction() || self.main.wants_compaction()
     }
 
     /// An item that was popped with hits gets its next round.
@@ -238,11 +261,10 @@ impl S3Fifo {
         candidates.set_access(item, access);
     }
 
-    /// Drops stale entries when they are more than half; whether there is more to do.
-    pub fn compact<C: Candidates>(&mut self, candidates: &mut C, entries_max: usize) -> bool {
-        let mut more = false;
+    /// Drops stale entries when they are more than half.
+    pub fn compact<C: Candidates>(&mut self, candidates: &mut C, entries_max: usize) {
         for (name, queue) in [(SMALL, &mut self.small), (MAIN, &mut self.main)] {
-            more |= queue.compact(entries_max, |reference, tag, push| {
+            queue.compact(entries_max, |reference, tag, push| {
                 let item = Item(reference);
                 if is_current(candidates, item, name, tag) {
                     let access = candidates.access(item) & !TAG_MASK | push() << TAG_SHIFT;
@@ -250,17 +272,11 @@ impl S3Fifo {
                 }
             });
         }
-        more
     }
 
     /// Bytes on the heap.
     pub fn bytes(&self) -> usize {
         self.small.bytes() + self.main.bytes() + self.ghost.bytes()
-    }
-
-    /// Entries of the queues, stale ones included.
-    pub fn entries(&self) -> usize {
-        self.small.entries() + self.main.entries()
     }
 
     /// Drops one chunk of a policy that is no longer used; false when there is none left.

@@ -85,10 +85,11 @@ impl Candidates for Slots {
         hash(self.slot(item).key)
     }
 
-    fn at_or_after(&self, reference: u32) -> Option<Item> {
+    fn at_or_after(&self, reference: u32) -> Result<Item, u32> {
         (reference as usize..self.slots.len())
             .map(|place| Item(place as u32))
             .find(|&item| self.is_present(item))
+            .ok_or(u32::MAX)
     }
 }
 
@@ -130,6 +131,13 @@ impl Toy {
             },
             keys: HashMap::default(),
             items_max,
+        }
+    }
+
+    /// Does all background work.
+    pub fn upkeep(&mut self) {
+        while self.eviction.has_work() {
+            self.eviction.upkeep(&mut self.slots, 64);
         }
     }
 

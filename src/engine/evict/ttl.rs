@@ -25,15 +25,18 @@ impl Ttl {
             Scope::Volatile,
             samples,
             |candidates, item| {
-                let expiry = candidates.expiry(item).unwrap_or(i64::MAX);
-                // Order-preserving from signed to unsigned, then turned round: the soonest scores highest.
-                let rank = (expiry as u64) ^ (1 << 63);
+                let score = score(candidates.expiry(item));
                 Candidate {
                     item,
-                    score: !rank,
-                    stamp: rank,
+                    score,
+                    stamp: score,
                 }
             },
         )
     }
+}
+
+/// The sooner an item expires the higher: the order of the time, made unsigned and turned round.
+pub fn score(expiry: Option<i64>) -> u64 {
+    !((expiry.unwrap_or(i64::MAX) as u64) ^ (1 << 63))
 }
