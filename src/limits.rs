@@ -18,3 +18,32 @@ pub const TURN_US_MAX: u64 = 1000;
 
 const _: () = assert!(INLINE_BYTES_MAX <= LARGE_BYTES_MAX_CHECK);
 const LARGE_BYTES_MAX_CHECK: usize = LARGE_BYTES_MIN;
+
+/// Bytes of replies waiting to be sent at which a connection's further requests wait, so that a pipeline whose replies are not read costs bounded memory.
+pub const OUTPUT_STALL_BYTES: usize = 1024 * 1024;
+/// Bytes received and not yet executed at which a stalled connection is no longer read from.
+pub const INPUT_STALL_BYTES: usize = 64 * 1024;
+/// Replies a connection may have outstanding at other shards before its further requests wait.
+pub const HOPS_WAITING_MAX: usize = 8192;
+/// Requests executed as one batch: keys are hashed and prefetched for all of them first. The prefetched lines must fit the first-level cache.
+pub const BATCH_REQUESTS_MAX: usize = 128;
+/// Receive buffers of a shard, and bytes of each: 4 MiB in all; a connection holds one only while its bytes are being executed.
+pub const RECEIVE_BUFFERS: u16 = 256;
+/// See [`RECEIVE_BUFFERS`].
+pub const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
+/// Submission and completion entries of a shard's ring. The completion queue is what one turn can see; the kernel keeps what overflows.
+pub const RING_ENTRIES: u32 = 1024;
+/// See [`RING_ENTRIES`].
+pub const RING_COMPLETIONS: u32 = 4096;
+/// Capacity of buffers kept for reuse; what has grown beyond is given back.
+pub const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Buffers kept for reuse by a shard.
+pub const KEPT_BUFFERS_MAX: usize = 256;
+/// Encoded bytes to one shard at which a message is posted in the middle of a turn, so that a turn's messages stay bounded.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// How long a stop waits for clients to take their last replies.
+pub const STOP_SECONDS_MAX: u64 = 5;
+
+const _: () = assert!(KEPT_BUFFER_BYTES_MAX < OUTPUT_STALL_BYTES);
+const _: () = assert!(RECEIVE_BUFFER_BYTES <= INPUT_STALL_BYTES);
+const _: () = assert!(RECEIVE_BUFFER_BYTES < LARGE_BYTES_MIN, "a large argument never lies whole in a receive buffer");

@@ -15,11 +15,35 @@ pub enum CommandError {
     NotFloat,
     /// The memory limit is reached.
     OutOfMemory,
+    /// No such key.
+    NoSuchKey,
     /// Anything else, code included: `ERR offset is out of range`.
     Other(Cow<'static, str>),
 }
 
 impl CommandError {
+    /// An error with a fixed text, code included.
+    pub const fn fixed(text: &'static str) -> CommandError {
+        CommandError::Other(Cow::Borrowed(text))
+    }
+    /// An error with a text made for it, code included.
+    pub fn made(text: String) -> CommandError {
+        CommandError::Other(Cow::Owned(text))
+    }
+    /// A wrong number of arguments for a command (`client|id` for subcommands).
+    pub fn arity(name: &str) -> CommandError {
+        CommandError::made(format!(
+            "ERR wrong number of arguments for '{name}' command"
+        ))
+    }
+    /// An expiry that is zero, negative or beyond what can be told.
+    pub fn expire_time(name: &str) -> CommandError {
+        CommandError::made(format!("ERR invalid expire time in '{name}' command"))
+    }
+    /// A string would become longer than `proto-max-bulk-len`.
+    pub const fn too_long() -> CommandError {
+        CommandError::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+    }
     /// The text of the error reply without the leading `-`.
     pub fn text(&self) -> &str {
         match self {
@@ -30,6 +54,7 @@ impl CommandError {
             CommandError::NotInteger => "ERR value is not an integer or out of range",
             CommandError::NotFloat => "ERR value is not a valid float",
             CommandError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            CommandError::NoSuchKey => "ERR no such key",
             CommandError::Other(text) => text,
         }
     }

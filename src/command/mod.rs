@@ -3,13 +3,43 @@
 //! here ([`Run::Server`]) and carried out by the layers above.
 //! Never: I/O, channels, clocks.
 
+pub mod bitfield;
+pub mod bits;
+pub mod connection;
+pub mod counters;
+pub mod cursor;
+pub mod databases;
+pub mod docs;
 pub mod error;
+pub mod expiry;
+pub mod gather;
+pub mod get;
+pub mod glob;
+pub mod introspect;
+pub mod key_positions;
+pub mod keys;
+pub mod lcs;
+pub mod long_double;
+pub mod lookup;
+pub mod multi_key;
+pub mod number;
+pub mod object;
+pub mod rows;
+pub mod scan;
+pub mod set;
+pub mod string_value;
+pub mod substrings;
 pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod transfer;
 
 use crate::engine::{Engine, Item, Key, OutOfMemory, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub use error::CommandError;
+pub use key_positions::key_positions;
+pub use table::{COMMANDS, Command, lookup, resolve};
 
 /// Settings that commands depend on; CONFIG SET may change them.
 #[derive(Debug, Clone)]
@@ -45,27 +75,96 @@ pub struct Context<'a> {
     pub stats: &'a mut CommandStats,
     /// Touch::No under CLIENT NO-TOUCH.
     pub touch: Touch,
+    /// The hash of one key argument when the caller has it already (the batch's prefetch makes it): the argument's index and [`Key::hash`].
+    pub known_hash: Option<(usize, u64)>,
+    /// Which shard this is, and of how many: SCAN's cursors name the shard.
+    pub shard: (usize, usize),
 }
 
-impl<'a> Context<'a> {
+/// The key at argument `index` of a context's selected database. A macro, so that it borrows the fields it needs and no others.
+macro_rules! key_at {
+    ($context:expr, $index:expr) => {
+        $crate::command::make_key(
+            $context.engine,
+            $context.db,
+            &$context.args,
+            $index,
+            $context.known_hash,
+        )
+    };
+}
+pub(crate) use key_at;
+
+/// See [`key_at`].
+#[inline]
+pub(crate) fn make_key<'k>(
+    engine: &Engine,
+    db: usize,
+    args: &'k Args<'_>,
+    index: usize,
+    known_hash: Option<(usize, u64)>,
+) -> Key<'k> {
+    let bytes = args.get(index);
+    match known_hash {
+        Some((known, hash)) if known == index => Key { db, bytes, hash },
+        _ => engine.key(db, bytes),
+    }
+}
+
+impl Context<'_> {
     /// The key at argument `index` of the selected database.
     pub fn key(&self, index: usize) -> Key<'_> {
-        self.engine.key(self.db, self.args.get(index))
+        key_at!(self, index)
     }
     /// Looks argument `index` up in order to read it; counts a hit or a miss.
+    #[inline]
     pub fn find_read(&mut self, index: usize) -> Option<Item> {
-        let key = self.engine.key(self.db, self.args.get(index));
-        let found = self.engine.find(&key, self.touch);
-        match found {
-            Some(_) => self.stats.keyspace_hits += 1,
-            None => self.stats.keyspace_misses += 1,
-        }
-        found
+        self.find_counted(index, self.touch)
+    }
+    /// Looks argument `index` up in order to read something about it that is no use of the value (TTL, TYPE, EXISTS, OBJECT).
+    pub fn find_untouched(&mut self, index: usize) -> Option<Item> {
+        self.find_counted(index, Touch::No)
     }
     /// Looks argument `index` up in order to change it; counts nothing.
+    #[inline]
     pub fn find_write(&mut self, index: usize) -> Option<Item> {
-        let key = self.engine.key(self.db, self.args.get(index));
+        let key = key_at!(self, index);
         self.engine.find(&key, self.touch)
+    }
+    #[inline]
+    fn find_counted(&mut self, index: usize, touch: Touch) -> Option<Item> {
+        let key = key_at!(self, index);
+        let found = self.engine.find(&key, touch);
+        self.stats.count_read(found.is_some());
+        found
+    }
+}
+
+impl CommandStats {
+    /// Counts a look-up for reading.
+    #[inline]
+    pub fn count_read(&mut self, found: bool) {
+        self.keyspace_hits += u64::from(found);
+        self.keyspace_misses += u64::from(!found);
+    }
+}
+
+/// Carries a data command out, its arity having been checked by [`resolve`]: refuses it when it may grow memory and there is none, and writes exactly one reply.
+///
+/// Panics for a command that the server layer has to carry out.
+#[inline]
+pub fn execute(command: &'static Command, context: &mut Context<'_>) {
+    let Run::Data(handler) = command.run else {
+        panic!("{} is not a data command", command.name);
+    };
+    let outcome =
+        if command.flags & table::flags::DENYOOM != 0 && context.engine.make_room().is_err() {
+            Err(CommandError::OutOfMemory)
+        } else {
+            handler(context)
+        };
+    if let Err(error) = outcome {
+        context.reply.error(error.text());
     }
 }
 
@@ -93,7 +192,6 @@ pub enum Run {
 pub enum ServerCommand {
     Auth,
     Client,
-    Command,
     Config,
     Debug,
     Hello,

@@ -1,10 +1,14 @@
-//! The command table: one row per command.
+//! The form of the command table's rows, and what follows from a row alone. The rows are in [`super::rows`], the look-up in [`super::lookup`].
 
-use super::{Route, Run};
+use super::docs::Argument;
+use super::{Handler, Route, Run, ServerCommand};
+
+pub use super::lookup::{lookup, resolve};
+pub use super::rows::COMMANDS;
 
 /// One row.
 pub struct Command {
-    /// Lower case, as COMMAND shows it.
+    /// Lower case, as COMMAND shows it; a subcommand's is `container|name`.
     pub name: &'static str,
     /// As in Redis: the exact number of arguments with the name, or minus the least number.
     pub arity: i8,
@@ -16,32 +20,335 @@ pub struct Command {
     pub key_step: i8,
     /// Bits of [`flags`].
     pub flags: u32,
+    /// Bits of [`categories`] beside those that follow from the flags; see [`Command::categories`].
+    pub own_categories: u32,
     /// Where it goes.
     pub route: Route,
     /// Who carries it out.
     pub run: Run,
+    /// Its keys, and what is done with each.
+    pub key_specs: &'static [KeySpec],
+    /// Hints to clients.
+    pub tips: &'static [&'static str],
+    /// The version of Redis that first had it.
+    pub since: &'static str,
+    /// The group of the documentation.
+    pub group: &'static str,
+    /// The cost.
+    pub complexity: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// Since when it is deprecated, and what to use.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// Its arguments.
+    pub arguments: &'static [Argument],
+    /// Its subcommands. A row that has some is never carried out itself.
+    pub subcommands: &'static [Command],
 }
 
-/// Flags of [`Command`], named as COMMAND names them.
+/// Some of a command's keys.
+#[derive(Debug, Clone, Copy)]
+pub struct KeySpec {
+    /// Bits of [`key_flags`].
+    pub flags: u32,
+    /// The first one's argument index.
+    pub first: i8,
+    /// The last one's, relative to the first; negative: from the end.
+    pub last: i8,
+    /// From one to the next.
+    pub step: i8,
+    /// What is special about them.
+    pub notes: &'static str,
+}
+
+/// Flags of [`Command`], named as COMMAND names them, in its order.
+#[allow(missing_docs)]
 pub mod flags {
-    /// Changes data.
     pub const WRITE: u32 = 1;
-    /// Reads data.
     pub const READONLY: u32 = 1 << 1;
-    /// Refused when memory is short.
     pub const DENYOOM: u32 = 1 << 2;
-    /// Administrative.
-    pub const ADMIN: u32 = 1 << 3;
-    /// Allowed before AUTH.
-    pub const NO_AUTH: u32 = 1 << 4;
-    /// Constant or logarithmic time.
-    pub const FAST: u32 = 1 << 5;
+    pub const MODULE: u32 = 1 << 3;
+    pub const ADMIN: u32 = 1 << 4;
+    pub const PUBSUB: u32 = 1 << 5;
+    pub const NOSCRIPT: u32 = 1 << 6;
+    pub const BLOCKING: u32 = 1 << 7;
+    pub const LOADING: u32 = 1 << 8;
+    pub const STALE: u32 = 1 << 9;
+    pub const SKIP_MONITOR: u32 = 1 << 10;
+    pub const SKIP_SLOWLOG: u32 = 1 << 11;
+    pub const ASKING: u32 = 1 << 12;
+    pub const FAST: u32 = 1 << 13;
+    pub const NO_AUTH: u32 = 1 << 14;
+    pub const MAY_REPLICATE: u32 = 1 << 15;
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 16;
+    pub const NO_ASYNC_LOADING: u32 = 1 << 17;
+    pub const NO_MULTI: u32 = 1 << 18;
+    pub const MOVABLEKEYS: u32 = 1 << 19;
+    pub const ALLOW_BUSY: u32 = 1 << 20;
+    /// The names, by bit.
+    pub const NAMES: &[&str] = &[
+        "write",
+        "readonly",
+        "denyoom",
+        "module",
+        "admin",
+        "pubsub",
+        "noscript",
+        "blocking",
+        "loading",
+        "stale",
+        "skip_monitor",
+        "skip_slowlog",
+        "asking",
+        "fast",
+        "no_auth",
+        "may_replicate",
+        "no_mandatory_keys",
+        "no_async_loading",
+        "no_multi",
+        "movablekeys",
+        "allow_busy",
+    ];
 }
 
-/// The rows.
-pub static COMMANDS: &[Command] = &[];
+/// ACL categories, in the order of COMMAND INFO.
+#[allow(missing_docs)]
+pub mod categories {
+    pub const KEYSPACE: u32 = 1;
+    pub const READ: u32 = 1 << 1;
+    pub const WRITE: u32 = 1 << 2;
+    pub const SET: u32 = 1 << 3;
+    pub const SORTEDSET: u32 = 1 << 4;
+    pub const LIST: u32 = 1 << 5;
+    pub const HASH: u32 = 1 << 6;
+    pub const STRING: u32 = 1 << 7;
+    pub const BITMAP: u32 = 1 << 8;
+    pub const HYPERLOGLOG: u32 = 1 << 9;
+    pub const GEO: u32 = 1 << 10;
+    pub const STREAM: u32 = 1 << 11;
+    pub const PUBSUB: u32 = 1 << 12;
+    pub const ADMIN: u32 = 1 << 13;
+    pub const FAST: u32 = 1 << 14;
+    pub const SLOW: u32 = 1 << 15;
+    pub const BLOCKING: u32 = 1 << 16;
+    pub const DANGEROUS: u32 = 1 << 17;
+    pub const CONNECTION: u32 = 1 << 18;
+    pub const TRANSACTION: u32 = 1 << 19;
+    pub const SCRIPTING: u32 = 1 << 20;
+    /// The names, by bit.
+    pub const NAMES: &[&str] = &[
+        "keyspace",
+        "read",
+        "write",
+        "set",
+        "sortedset",
+        "list",
+        "hash",
+        "string",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "stream",
+        "pubsub",
+        "admin",
+        "fast",
+        "slow",
+        "blocking",
+        "dangerous",
+        "connection",
+        "transaction",
+        "scripting",
+    ];
+}
 
-/// Finds a row by name, in any case.
-pub fn lookup(_name: &[u8]) -> Option<&'static Command> {
-    todo!()
+/// What a command does with keys.
+#[allow(missing_docs)]
+pub mod key_flags {
+    pub const RO: u32 = 1;
+    pub const RW: u32 = 1 << 1;
+    pub const OW: u32 = 1 << 2;
+    pub const RM: u32 = 1 << 3;
+    pub const ACCESS: u32 = 1 << 4;
+    pub const UPDATE: u32 = 1 << 5;
+    pub const INSERT: u32 = 1 << 6;
+    pub const DELETE: u32 = 1 << 7;
+    pub const NOT_KEY: u32 = 1 << 8;
+    pub const INCOMPLETE: u32 = 1 << 9;
+    pub const VARIABLE_FLAGS: u32 = 1 << 10;
+    /// The names, by bit.
+    pub const NAMES: &[&str] = &[
+        "RO",
+        "RW",
+        "OW",
+        "RM",
+        "access",
+        "update",
+        "insert",
+        "delete",
+        "not_key",
+        "incomplete",
+        "variable_flags",
+    ];
+}
+
+impl KeySpec {
+    pub(super) const fn new(
+        flags: u32,
+        first: i8,
+        last: i8,
+        step: i8,
+        notes: &'static str,
+    ) -> KeySpec {
+        KeySpec {
+            flags,
+            first,
+            last,
+            step,
+            notes,
+        }
+    }
+}
+
+impl Command {
+    const EMPTY: Command = Command {
+        name: "",
+        arity: 0,
+        first_key: 0,
+        last_key: 0,
+        key_step: 0,
+        flags: 0,
+        own_categories: 0,
+        route: Route::Anywhere,
+        run: Run::Server(ServerCommand::Client),
+        key_specs: &[],
+        tips: &[],
+        since: "",
+        group: "",
+        complexity: "",
+        summary: "",
+        deprecated: None,
+        arguments: &[],
+        subcommands: &[],
+    };
+    /// A row of a data command.
+    pub(super) const fn data(
+        name: &'static str,
+        arity: i8,
+        route: Route,
+        handler: Handler,
+    ) -> Command {
+        Command {
+            name,
+            arity,
+            route,
+            run: Run::Data(handler),
+            ..Command::EMPTY
+        }
+    }
+    /// A row of a command that the server layer carries out.
+    pub(super) const fn server(name: &'static str, arity: i8, command: ServerCommand) -> Command {
+        Command {
+            name,
+            arity,
+            run: Run::Server(command),
+            ..Command::EMPTY
+        }
+    }
+    pub(super) const fn flags(self, flags: u32, own_categories: u32) -> Command {
+        Command {
+            flags,
+            own_categories,
+            ..self
+        }
+    }
+    pub(super) const fn keys(
+        self,
+        first_key: i8,
+        last_key: i8,
+        key_step: i8,
+        key_specs: &'static [KeySpec],
+    ) -> Command {
+        Command {
+            first_key,
+            last_key,
+            key_step,
+            key_specs,
+            ..self
+        }
+    }
+    pub(super) const fn docs(
+        self,
+        since: &'static str,
+        group: &'static str,
+        complexity: &'static str,
+        summary: &'static str,
+        arguments: &'static [Argument],
+    ) -> Command {
+        Command {
+            since,
+            group,
+            complexity,
+            summary,
+            arguments,
+            ..self
+        }
+    }
+    pub(super) const fn tips(self, tips: &'static [&'static str]) -> Command {
+        Command { tips, ..self }
+    }
+    pub(super) const fn deprecated(
+        self,
+        since: &'static str,
+        replacement: &'static str,
+    ) -> Command {
+        Command {
+            deprecated: Some((since, replacement)),
+            ..self
+        }
+    }
+    pub(super) const fn subcommands(self, subcommands: &'static [Command]) -> Command {
+        Command {
+            subcommands,
+            ..self
+        }
+    }
+
+    /// All ACL categories as bits of [`categories`].
+    pub fn categories(&self) -> u32 {
+        let mut bits = self.own_categories;
+        for (flag, category) in [
+            (flags::WRITE, categories::WRITE),
+            (flags::READONLY, categories::READ),
+            (flags::ADMIN, categories::ADMIN | categories::DANGEROUS),
+            (flags::PUBSUB, categories::PUBSUB),
+            (flags::BLOCKING, categories::BLOCKING),
+        ] {
+            if self.flags & flag != 0 {
+                bits |= category;
+            }
+        }
+        bits | if self.flags & flags::FAST != 0 {
+            categories::FAST
+        } else {
+            categories::SLOW
+        }
+    }
+
+    /// Whether a request with `len` arguments, the name included, has the right number of them.
+    #[inline]
+    pub fn accepts(&self, len: usize) -> bool {
+        if self.arity >= 0 {
+            len == self.arity as usize
+        } else {
+            len >= -(self.arity as isize) as usize
+        }
+    }
+
+    /// The row of a subcommand, in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
+        let prefix = self.name.len() + 1;
+        self.subcommands
+            .iter()
+            .find(|row| row.name.as_bytes()[prefix..].eq_ignore_ascii_case(name))
+    }
 }

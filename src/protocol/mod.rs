@@ -1,4 +1,5 @@
 //! Bytes to requests and replies to bytes. Never: I/O, engine, clock.
 
 pub mod args;
+pub mod number;
 pub mod resp;

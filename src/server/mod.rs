@@ -1,1 +1,17 @@
-//! (being built)
+//! The server around the shards: connections and sessions, listeners, start and stop.
+//!
+//! [`worker`] is the turn of one shard and owns its ring; [`service`] is everything a shard does for its connections, without I/O.
+
+mod batch;
+mod commands;
+pub mod connection;
+mod executor;
+mod handover;
+mod housekeeping;
+mod operations;
+mod server_operation;
+pub mod service;
+pub mod shared;
+mod snapshot;
+pub mod start;
+mod worker;

@@ -1,1 +1,56 @@
-//! (being built)
+//! One shard: which keys are its own, how commands run on them, and the messages between shards.
+//!
+//! Everything here but the mesh's wake-up is synchronous and without I/O: requests and messages in, replies and messages out, so that several shards
+//! can be run in one thread from one seed. Nothing in a shard is ever touched by another thread.
+
+pub mod mesh;
+pub mod message;
+pub mod operation;
+pub mod slots;
+
+use crate::command::table::Command;
+use crate::command::{self, CommandStats, Context, Settings};
+use crate::engine::{Engine, Touch};
+use crate::protocol::args::Args;
+use crate::protocol::resp::Reply;
+
+/// One shard's data and what its commands count.
+pub struct Shard {
+    /// Its number.
+    pub id: usize,
+    /// Of how many.
+    pub count: usize,
+    /// Its data.
+    pub engine: Engine,
+    /// What commands count.
+    pub stats: CommandStats,
+    /// Settings of commands.
+    pub settings: Settings,
+}
+
+impl Shard {
+    /// Runs a data command here and now; exactly one reply is written.
+    #[inline]
+    pub fn execute(
+        &mut self,
+        command: &'static Command,
+        args: Args<'_>,
+        db: usize,
+        touch: Touch,
+        first_key_hash: Option<u64>,
+        reply: &mut Reply,
+    ) {
+        let mut context = Context {
+            engine: &mut self.engine,
+            db,
+            args,
+            reply,
+            settings: &self.settings,
+            stats: &mut self.stats,
+            touch,
+            known_hash: first_key_hash.map(|hash| (command.first_key as usize, hash)),
+            shard: (self.id, self.count),
+        };
+        command::execute(command, &mut context);
+    }
+}

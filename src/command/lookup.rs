@@ -1,0 +1,178 @@
+//! From a request's first words to the row it is for, and the errors when there is none or the number of arguments is wrong.
+//!
+//! Look-up folds the name into one number, which an index made at compile time leads from to the row: no loop over bytes.
+
+use super::CommandError;
+use super::rows::COMMANDS;
+use super::table::Command;
+use crate::protocol::args::Args;
+
+/// Places of the index: a power of two several times the number of rows, so that most names are found at once.
+const INDEX_SIZE: usize = 256;
+/// The row number of a free place.
+const FREE: u8 = u8::MAX;
+
+/// A place of the index.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The name, or its first bytes; see [`fold`].
+    folded: u64,
+    /// The name's length.
+    len: usize,
+    /// The row's number.
+    row: u8,
+}
+
+/// The rows by hash; the next place is tried when one is taken.
+static INDEX: [Place; INDEX_SIZE] = build_index();
+
+/// The bit that tells lower case from upper case, in each byte.
+const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
+
+/// A name of at most 8 bytes as a whole, or the first 8 of a longer one, as a number that is the same for upper and lower case. Two names of one length
+/// up to 8, one of them a row's and therefore nothing but letters, have the same number only if they are the same in some case.
+#[inline]
+const fn fold(name: &[u8]) -> u64 {
+    let number = if let Some(first) = name.first_chunk::<8>() {
+        u64::from_le_bytes(*first)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        // The two may overlap: no byte is left out, and no loop is needed.
+        u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32
+    } else if let (Some(first), Some(last)) = (name.first(), name.last()) {
+        *first as u64 | (name[name.len() / 2] as u64) << 8 | (*last as u64) << 16
+    } else {
+        0
+    };
+    number | LOWER_CASE
+}
+
+/// Where to begin to look for a name.
+#[inline]
+const fn place_of(folded: u64, len: usize) -> usize {
+    (folded
+        .wrapping_add(len as u64)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        >> (64 - INDEX_SIZE.trailing_zeros())) as usize
+}
+
+const fn build_index() -> [Place; INDEX_SIZE] {
+    assert!(COMMANDS.len() < FREE as usize && COMMANDS.len() * 3 < INDEX_SIZE);
+    let mut index = [Place {
+        folded: 0,
+        len: 0,
+        row: FREE,
+    }; INDEX_SIZE];
+    let mut row = 0;
+    while row < COMMANDS.len() {
+        let name = COMMANDS[row].name.as_bytes();
+        let mut letter = 0;
+        while letter < name.len() {
+            assert!(
+                name[letter].is_ascii_lowercase() || name.len() > 8,
+                "see fold"
+            );
+            letter += 1;
+        }
+        let folded = fold(name);
+        let mut place = place_of(folded, name.len());
+        while index[place].row != FREE {
+            assert!(
+                index[place].folded != folded || index[place].len != name.len(),
+                "two names look the same"
+            );
+            place = (place + 1) % INDEX_SIZE;
+        }
+        index[place] = Place {
+            folded,
+            len: name.len(),
+            row: row as u8,
+        };
+        row += 1;
+    }
+    index
+}
+
+/// Finds a row by name, in any case.
+#[inline]
+pub fn lookup(name: &[u8]) -> Option<&'static Command> {
+    let folded = fold(name);
+    let mut number = place_of(folded, name.len());
+    loop {
+        let place = &INDEX[number];
+        if place.row == FREE {
+            return None;
+        }
+        if place.folded == folded && place.len == name.len() {
+            let command = &COMMANDS[place.row as usize];
+            let same = name.len() <= 8 || command.name.as_bytes().eq_ignore_ascii_case(name);
+            return same.then_some(command);
+        }
+        number = (number + 1) % INDEX_SIZE;
+    }
+}
+
+/// Finds the row that a request is for, a subcommand's where there are some, and checks the number of arguments.
+#[inline]
+pub fn resolve(args: &Args<'_>) -> Result<&'static Command, CommandError> {
+    let Some(command) = lookup(args.get(0)) else {
+        return Err(unknown_command(args));
+    };
+    if !command.subcommands.is_empty() && args.len() > 1 {
+        return resolve_subcommand(command, args);
+    }
+    if !command.accepts(args.len()) {
+        return Err(CommandError::arity(command.name));
+    }
+    Ok(command)
+}
+
+fn resolve_subcommand(
+    container: &'static Command,
+    args: &Args<'_>,
+) -> Result<&'static Command, CommandError> {
+    match container.subcommand(args.get(1)) {
+        None => Err(unknown_subcommand(container, args.get(1))),
+        Some(row) if !row.accepts(args.len()) => Err(CommandError::arity(row.name)),
+        Some(row) => Ok(row),
+    }
+}
+
+/// Bytes of a client's words that an error repeats, as in Redis.
+const ECHO_BYTES_MAX: usize = 128;
+
+fn clipped(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(ECHO_BYTES_MAX)]).into_owned()
+}
+
+/// The error for a name without a row.
+#[cold]
+fn unknown_command(args: &Args<'_>) -> CommandError {
+    let mut words = String::new();
+    for index in 1..args.len() {
+        if words.len() >= ECHO_BYTES_MAX {
+            break;
+        }
+        let word = args.get(index);
+        words.push('\'');
+        words.push_str(&clipped(
+            &word[..word
+                .len()
+                .min(ECHO_BYTES_MAX - (words.len() - 1).min(ECHO_BYTES_MAX))],
+        ));
+        words.push_str("' ");
+    }
+    CommandError::made(format!(
+        "ERR unknown command '{}', with args beginning with: {words}",
+        clipped(args.get(0))
+    ))
+}
+
+/// The error for a subcommand without a row.
+#[cold]
+fn unknown_subcommand(container: &Command, name: &[u8]) -> CommandError {
+    CommandError::made(format!(
+        "ERR unknown subcommand '{}'. Try {} HELP.",
+        clipped(name),
+        container.name.to_ascii_uppercase()
+    ))
+}

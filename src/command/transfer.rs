@@ -1,0 +1,240 @@
+//! Values on the move: RENAME, RENAMENX, COPY, MOVE, within a shard and between two.
+//!
+//! A command that moves a value is cut in phases, [`Transfer::fetch`] on the source's shard, [`Transfer::put`] on the destination's, and
+//! for RENAME [`Transfer::remove_source`] on the source's again. One shard runs the same phases in a row, so that replies and errors cannot differ.
+//! Whoever carries a command over two shards keeps other commands off both keys in the meantime.
+
+use super::databases::database_index;
+use super::{CommandError, CommandStats, Context, key_at};
+use crate::engine::{Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch, Value};
+use crate::large::LargeBytes;
+use crate::protocol::args::Args;
+use crate::protocol::resp::Reply;
+
+/// A value that can leave one engine and enter another, with its encoding and its expiry. A large one is shared, not copied.
+#[derive(Debug, Clone)]
+pub struct Portable {
+    value: PortableValue,
+    expiry: Option<i64>,
+    encoding: Encoding,
+}
+
+#[derive(Debug, Clone)]
+enum PortableValue {
+    Bytes(Box<[u8]>),
+    Integer(i64),
+    Large(LargeBytes),
+}
+
+impl Portable {
+    /// The value of a key; no use of it is counted.
+    pub fn read(engine: &mut Engine, key: &Key<'_>) -> Option<Portable> {
+        let item = engine.find(key, Touch::No)?;
+        Some(Portable::from_item(engine, item))
+    }
+
+    /// The value of an item.
+    pub fn from_item(engine: &Engine, item: Item) -> Portable {
+        let value = match engine.value(item) {
+            Value::Bytes(bytes) => PortableValue::Bytes(bytes.into()),
+            Value::Integer(value) => PortableValue::Integer(value),
+            Value::Large(large) => PortableValue::Large(large.clone()),
+        };
+        Portable {
+            value,
+            expiry: engine.expiry(item),
+            encoding: engine.encoding(item),
+        }
+    }
+
+    /// Stores it under a key, replacing what was there.
+    pub fn write(self, engine: &mut Engine, key: &Key<'_>) -> Result<(), OutOfMemory> {
+        let expiry = self.expiry.map_or(Expiry::None, Expiry::At);
+        let value = match &self.value {
+            PortableValue::Bytes(bytes) if self.encoding == Encoding::Raw => {
+                NewValue::RawBytes(bytes)
+            }
+            PortableValue::Bytes(bytes) => NewValue::Bytes(bytes),
+            PortableValue::Integer(value) => NewValue::Integer(*value),
+            PortableValue::Large(large) => NewValue::Shared(large.clone()),
+        };
+        engine.set(key, value, expiry)
+    }
+
+    /// The value as a string: what [`super::gather`] combines.
+    pub fn string(&self) -> super::string_value::StringValue<'_> {
+        use super::string_value::StringValue;
+        match &self.value {
+            PortableValue::Bytes(bytes) => StringValue::Bytes(bytes),
+            PortableValue::Integer(value) => {
+                StringValue::Digits(super::number::Digits::new(*value))
+            }
+            PortableValue::Large(large) => StringValue::Large(large),
+        }
+    }
+}
+
+/// Which command it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferKind {
+    /// RENAME.
+    Rename,
+    /// RENAMENX.
+    RenameNx,
+    /// COPY.
+    Copy,
+}
+
+/// A RENAME, RENAMENX or COPY whose arguments have been read. The source key is argument 1 in the selected database, the destination argument 2
+/// in [`Transfer::destination_db`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfer {
+    /// Which command it is.
+    pub kind: TransferKind,
+    /// The destination's database.
+    pub destination_db: usize,
+    /// A key that is there already gives way.
+    pub replace: bool,
+}
+
+impl Transfer {
+    /// Reads the arguments of any command of [`super::table::Route::Keys`] with [`super::Split::Transfer`].
+    pub fn parse(
+        name: &str,
+        args: &Args<'_>,
+        db: usize,
+        databases: usize,
+    ) -> Result<Transfer, CommandError> {
+        match name {
+            "rename" => Ok(Transfer {
+                kind: TransferKind::Rename,
+                destination_db: db,
+                replace: true,
+            }),
+            "renamenx" => Ok(Transfer {
+                kind: TransferKind::RenameNx,
+                destination_db: db,
+                replace: false,
+            }),
+            "copy" => Transfer::parse_copy(args, db, databases),
+            _ => panic!("{name} transfers nothing"),
+        }
+    }
+
+    fn parse_copy(args: &Args<'_>, db: usize, databases: usize) -> Result<Transfer, CommandError> {
+        let mut transfer = Transfer {
+            kind: TransferKind::Copy,
+            destination_db: db,
+            replace: false,
+        };
+        let mut index = 3;
+        while index < args.len() {
+            let word = args.get(index);
+            if word.eq_ignore_ascii_case(b"REPLACE") {
+                transfer.replace = true;
+            } else if word.eq_ignore_ascii_case(b"DB") && index + 1 < args.len() {
+                index += 1;
+                transfer.destination_db = database_index(args.get(index), databases)?;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            index += 1;
+        }
+        if transfer.destination_db == db && args.get(1) == args.get(2) {
+            return Err(CommandError::fixed(
+                "ERR source and destination objects are the same",
+            ));
+        }
+        Ok(transfer)
+    }
+
+    /// Phase 1, on the source's shard. None: the source is not there and the reply is 0.
+    pub fn fetch(
+        &self,
+        engine: &mut Engine,
+        stats: &mut CommandStats,
+        source: &Key<'_>,
+    ) -> Result<Option<Portable>, CommandError> {
+        let portable = Portable::read(engine, source);
+        match self.kind {
+            TransferKind::Copy => stats.count_read(portable.is_some()),
+            TransferKind::Rename | TransferKind::RenameNx if portable.is_none() => {
+                return Err(CommandError::NoSuchKey);
+            }
+            TransferKind::Rename | TransferKind::RenameNx => {}
+        }
+        Ok(portable)
+    }
+
+    /// Phase 2, on the destination's shard. False: there is a key in the way and nothing has changed.
+    pub fn put(
+        &self,
+        engine: &mut Engine,
+        stats: &mut CommandStats,
+        destination: &Key<'_>,
+        portable: Portable,
+    ) -> Result<bool, CommandError> {
+        if !self.replace && engine.find(destination, Touch::No).is_some() {
+            return Ok(false);
+        }
+        portable.write(engine, destination)?;
+        stats.changes += 1;
+        Ok(true)
+    }
+
+    /// Whether phase 3, the removal of the source after a put that returned true, is to be done.
+    pub fn removes_source(&self) -> bool {
+        self.kind != TransferKind::Copy
+    }
+
+    /// Phase 3, on the source's shard.
+    pub fn remove_source(&self, engine: &mut Engine, source: &Key<'_>) {
+        if self.removes_source() {
+            engine.remove(source);
+        }
+    }
+
+    /// The reply: `stored` is what [`Transfer::put`] returned, or false when [`Transfer::fetch`] found nothing.
+    pub fn reply(&self, reply: &mut Reply, stored: bool) {
+        match self.kind {
+            TransferKind::Rename => reply.ok(),
+            TransferKind::RenameNx | TransferKind::Copy => reply.integer(i64::from(stored)),
+        }
+    }
+}
+
+fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
+    let transfer = Transfer::parse(name, &context.args, context.db, context.engine.databases())?;
+    let source = key_at!(context, 1);
+    let destination = Key {
+        db: transfer.destination_db,
+        ..key_at!(context, 2)
+    };
+    let mut stored = false;
+    if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
+        // Only a RENAME comes here with one key for both, and it leaves the key as it is.
+        if source.db != destination.db || source.bytes != destination.bytes {
+            stored = transfer.put(context.engine, context.stats, &destination, portable)?;
+            if stored {
+                transfer.remove_source(context.engine, &source);
+            }
+        }
+    }
+    transfer.reply(context.reply, stored);
+    Ok(())
+}
+
+/// RENAME key newkey.
+pub fn rename(context: &mut Context<'_>) -> Result<(), CommandError> {
+    transfer(context, "rename")
+}
+
+/// RENAMENX key newkey.
+pub fn renamenx(context: &mut Context<'_>) -> Result<(), CommandError> {
+    transfer(context, "renamenx")
+}
+
+/// COPY source destination [DB index] [REPLACE].
+pub fn copy(context: &mut Context<'_>) -> Result<(), CommandError> {
+    transfer(context, "copy")
+}

@@ -1,0 +1,392 @@
+//! One shard's io_uring for sockets.
+//!
+//! Multishot accept, multishot receive into provided buffers, sends that complete whole (`MSG_WAITALL`), one `io_uring_enter` for
+//! all of it. SINGLE_ISSUER, COOP_TASKRUN and DEFER_TASKRUN: the kernel does its part of the work inside our enter and never interrupts.
+//! The ring owns buffers in flight; they come back with [`Event::Sent`].
+
+use super::buffers::{self, Buffers};
+use crate::large::LargeBytes;
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// Names a connection: an index and a generation, 56 bits in all, so that a late completion never meets a newer connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// Place in the owner's table, below 2^24.
+    pub index: u32,
+    /// Counts the uses of the place.
+    pub generation: u32,
+}
+
+impl Token {
+    /// As one number of 56 bits.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 24 | u64::from(self.index)
+    }
+    /// The inverse of [`Token::to_bits`].
+    pub fn from_bits(bits: u64) -> Token {
+        Token { index: bits as u32 & 0xff_ffff, generation: (bits >> 24) as u32 }
+    }
+}
+
+/// Bytes to be sent, and large values that belong between them (each before the byte at its position).
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The large values; positions ascend.
+    pub large: Vec<(usize, LargeBytes)>,
+}
+
+impl Outgoing {
+    /// Bytes on the wire.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.large.iter().map(|(_, value)| value.as_slice().len()).sum::<usize>()
+    }
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.large.is_empty()
+    }
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A listener took a connection. `more`: the listener goes on by itself.
+    Accepted {
+        /// What was given to [`Ring::accept`].
+        listener: u32,
+        /// The socket.
+        result: io::Result<OwnedFd>,
+        /// Whether the listener goes on by itself.
+        more: bool,
+    },
+    /// Bytes arrived: [`Ring::data`] shows them until [`Ring::release`].
+    Received {
+        /// The connection.
+        token: Token,
+        /// The receive buffer.
+        buffer: u16,
+        /// Bytes in it; never 0.
+        len: usize,
+        /// Whether receiving goes on by itself.
+        more: bool,
+    },
+    /// Receiving has ended: the peer closed (`Ok`), or an error.
+    ReceiveEnded {
+        /// The connection.
+        token: Token,
+        /// ENOBUFS means: no receive buffer was free; arm again. ECANCELED: as asked.
+        result: io::Result<()>,
+    },
+    /// A send has ended; the buffer comes back.
+    Sent {
+        /// The connection.
+        token: Token,
+        /// What was given to [`Ring::send`].
+        outgoing: Outgoing,
+        /// Bytes sent; fewer than given only when the connection is broken.
+        result: io::Result<usize>,
+    },
+    /// Somebody wrote to the wake descriptor.
+    Woken,
+}
+
+const OP_ACCEPT: u64 = 1;
+const OP_RECEIVE: u64 = 2;
+const OP_SEND: u64 = 3;
+const OP_WAKE: u64 = 4;
+const OP_IGNORE: u64 = 5;
+const OP_SHIFT: u32 = 56;
+
+/// Sizes of a ring.
+#[derive(Debug, Clone, Copy)]
+pub struct RingOptions {
+    /// Submission entries.
+    pub entries: u32,
+    /// Completion entries.
+    pub completions: u32,
+    /// Receive buffers, a power of two.
+    pub buffers: u16,
+    /// Bytes of each.
+    pub buffer_bytes: usize,
+}
+
+struct InFlight {
+    token: Token,
+    outgoing: Outgoing,
+    /// Only for messages with large values: must stay in place while the kernel works.
+    message: Option<Box<Message>>,
+}
+
+struct Message {
+    header: libc::msghdr,
+    parts: Vec<libc::iovec>,
+}
+
+/// The ring.
+pub struct Ring {
+    // Dropped first: closing the ring ends every use of the memory below.
+    ring: IoUring,
+    buffers: Buffers,
+    in_flight: Vec<Option<InFlight>>,
+    in_flight_free: Vec<u32>,
+    wake_value: Box<u64>,
+    completed: Vec<(u64, i32, u32)>,
+    /// Calls of io_uring_enter so far.
+    pub enters: u64,
+}
+
+impl Ring {
+    /// A ring for the calling thread; only this thread may use it.
+    pub fn new(options: RingOptions) -> io::Result<Ring> {
+        let ring: IoUring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_coop_taskrun()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .setup_cqsize(options.completions)
+            .build(options.entries)?;
+        let buffers = Buffers::register(&ring, options.buffers, options.buffer_bytes)?;
+        Ok(Ring {
+            ring,
+            buffers,
+            in_flight: Vec::new(),
+            in_flight_free: Vec::new(),
+            wake_value: Box::new(0),
+            completed: Vec::with_capacity(options.completions as usize),
+            enters: 0,
+        })
+    }
+
+    fn push(&mut self, entry: &squeue::Entry) {
+        loop {
+            // SAFETY: every entry made in this module refers to memory that this struct keeps until the completion.
+            if unsafe { self.ring.submission().push(entry) }.is_ok() {
+                return;
+            }
+            // The queue is full: hand over what is in it. Completions are collected later.
+            self.enters += 1;
+            match self.ring.submit() {
+                Ok(_) => {}
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+                Err(error) => panic!("io_uring refused to take submissions: {error}"),
+            }
+        }
+    }
+
+    /// Goes on accepting from a listening socket; events name it by `listener`.
+    pub fn accept(&mut self, socket: RawFd, listener: u32) {
+        let entry = opcode::AcceptMulti::new(types::Fd(socket))
+            .flags(libc::SOCK_CLOEXEC)
+            .build()
+            .user_data(OP_ACCEPT << OP_SHIFT | u64::from(listener));
+        self.push(&entry);
+    }
+
+    /// Stops accepting.
+    pub fn cancel_accept(&mut self, listener: u32) {
+        let target = OP_ACCEPT << OP_SHIFT | u64::from(listener);
+        let entry = opcode::AsyncCancel::new(target).build().user_data(OP_IGNORE << OP_SHIFT);
+        self.push(&entry);
+    }
+
+    /// Goes on receiving from a connection until an event without `more` or [`Event::ReceiveEnded`].
+    pub fn receive(&mut self, socket: RawFd, token: Token) {
+        let entry = opcode::RecvMulti::new(types::Fd(socket), buffers::GROUP)
+            .build()
+            .user_data(OP_RECEIVE << OP_SHIFT | token.to_bits());
+        self.push(&entry);
+    }
+
+    /// Asks for receiving to end; data that is already here may still come before [`Event::ReceiveEnded`].
+    pub fn cancel_receive(&mut self, token: Token) {
+        let target = OP_RECEIVE << OP_SHIFT | token.to_bits();
+        let entry = opcode::AsyncCancel::new(target).build().user_data(OP_IGNORE << OP_SHIFT);
+        self.push(&entry);
+    }
+
+    /// Sends everything, in one operation that ends when all is sent or the connection is broken.
+    pub fn send(&mut self, socket: RawFd, token: Token, outgoing: Outgoing) {
+        assert!(!outgoing.is_empty(), "there is something to send");
+        let place = match self.in_flight_free.pop() {
+            Some(place) => place,
+            None => {
+                self.in_flight.push(None);
+                u32::try_from(self.in_flight.len() - 1).expect("sends are bounded by connections")
+            }
+        };
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let user_data = OP_SEND << OP_SHIFT | u64::from(place);
+        let slot = self.in_flight[place as usize].insert(InFlight { token, outgoing, message: None });
+        let entry = if slot.outgoing.large.is_empty() {
+            let bytes = &slot.outgoing.bytes;
+            opcode::Send::new(types::Fd(socket), bytes.as_ptr(), bytes.len() as u32).flags(flags).build()
+        } else {
+            let message = slot.message.insert(Message::new(&slot.outgoing));
+            opcode::SendMsg::new(types::Fd(socket), &raw const message.header).flags(flags as u32).build()
+        };
+        self.push(&entry.user_data(user_data));
+    }
+
+    /// Reports [`Event::Woken`] once when somebody writes to an event descriptor.
+    pub fn wake_on(&mut self, eventfd: RawFd) {
+        let entry = opcode::Read::new(types::Fd(eventfd), (&raw mut *self.wake_value).cast(), 8)
+            .build()
+            .user_data(OP_WAKE << OP_SHIFT);
+        self.push(&entry);
+    }
+
+    /// The bytes of an [`Event::Received`].
+    pub fn data(&self, buffer: u16, len: usize) -> &[u8] {
+        self.buffers.slice(buffer, len)
+    }
+
+    /// Gives a receive buffer back.
+    pub fn release(&mut self, buffer: u16) {
+        self.buffers.provide(buffer);
+    }
+
+    /// Hands everything over to the kernel and collects what has completed, waiting at most `wait` for the first event.
+    /// With nothing to hand over, nothing pending and no wait it makes no system call.
+    pub fn enter(&mut self, wait: Option<Duration>) {
+        self.buffers.publish();
+        let (pending, task_work) = {
+            let queue = self.ring.submission();
+            (queue.len(), queue.taskrun() || queue.cq_overflow())
+        };
+        let ready = !self.ring.completion().is_empty();
+        let result = match wait {
+            Some(wait) if !ready => {
+                let time = types::Timespec::new().sec(wait.as_secs()).nsec(wait.subsec_nanos());
+                let arguments = types::SubmitArgs::new().timespec(&time);
+                self.enters += 1;
+                self.ring.submitter().submit_with_args(1, &arguments)
+            }
+            _ if pending == 0 && !task_work => Ok(0),
+            _ => {
+                self.enters += 1;
+                const GETEVENTS: u32 = 1;
+                // SAFETY: no extended argument is passed; the queue's entries satisfy the promise of `push`.
+                unsafe { self.ring.submitter().enter::<libc::sigset_t>(pending as u32, 0, GETEVENTS, None) }
+            }
+        };
+        match result {
+            Ok(_) => {}
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                ) => {}
+            Err(error) => panic!("io_uring_enter failed: {error}"),
+        }
+    }
+
+    /// The next thing that has happened, without a system call.
+    pub fn next_event(&mut self) -> Option<Event> {
+        loop {
+            if self.completed.is_empty() {
+                let queue = self.ring.completion();
+                self.completed.extend(queue.map(|entry| (entry.user_data(), entry.result(), entry.flags())));
+                self.completed.reverse();
+            }
+            let (user_data, result, flags) = self.completed.pop()?;
+            if let Some(event) = self.event(user_data, result, flags) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn event(&mut self, user_data: u64, result: i32, flags: u32) -> Option<Event> {
+        let payload = user_data & ((1 << OP_SHIFT) - 1);
+        let outcome = if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) };
+        let more = cqueue::more(flags);
+        match user_data >> OP_SHIFT {
+            OP_ACCEPT => Some(Event::Accepted {
+                listener: payload as u32,
+                // SAFETY: a successful accept returns a descriptor that nobody else owns.
+                result: outcome.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+                more,
+            }),
+            OP_RECEIVE => {
+                let token = Token::from_bits(payload);
+                let buffer = cqueue::buffer_select(flags);
+                match (outcome, buffer) {
+                    (Ok(len), Some(buffer)) if len > 0 => {
+                        Some(Event::Received { token, buffer, len: len as usize, more })
+                    }
+                    (outcome, buffer) => {
+                        if let Some(buffer) = buffer {
+                            self.release(buffer);
+                        }
+                        Some(Event::ReceiveEnded { token, result: outcome.map(drop) })
+                    }
+                }
+            }
+            OP_SEND => {
+                let place = payload as u32;
+                let slot = self.in_flight[place as usize].take().expect("a send completes once");
+                self.in_flight_free.push(place);
+                Some(Event::Sent {
+                    token: slot.token,
+                    outgoing: slot.outgoing,
+                    result: outcome.map(|len| len as usize),
+                })
+            }
+            OP_WAKE => Some(Event::Woken),
+            OP_IGNORE => None,
+            op => unreachable!("operation {op} was never submitted"),
+        }
+    }
+
+    /// Has `eventfd` signalled whenever something completes, for sleeping outside [`Ring::enter`]; None ends that.
+    pub fn notify(&self, eventfd: Option<RawFd>) -> io::Result<()> {
+        match eventfd {
+            Some(fd) => self.ring.submitter().register_eventfd(fd),
+            None => self.ring.submitter().unregister_eventfd(),
+        }
+    }
+
+    /// Whether something has completed, or would on [`Ring::enter`].
+    pub fn has_events(&mut self) -> bool {
+        !self.completed.is_empty() || !self.ring.completion().is_empty() || self.ring.submission().taskrun()
+    }
+
+    /// Bytes of memory the ring keeps for receiving.
+    pub fn bytes(&self) -> usize {
+        self.buffers.bytes()
+    }
+}
+
+impl AsRawFd for Ring {
+    fn as_raw_fd(&self) -> RawFd {
+        self.ring.as_raw_fd()
+    }
+}
+
+impl Message {
+    fn new(outgoing: &Outgoing) -> Box<Message> {
+        let part = |bytes: &[u8]| libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let mut parts = Vec::with_capacity(outgoing.large.len() * 2 + 1);
+        let mut from = 0;
+        for (position, value) in &outgoing.large {
+            if *position > from {
+                parts.push(part(&outgoing.bytes[from..*position]));
+                from = *position;
+            }
+            parts.push(part(value.as_slice()));
+        }
+        if from < outgoing.bytes.len() {
+            parts.push(part(&outgoing.bytes[from..]));
+        }
+        // SAFETY: an all-zero msghdr is a valid empty one.
+        let header = unsafe { std::mem::zeroed::<libc::msghdr>() };
+        let mut message = Box::new(Message { header, parts });
+        message.header.msg_iov = message.parts.as_mut_ptr();
+        message.header.msg_iovlen = message.parts.len() as _;
+        message
+    }
+}

@@ -1,0 +1,89 @@
+//! Commands on the connection and on the whole server. What they do to one shard is in [`super::server_operation`].
+
+mod client;
+mod config;
+mod debug;
+mod memory;
+mod session;
+
+use super::server_operation::{Call, Finish};
+use super::service::Service;
+use crate::command::ServerCommand;
+use crate::protocol::args::Args;
+use crate::protocol::resp::Reply;
+
+/// How a command was answered.
+pub(super) enum Answered {
+    /// The reply is written.
+    Now,
+    /// The reply's place is reserved.
+    Later,
+    /// Every shard is asked; the reply comes later.
+    AskAll(Call, Finish),
+    /// One shard is asked.
+    Ask(usize, Call, Finish),
+}
+
+/// An error reply's text, or how the command was answered.
+pub(super) type Outcome = Result<Answered, String>;
+
+/// Writes the lines of a HELP subcommand as Redis does.
+pub(super) fn help(reply: &mut Reply, container: &str, lines: &[&str]) {
+    reply.array(lines.len() + 3);
+    reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    for line in lines {
+        reply.simple(line);
+    }
+    reply.simple("HELP");
+    reply.simple("    Print this help.");
+}
+
+/// A subcommand's name in lower case.
+pub(super) fn lower(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).to_ascii_lowercase()
+}
+
+/// A number argument as Redis reads it.
+pub(super) fn integer(word: &[u8]) -> Option<i64> {
+    crate::command::number::parse_i64(word)
+}
+
+impl Service {
+    /// Carries out a command of the server layer for a connection.
+    pub(super) fn server_command(&mut self, index: u32, which: ServerCommand, args: Args<'_>, muted: bool) {
+        let Some(connection) = self.connection_at(index) else { return };
+        let mut reply = Reply::new(connection.replies.protocol());
+        let outcome = match which {
+            ServerCommand::Auth => self.auth(index, &args, &mut reply),
+            ServerCommand::Hello => self.hello(index, &args, &mut reply),
+            ServerCommand::Select => self.select(index, &args, &mut reply),
+            ServerCommand::Quit => self.quit(index, &mut reply),
+            ServerCommand::Reset => self.reset(index, &mut reply),
+            ServerCommand::Client => self.client(index, &args, &mut reply),
+            ServerCommand::Config => self.config_command(&args, &mut reply),
+            ServerCommand::Debug => self.debug(index, &args, &mut reply),
+            ServerCommand::Info => self.info(&args),
+            ServerCommand::Memory => self.memory(&args, &mut reply),
+            ServerCommand::Shutdown => self.shutdown(&args),
+        };
+        match outcome {
+            Err(text) => self.refuse(index, muted, &text),
+            Ok(Answered::Later) => {}
+            Ok(Answered::Now) => {
+                // CLIENT REPLY ON is answered although the connection was mute a moment ago, and OFF is not.
+                let Some(connection) = self.connection_at(index) else { return };
+                let mode = connection.session.reply_mode;
+                let quiet = match which {
+                    ServerCommand::Client | ServerCommand::Reset => mode != super::connection::ReplyMode::On,
+                    _ => muted,
+                };
+                if !quiet {
+                    connection.replies.writer().bytes.extend_from_slice(&reply.bytes);
+                }
+                self.list(index);
+            }
+            Ok(Answered::AskAll(call, finish)) => self.ask_all(index, call, finish, muted),
+            Ok(Answered::Ask(shard, call, finish)) => self.ask(index, shard, call, finish, muted),
+        }
+    }
+}

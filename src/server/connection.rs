@@ -1,0 +1,332 @@
+//! One connection: what it has sent, what it is owed, and who it says it is.
+//!
+//! Replies leave in the order of the requests although commands of other shards come back later: while one is outstanding, later replies wait in slots
+//! behind it. No I/O here; the worker moves the bytes.
+
+use crate::command::table::Command;
+use crate::large::LargeBytes;
+use crate::net::Token;
+use crate::protocol::resp::{Parser, Protocol, Reply};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+/// A place among a connection's replies.
+enum Slot {
+    /// Another shard, or an operation, will fill it. `muted`: the client wants no reply (CLIENT REPLY).
+    Waiting { muted: bool },
+    /// Filled, but one before it is not.
+    Ready(Reply),
+}
+
+/// The replies a connection is owed, in order.
+#[derive(Default)]
+pub struct Replies {
+    out: Reply,
+    slots: VecDeque<Slot>,
+    /// The place of the first slot; counts up and wraps.
+    first_place: u32,
+}
+
+/// Appends `bytes` with `large` values to `to`.
+fn append(to: &mut Reply, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+    let base = to.bytes.len();
+    to.large.extend(large.iter().map(|(position, value)| (base + position, value.clone())));
+    to.bytes.extend_from_slice(bytes);
+}
+
+impl Replies {
+    /// Where the next reply is to be written.
+    #[inline]
+    pub fn writer(&mut self) -> &mut Reply {
+        if self.slots.is_empty() {
+            return &mut self.out;
+        }
+        if !matches!(self.slots.back(), Some(Slot::Ready(_))) {
+            let reply = Reply::new(self.out.protocol);
+            self.slots.push_back(Slot::Ready(reply));
+        }
+        match self.slots.back_mut() {
+            Some(Slot::Ready(reply)) => reply,
+            _ => unreachable!("a ready slot was just put there"),
+        }
+    }
+
+    /// Reserves the next place for a reply that comes later.
+    pub fn reserve(&mut self, muted: bool) -> u32 {
+        self.slots.push_back(Slot::Waiting { muted });
+        self.first_place.wrapping_add(self.slots.len() as u32 - 1)
+    }
+
+    /// Fills a reserved place.
+    pub fn fill(&mut self, place: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+        let index = place.wrapping_sub(self.first_place) as usize;
+        let slot = &mut self.slots[index];
+        let Slot::Waiting { muted } = *slot else { panic!("a place is filled once") };
+        let (bytes, large) = if muted { (&[][..], &[][..]) } else { (bytes, large) };
+        if index > 0 {
+            let mut reply = Reply::new(self.out.protocol);
+            append(&mut reply, bytes, large);
+            *slot = Slot::Ready(reply);
+            return;
+        }
+        append(&mut self.out, bytes, large);
+        self.pop_first();
+        while let Some(Slot::Ready(reply)) = self.slots.front() {
+            append(&mut self.out, &reply.bytes, &reply.large);
+            self.pop_first();
+        }
+        if self.slots.is_empty() && self.slots.capacity() > 256 {
+            self.slots = VecDeque::new();
+        }
+    }
+
+    fn pop_first(&mut self) {
+        self.slots.pop_front();
+        self.first_place = self.first_place.wrapping_add(1);
+    }
+
+    /// Replies outstanding elsewhere, and those waiting behind them.
+    pub fn waiting(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether bytes are ready to be sent.
+    pub fn is_ready(&self) -> bool {
+        !self.out.bytes.is_empty() || !self.out.large.is_empty()
+    }
+
+    /// Bytes held for replies, ready or not.
+    pub fn bytes(&self) -> usize {
+        let large: usize = self.out.large.iter().map(|(_, value)| value.as_slice().len()).sum();
+        let waiting: usize = self
+            .slots
+            .iter()
+            .map(|slot| match slot {
+                Slot::Ready(reply) => reply.bytes.len(),
+                Slot::Waiting { .. } => 0,
+            })
+            .sum();
+        self.out.bytes.len() + large + waiting
+    }
+
+    /// Bytes ready to be sent.
+    pub fn ready_bytes(&self) -> usize {
+        self.out.bytes.len()
+    }
+
+    /// Takes what is ready, with the buffer it was written to.
+    pub fn take_ready(&mut self) -> (Vec<u8>, Vec<(usize, LargeBytes)>) {
+        (std::mem::take(&mut self.out.bytes), std::mem::take(&mut self.out.large))
+    }
+
+    /// Gives up the buffer that replies are written to, when nothing is in it.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        assert!(self.out.bytes.is_empty(), "replies are waiting in the buffer");
+        std::mem::take(&mut self.out.bytes)
+    }
+
+    /// Gives a buffer to write replies to, if it has none.
+    pub fn give_buffer(&mut self, buffer: impl FnOnce() -> Vec<u8>) {
+        if self.out.bytes.capacity() == 0 {
+            self.out.bytes = buffer();
+        }
+    }
+
+    /// The version replies are written in.
+    pub fn protocol(&self) -> Protocol {
+        self.out.protocol
+    }
+
+    /// Changes it, from the next reply on.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.out.protocol = protocol;
+        if let Some(Slot::Ready(reply)) = self.slots.back_mut() {
+            reply.protocol = protocol;
+        }
+    }
+}
+
+/// What CLIENT REPLY asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    /// Replies to everything.
+    #[default]
+    On,
+    /// No replies.
+    Off,
+    /// No reply to the next command.
+    SkipNext,
+    /// No reply to this command.
+    Skip,
+}
+
+/// Where a client comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// TCP: the two ends.
+    Tcp {
+        /// The client's end.
+        remote: SocketAddr,
+        /// Ours.
+        local: SocketAddr,
+    },
+    /// A Unix socket: its path.
+    Unix(String),
+}
+
+/// Who a client is and what it has chosen.
+pub struct Session {
+    /// CLIENT ID.
+    pub id: u64,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO LIB-NAME and LIB-VER.
+    pub library: [Vec<u8>; 2],
+    /// SELECT.
+    pub db: usize,
+    /// Whether it may do more than AUTH and HELLO.
+    pub authenticated: bool,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// Unix milliseconds of the connection's beginning and of its last command.
+    pub created_ms: i64,
+    /// See `created_ms`.
+    pub last_command_ms: i64,
+    /// The last command.
+    pub last_command: Option<&'static Command>,
+    /// Commands executed.
+    pub commands: u64,
+}
+
+/// Why a connection's requests wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// An operation on several shards that later commands must not overtake.
+    Operation,
+    /// DEBUG SLEEP.
+    Sleep {
+        /// Until this Unix time in milliseconds.
+        until_ms: i64,
+        /// The place of its reply.
+        place: u32,
+    },
+    /// CLIENT PAUSE.
+    Pause,
+}
+
+/// How far a connection's end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Serving.
+    Open,
+    /// What it is owed will be sent, then it is closed; nothing more is read.
+    Finishing,
+    /// Shut down; waits for the kernel to let go of its buffers.
+    Closed,
+}
+
+/// One connection.
+pub struct Connection {
+    /// Its name towards ring and messages.
+    pub token: Token,
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Who it is.
+    pub session: Session,
+    /// The parser, in the middle of the request that `tail` begins with.
+    pub parser: Parser,
+    /// Whole requests that came behind one that holds the connection; they go before `tail`.
+    pub deferred: Vec<u8>,
+    /// Bytes received and not parsed to the end.
+    pub tail: Vec<u8>,
+    /// What it is owed.
+    pub replies: Replies,
+    /// Why its requests wait.
+    pub hold: Option<Hold>,
+    /// How far its end has come.
+    pub state: State,
+    /// Whether a send is under way, and its bytes.
+    pub sending_bytes: usize,
+    /// Whether receiving is under way.
+    pub receiving: bool,
+    /// Whether receiving was asked to end.
+    pub receive_cancelled: bool,
+    /// Whether whole requests may be waiting that could not be executed when they came.
+    pub stalled: bool,
+    /// The client has said that it sends no more.
+    pub ended: bool,
+    /// Whether it is in the list of those to be looked at before the turn ends.
+    pub listed: bool,
+    /// Since when its output has been above the soft limit, Unix milliseconds.
+    pub soft_limit_since_ms: Option<i64>,
+}
+
+impl Connection {
+    /// Whether another request may be executed now.
+    #[inline]
+    pub fn may_execute(&self) -> bool {
+        self.hold.is_none()
+            && self.state == State::Open
+            && self.replies.ready_bytes() + self.sending_bytes < crate::limits::OUTPUT_STALL_BYTES
+            && self.replies.waiting() < crate::limits::HOPS_WAITING_MAX
+    }
+
+    /// Bytes of requests waiting.
+    pub fn input_bytes(&self) -> usize {
+        self.tail.len() + self.deferred.len() + self.parser.bytes_held()
+    }
+
+    /// Bytes of replies waiting or being sent.
+    pub fn output_bytes(&self) -> usize {
+        self.replies.bytes() + self.sending_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(replies: &mut Replies, text: &str) {
+        replies.writer().bytes.extend_from_slice(text.as_bytes());
+    }
+
+    #[test]
+    fn replies_leave_in_the_order_of_the_requests() {
+        let mut replies = Replies::default();
+        write(&mut replies, "1");
+        let second = replies.reserve(false);
+        write(&mut replies, "3");
+        write(&mut replies, "4");
+        let fifth = replies.reserve(false);
+        let sixth = replies.reserve(true);
+        write(&mut replies, "7");
+        assert_eq!(replies.take_ready().0, b"1");
+        replies.fill(fifth, b"5", &[]);
+        assert!(!replies.is_ready());
+        replies.fill(second, b"2", &[]);
+        assert_eq!(replies.take_ready().0, b"2345");
+        replies.fill(sixth, b"6", &[]);
+        assert_eq!(replies.take_ready().0, b"7", "a muted reply takes its place and no bytes");
+        assert_eq!(replies.waiting(), 0);
+        write(&mut replies, "8");
+        assert_eq!(replies.take_ready().0, b"8");
+    }
+
+    #[test]
+    fn places_wrap() {
+        let mut replies = Replies { first_place: u32::MAX, ..Replies::default() };
+        let first = replies.reserve(false);
+        let second = replies.reserve(false);
+        assert_eq!((first, second), (u32::MAX, 0));
+        replies.fill(second, b"b", &[]);
+        replies.fill(first, b"a", &[]);
+        assert_eq!(replies.take_ready().0, b"ab");
+    }
+}

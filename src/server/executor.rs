@@ -1,0 +1,81 @@
+//! The one place that knows glommio: an executor per core, giving way to its other tasks, and sleeping until a descriptor or a timer fires.
+
+use futures_lite::FutureExt;
+use glommio::io::PollableFd;
+use glommio::timer::Timer;
+use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// Locked memory for the executor's own file I/O; sockets have a ring of their own.
+const IO_MEMORY_BYTES: usize = 64 * 1024;
+/// How long a task may run before the executor asks it to give way.
+const PREEMPT: Duration = Duration::from_micros(500);
+
+/// A thread with an executor on it.
+pub struct Executor<T: Send + 'static>(glommio::ExecutorJoinHandle<T>);
+
+/// Starts an executor, on one core if `cpu` names one, and runs on it what `make` makes there.
+pub fn spawn<T, F, Fut>(name: &str, cpu: Option<usize>, make: F) -> Result<Executor<T>, String>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = T> + 'static,
+{
+    LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
+        .name(name)
+        .io_memory(IO_MEMORY_BYTES)
+        .ring_depth(128)
+        .preempt_timer(PREEMPT)
+        .spawn(move || async move {
+            let queue = glommio::executor().create_task_queue(
+                Shares::default(),
+                Latency::Matters(PREEMPT),
+                "turn",
+            );
+            glommio::spawn_local_into(make(), queue).expect("the queue was just made").await
+        })
+        .map(Executor)
+        .map_err(|error| format!("an executor could not be started: {error}"))
+}
+
+impl<T: Send + 'static> Executor<T> {
+    /// Waits for its end.
+    pub fn join(self) -> Result<T, String> {
+        self.0.join().map_err(|error| error.to_string())
+    }
+}
+
+/// Lets other tasks of this executor run if it is time.
+pub async fn give_way() {
+    glommio::executor().yield_if_needed().await;
+}
+
+/// A descriptor that this executor can sleep on.
+pub struct Sleeper(PollableFd<OwnedFd>);
+
+impl Sleeper {
+    /// Sleeps on a descriptor of its own executor.
+    pub fn new(fd: OwnedFd) -> io::Result<Sleeper> {
+        PollableFd::new(fd).map(Sleeper).map_err(io::Error::other)
+    }
+
+    /// The descriptor.
+    pub fn fd(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+
+    /// Sleeps until the descriptor is readable or the time is over.
+    pub async fn sleep(&self, longest: Duration) {
+        let readable = async {
+            // An error here means that the executor is going away; the next turn will see why.
+            let _ = self.0.readable().await;
+        };
+        let timer = async {
+            Timer::new(longest).await;
+        };
+        readable.or(timer).await;
+    }
+}

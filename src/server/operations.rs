@@ -1,0 +1,408 @@
+//! Requests that several shards work on: how they are split, who waits for them, and how the reply finds its place.
+
+use super::connection::Hold;
+use super::server_operation::ServerOperation;
+use super::service::{Service, row_of};
+use crate::command::gather;
+use crate::command::lcs::Lcs;
+use crate::command::table::{self, Command};
+use crate::command::transfer::Transfer;
+use crate::command::{self, CommandError, Merge, Split, cursor};
+use crate::engine::Touch;
+use crate::large::LargeBytes;
+use crate::net::Token;
+use crate::protocol::args::Args;
+use crate::protocol::resp::{Protocol, Reply};
+use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::operation::{Envelope, Gather, KeyOutcome, Operation, OwnedKey, Progress, Step};
+use crate::shard::slots;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::mem;
+
+/// What an operation does: a data command, or something about the whole server.
+pub(super) enum Work {
+    Data(Operation),
+    Server(ServerOperation),
+}
+
+/// An operation under way.
+pub(super) struct Pending {
+    pub token: Token,
+    pub place: u32,
+    pub protocol: Protocol,
+    pub db: usize,
+    pub no_touch: bool,
+    /// Later commands of the connection wait for it.
+    pub holds: bool,
+    pub work: Work,
+}
+
+/// The operations of one shard.
+#[derive(Default)]
+pub(super) struct Operations {
+    pending: Vec<Option<Pending>>,
+    free: Vec<u32>,
+}
+
+impl Operations {
+    fn insert(&mut self, pending: Pending) -> u32 {
+        match self.free.pop() {
+            Some(id) => {
+                self.pending[id as usize] = Some(pending);
+                id
+            }
+            None => {
+                self.pending.push(Some(pending));
+                self.pending.len() as u32 - 1
+            }
+        }
+    }
+
+    pub(super) fn get(&mut self, id: u32) -> &mut Pending {
+        self.pending[id as usize].as_mut().expect("an operation ends once")
+    }
+
+    fn remove(&mut self, id: u32) -> Pending {
+        self.free.push(id);
+        self.pending[id as usize].take().expect("an operation ends once")
+    }
+
+    /// Whether none is under way.
+    pub fn is_empty(&self) -> bool {
+        self.free.len() == self.pending.len()
+    }
+}
+
+impl Service {
+    /// Registers an operation of a connection; its reply's place is reserved. None when the connection is gone.
+    pub(super) fn begin(&mut self, index: u32, work: Work, holds: bool, muted: bool) -> Option<u32> {
+        let connection = self.connection_at(index)?;
+        let place = connection.replies.reserve(muted);
+        if holds {
+            connection.hold = Some(Hold::Operation);
+        }
+        let pending = Pending {
+            token: connection.token,
+            place,
+            protocol: connection.replies.protocol(),
+            db: connection.session.db,
+            no_touch: connection.session.no_touch,
+            holds,
+            work,
+        };
+        Some(self.operations.insert(pending))
+    }
+
+    /// Sends one part of an operation to a shard, or carries it out if that is this one.
+    fn send_words(&mut self, id: u32, part: u32, shard: usize, row: &'static Command, words: &[&[u8]]) {
+        let pending = self.operations.get(id);
+        let reply_to = ReplyTo::Operation { id, part };
+        let header = Service::operation_header(row, reply_to, pending.db, pending.protocol, pending.no_touch);
+        if shard != self.shard.id {
+            self.message_to(shard).push_words(&header, words.iter().copied());
+            self.metrics.hops_sent += 1;
+            return;
+        }
+        let reply = self.run_words(&header, words);
+        self.operation_reply(id, part, &reply.bytes, &reply.large);
+    }
+
+    /// Runs a command made of words on this shard.
+    fn run_words(&mut self, header: &RequestHeader, words: &[&[u8]]) -> Reply {
+        let mut message = Message::new(self.shard.id);
+        message.push_words(header, words.iter().copied());
+        let view = message.request(0, 0).expect("it was just put there");
+        let mut ranges = Vec::new();
+        let mut reply = Reply::new(header.protocol);
+        let touch = if header.no_touch { Touch::No } else { Touch::Yes };
+        let args = message.args(&view, &mut ranges);
+        let row = row_of(header.command, &args);
+        self.shard.execute(row, args, header.db as usize, touch, None, &mut reply);
+        reply
+    }
+
+    fn send_steps(&mut self, id: u32, steps: Vec<Step>) {
+        for (part, step) in steps.into_iter().enumerate() {
+            let part = part as u32;
+            match step {
+                Step::Command { shard, command, words } => {
+                    let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+                    self.send_words(id, part, shard, command, &words);
+                }
+                Step::Key { shard, work } if shard == self.shard.id => {
+                    let outcome = self.shard.perform(work);
+                    self.operation_outcome(id, part, outcome);
+                }
+                Step::Key { shard, work } => {
+                    self.message_to(shard).envelopes.push(Envelope::Key { id, part, work });
+                }
+            }
+        }
+    }
+
+    /// A part's reply has come.
+    pub(super) fn operation_reply(&mut self, id: u32, part: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+        let Work::Data(operation) = &mut self.operations.get(id).work else {
+            unreachable!("server operations are answered by envelopes")
+        };
+        let progress = operation.take_reply(part, bytes, large);
+        self.progress(id, progress);
+    }
+
+    fn operation_outcome(&mut self, id: u32, part: u32, outcome: KeyOutcome) {
+        let Work::Data(operation) = &mut self.operations.get(id).work else {
+            unreachable!("server operations do not work on keys")
+        };
+        let progress = operation.take_outcome(part, outcome);
+        self.progress(id, progress);
+    }
+
+    fn progress(&mut self, id: u32, progress: Progress) {
+        match progress {
+            Progress::Waiting => {}
+            Progress::Next(steps) => self.send_steps(id, steps),
+            Progress::Done => self.finish(id),
+        }
+    }
+
+    /// Writes the reply of a finished operation to its place and lets the connection go on.
+    pub(super) fn finish(&mut self, id: u32) {
+        let pending = self.operations.remove(id);
+        let mut reply = Reply::new(pending.protocol);
+        match pending.work {
+            Work::Data(operation) => operation.write_reply(&mut reply),
+            Work::Server(operation) => self.finish_server_operation(operation, pending.token, &mut reply),
+        }
+        let Some(connection) = self.connection(pending.token) else { return };
+        connection.replies.fill(pending.place, &reply.bytes, &reply.large);
+        if pending.holds {
+            connection.hold = None;
+            connection.stalled = true;
+        }
+        self.list(pending.token.index);
+    }
+
+    /// Carries out the envelopes of a message; those of the layer above are handed back.
+    pub(super) fn take_envelopes(&mut self, from: usize, message: &mut Message) -> Vec<Box<dyn Any + Send>> {
+        let mut matters = Vec::new();
+        for envelope in mem::take(&mut message.envelopes) {
+            match envelope {
+                Envelope::Key { id, part, work } => {
+                    let outcome = self.shard.perform(work);
+                    self.message_to(from).envelopes.push(Envelope::KeyDone { id, part, outcome });
+                }
+                Envelope::KeyDone { id, part, outcome } => self.operation_outcome(id, part, outcome),
+                Envelope::Server(matter) => matters.push(matter),
+            }
+        }
+        matters
+    }
+
+    /// A command whose keys lie on different shards.
+    pub(super) fn split(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        split: Split,
+        args: Args<'_>,
+        muted: bool,
+    ) {
+        let shards = self.shards();
+        let owner = |position: usize| slots::owner(args.get(position), shards);
+        match split {
+            Split::Never => unreachable!("one key has one owner"),
+            Split::Elements => {
+                let positions: Vec<usize> = command::key_positions(row, args.len()).collect();
+                let operation = Operation::elements(positions.len());
+                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else { return };
+                for (part, &position) in positions.iter().enumerate() {
+                    let words = [args.get(0), args.get(position)];
+                    self.send_words(id, part as u32, owner(position), row, &words);
+                }
+            }
+            Split::Sum | Split::AllOk => {
+                let parts = parts_by_owner(row, &args, owner);
+                let operation =
+                    if split == Split::Sum { Operation::sum(parts.len()) } else { Operation::all_ok(parts.len()) };
+                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else { return };
+                for (part, (shard, words)) in parts.into_iter().enumerate() {
+                    self.send_words(id, part as u32, shard, row, &words);
+                }
+            }
+            Split::AllOrNothing => self.split_all_or_nothing(index, row, &args, muted),
+            Split::Transfer => {
+                let db = self.connection_at(index).map_or(0, |connection| connection.session.db);
+                let databases = self.shard.engine.databases();
+                match Transfer::parse(row.name, &args, db, databases) {
+                    Err(error) => self.refuse_error(index, muted, &error),
+                    Ok(transfer) => {
+                        let key = |position: usize, db: usize| {
+                            (owner(position), OwnedKey { db, bytes: args.get(position).into() })
+                        };
+                        let source = key(1, db);
+                        let destination = key(2, transfer.destination_db);
+                        let (operation, steps) = Operation::transfer(transfer, source, destination);
+                        self.begin_steps(index, operation, steps, muted);
+                    }
+                }
+            }
+            Split::Gather => {
+                let Some(connection) = self.connection_at(index) else { return };
+                let db = connection.session.db;
+                let reply = Reply::new(connection.replies.protocol());
+                let key = |position: usize| (owner(position), OwnedKey { db, bytes: args.get(position).into() });
+                // BITOP operation destination source ...; LCS source source.
+                let (gather, sources) = if row.name == "bitop" {
+                    let gather = gather::parse_bitop(&args).map(|operation| {
+                        let (shard, destination) = key(2);
+                        Gather::Bitop(operation, shard, destination)
+                    });
+                    (gather, 3..args.len())
+                } else {
+                    (Lcs::parse(&args).map(Gather::Lcs), 1..3)
+                };
+                match gather {
+                    Err(error) => self.refuse_error(index, muted, &error),
+                    Ok(gather) => {
+                        let (operation, steps) = Operation::gather(gather, sources.map(key).collect(), reply);
+                        self.begin_steps(index, operation, steps, muted);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_steps(&mut self, index: u32, operation: Operation, steps: Vec<Step>, muted: bool) {
+        if let Some(id) = self.begin(index, Work::Data(operation), true, muted) {
+            self.send_steps(id, steps);
+        }
+    }
+
+    fn split_all_or_nothing(&mut self, index: u32, row: &'static Command, args: &Args<'_>, muted: bool) {
+        if args.len() % 2 == 0 {
+            return self.refuse_error(index, muted, &CommandError::arity(row.name));
+        }
+        let shards = self.shards();
+        let exists = table::lookup(b"exists").expect("EXISTS is in the table");
+        let mset = table::lookup(b"mset").expect("MSET is in the table");
+        let parts = parts_by_owner(row, args, |position| slots::owner(args.get(position), shards));
+        let boxed = |words: Vec<&[u8]>| words.into_iter().map(Box::from).collect::<Vec<Box<[u8]>>>();
+        let then = parts
+            .iter()
+            .map(|(&shard, words)| {
+                let words = boxed([&[&b"mset"[..]], &words[1..]].concat());
+                Step::Command { shard, command: mset, words }
+            })
+            .collect();
+        let first = parts
+            .iter()
+            .map(|(&shard, words)| {
+                let keys = words[1..].iter().step_by(2).copied();
+                let words = boxed([&b"exists"[..]].into_iter().chain(keys).collect());
+                Step::Command { shard, command: exists, words }
+            })
+            .collect();
+        self.begin_steps(index, Operation::all_or_nothing(parts.len(), then), first, muted);
+    }
+
+    fn refuse_error(&mut self, index: u32, muted: bool, error: &CommandError) {
+        self.refuse(index, muted, error.text());
+    }
+
+    /// A command that every shard carries out.
+    pub(super) fn on_all_shards(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        merge: Merge,
+        args: Args<'_>,
+        muted: bool,
+    ) {
+        let shards = self.shards();
+        let operation = match merge {
+            Merge::Ok => Operation::all_ok(shards),
+            Merge::Sum => Operation::sum(shards),
+            Merge::Concatenate => Operation::concatenate(shards),
+        };
+        let Some(id) = self.begin(index, Work::Data(operation), false, muted) else { return };
+        let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
+        for shard in 0..shards {
+            self.send_words(id, shard as u32, shard, row, &words);
+        }
+    }
+
+    /// SCAN goes to the shard that its cursor names; a cursor that names none, or nothing that is a cursor, may go anywhere.
+    pub(super) fn scan(&mut self, index: u32, row: &'static Command, args: Args<'_>, muted: bool) {
+        let named = cursor::parse(args.get(1)).map(cursor::shard);
+        let shard = named.filter(|&shard| shard < self.shards()).unwrap_or(self.shard.id);
+        self.whole_request_to(index, row, shard, &args, muted);
+    }
+
+    /// A command for one shard, whichever its keys.
+    fn whole_request_to(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        shard: usize,
+        args: &Args<'_>,
+        muted: bool,
+    ) {
+        let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
+        let Some(connection) = self.connection_at(index) else { return };
+        let reply_to = ReplyTo::Connection {
+            token: connection.token.to_bits(),
+            place: connection.replies.reserve(muted),
+        };
+        let session = &connection.session;
+        let header = Service::operation_header(
+            row,
+            reply_to,
+            session.db,
+            connection.replies.protocol(),
+            session.no_touch,
+        );
+        if shard != self.shard.id {
+            self.message_to(shard).push_words(&header, words.iter().copied());
+            self.metrics.hops_sent += 1;
+            return;
+        }
+        let place = match reply_to {
+            ReplyTo::Connection { place, .. } => place,
+            ReplyTo::Operation { .. } => unreachable!("it was made above"),
+        };
+        let reply = self.run_words(&header, &words);
+        if let Some(connection) = self.connection_at(index) {
+            connection.replies.fill(place, &reply.bytes, &reply.large);
+            self.list(index);
+        }
+    }
+
+    /// RANDOMKEY asks the shards one after the other, beginning with a random one, until one has a key: that is a random key only when shards hold
+    /// about as many keys, which the slots see to.
+    pub(super) fn on_random_shard(&mut self, index: u32, row: &'static Command, args: Args<'_>, muted: bool) {
+        let first = self.random_below(self.shards());
+        let words: Vec<Box<[u8]>> = (0..args.len()).map(|position| args.get(position).into()).collect();
+        let order: Vec<usize> = (0..self.shards()).map(|step| (first + step) % self.shards()).collect();
+        let steps = order
+            .iter()
+            .map(|&shard| Step::Command { shard, command: row, words: words.clone() })
+            .collect();
+        self.begin_steps(index, Operation::first_of(order.len()), steps, muted);
+    }
+}
+
+/// The words of a request for each owner of some of its keys: its name, then its keys with what belongs to each.
+fn parts_by_owner<'a>(
+    row: &'static Command,
+    args: &'a Args<'_>,
+    owner: impl Fn(usize) -> usize,
+) -> BTreeMap<usize, Vec<&'a [u8]>> {
+    let step = usize::try_from(row.key_step).expect("keys come in order").max(1);
+    let mut parts: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
+    for position in command::key_positions(row, args.len()) {
+        let words = parts.entry(owner(position)).or_insert_with(|| vec![args.get(0)]);
+        words.extend((position..(position + step).min(args.len())).map(|position| args.get(position)));
+    }
+    parts
+}

@@ -1,0 +1,396 @@
+//! Questions to every shard about connections, figures and settings, and how their answers become one reply.
+
+use super::connection::{Connection, Hold, Peer, State};
+use super::operations::Work;
+use super::service::{Pause, Service};
+use super::snapshot::ShardSnapshot;
+use crate::config::Config;
+use crate::engine::Touch;
+use crate::net::Token;
+use crate::protocol::resp::{Protocol, Reply};
+use crate::shard::operation::Envelope;
+use std::any::Any;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+/// CLIENT LIST's and KILL's types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// A client that runs commands; all are, so far.
+    Normal,
+    /// Replicas, masters, subscribers.
+    Other,
+}
+
+/// Which connections are meant.
+#[derive(Debug, Clone, Default)]
+pub struct ClientFilter {
+    /// Only these.
+    pub ids: Option<Vec<u64>>,
+    /// Only of this type.
+    pub kind: Option<ClientKind>,
+    /// Only with this remote address.
+    pub address: Option<String>,
+    /// Only with this local address.
+    pub local_address: Option<String>,
+    /// Only those that are at least this old.
+    pub age_seconds_min: Option<i64>,
+}
+
+/// CLIENT KILL.
+#[derive(Debug, Clone)]
+pub struct Kill {
+    /// Which.
+    pub filter: ClientFilter,
+    /// The client that asks.
+    pub own: u64,
+    /// Whether it is spared.
+    pub skip_own: bool,
+}
+
+/// What is asked about one key.
+#[derive(Debug, Clone, Copy)]
+pub enum KeyQuestion {
+    /// DEBUG OBJECT.
+    Object,
+}
+
+/// What a shard is to do or to tell.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// Figures for INFO and MEMORY.
+    Snapshot,
+    /// CLIENT LIST.
+    Clients(ClientFilter),
+    /// CLIENT KILL.
+    Kill(Kill),
+    /// CONFIG SET.
+    Configure(Arc<Config>),
+    /// CONFIG RESETSTAT.
+    ResetStats,
+    /// CLIENT PAUSE and UNPAUSE.
+    Pause(Option<Pause>),
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    ActiveExpiry(bool),
+    /// MEMORY PURGE.
+    Purge,
+    /// Something about one key.
+    Key {
+        /// The database.
+        db: usize,
+        /// The key.
+        key: Vec<u8>,
+        /// What.
+        question: KeyQuestion,
+    },
+}
+
+/// What a shard says.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// Figures.
+    Snapshot(Box<ShardSnapshot>),
+    /// Lines of CLIENT LIST with their ids.
+    Clients(Vec<(u64, String)>),
+    /// How many were killed.
+    Killed(usize),
+    /// DEBUG OBJECT.
+    Object(Option<String>),
+}
+
+/// What becomes of the answers.
+#[derive(Debug, Clone)]
+pub enum Finish {
+    /// OK.
+    Ok,
+    /// CLIENT LIST.
+    ClientLines,
+    /// CLIENT KILL with an address.
+    KilledOne,
+    /// CLIENT KILL with filters.
+    KilledMany,
+    /// INFO with these sections.
+    Info(Vec<String>),
+    /// MEMORY STATS.
+    MemoryStats,
+    /// MEMORY DOCTOR.
+    MemoryDoctor,
+    /// DEBUG OBJECT.
+    DebugObject,
+}
+
+/// A question under way.
+pub struct ServerOperation {
+    left: usize,
+    answers: Vec<Answer>,
+    finish: Finish,
+}
+
+/// A question on its way to a shard.
+struct Question {
+    id: u32,
+    from: usize,
+    call: Call,
+}
+
+/// An answer on its way back.
+struct Answering {
+    id: u32,
+    answer: Answer,
+}
+
+fn address(peer: &Peer) -> (String, String) {
+    match peer {
+        Peer::Tcp { remote, local } => (remote.to_string(), local.to_string()),
+        Peer::Unix(path) => (format!("{path}:0"), format!("{path}:0")),
+    }
+}
+
+impl ClientFilter {
+    fn fits(&self, connection: &Connection, now_ms: i64) -> bool {
+        let session = &connection.session;
+        let (remote, local) = address(&session.peer);
+        connection.state != State::Closed
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&session.id))
+            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.address.as_ref().is_none_or(|wanted| *wanted == remote)
+            && self.local_address.as_ref().is_none_or(|wanted| *wanted == local)
+            && self.age_seconds_min.is_none_or(|age| (now_ms - session.created_ms) / 1000 >= age)
+    }
+}
+
+impl Service {
+    /// Asks every shard for a connection, whose later commands wait.
+    pub(super) fn ask_all(&mut self, index: u32, call: Call, finish: Finish, muted: bool) {
+        let operation = ServerOperation { left: self.shards(), answers: Vec::new(), finish };
+        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else { return };
+        let own = self.shard.id;
+        for shard in (0..self.shards()).filter(|&shard| shard != own) {
+            self.send_question(shard, id, call.clone());
+        }
+        let answer = self.answer(call);
+        self.take_answer(id, answer);
+    }
+
+    /// Asks one shard for a connection, whose later commands wait.
+    pub(super) fn ask(&mut self, index: u32, shard: usize, call: Call, finish: Finish, muted: bool) {
+        let operation = ServerOperation { left: 1, answers: Vec::new(), finish };
+        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else { return };
+        if shard == self.shard.id {
+            let answer = self.answer(call);
+            self.take_answer(id, answer);
+        } else {
+            self.send_question(shard, id, call);
+        }
+    }
+
+    fn send_question(&mut self, shard: usize, id: u32, call: Call) {
+        let question = Question { id, from: self.shard.id, call };
+        self.message_to(shard).envelopes.push(Envelope::Server(Box::new(question)));
+    }
+
+    /// Takes a matter of the server layer that another shard sent.
+    pub fn take_server_matter(&mut self, matter: Box<dyn Any + Send>) {
+        let matter = match matter.downcast::<Question>() {
+            Ok(question) => {
+                let answer = self.answer(question.call);
+                let answering = Answering { id: question.id, answer };
+                self.message_to(question.from).envelopes.push(Envelope::Server(Box::new(answering)));
+                return;
+            }
+            Err(matter) => matter,
+        };
+        let answering = matter.downcast::<Answering>().expect("questions and answers are all there is");
+        self.take_answer(answering.id, answering.answer);
+    }
+
+    fn take_answer(&mut self, id: u32, answer: Answer) {
+        let Work::Server(operation) = &mut self.operations.get(id).work else {
+            unreachable!("a data operation asks no questions")
+        };
+        operation.answers.push(answer);
+        operation.left -= 1;
+        if operation.left == 0 {
+            self.finish(id);
+        }
+    }
+
+    /// Does on this shard what was asked.
+    fn answer(&mut self, call: Call) -> Answer {
+        match call {
+            Call::Snapshot => Answer::Snapshot(Box::new(self.snapshot())),
+            Call::Clients(filter) => {
+                let now_ms = self.now_ms;
+                let fitting = self.connections().filter(|connection| filter.fits(connection, now_ms));
+                Answer::Clients(fitting.map(|connection| (connection.session.id, line(connection, now_ms))).collect())
+            }
+            Call::Kill(kill) => Answer::Killed(self.kill(&kill)),
+            Call::Configure(config) => {
+                self.configure(config);
+                Answer::Done
+            }
+            Call::ResetStats => {
+                self.metrics.reset();
+                self.shard.engine.reset_stats();
+                self.shard.stats = Default::default();
+                Answer::Done
+            }
+            Call::Pause(pause) => {
+                self.pause = pause;
+                if pause.is_none() {
+                    self.end_pauses();
+                }
+                Answer::Done
+            }
+            Call::ActiveExpiry(on) => {
+                self.shard.engine.set_active_expiry(on);
+                Answer::Done
+            }
+            Call::Purge => {
+                while self.shard.engine.upkeep(2000) {}
+                Answer::Done
+            }
+            Call::Key { db, key, question } => {
+                let key = self.shard.engine.key(db, &key);
+                let item = self.shard.engine.find(&key, Touch::No);
+                match question {
+                    KeyQuestion::Object => Answer::Object(item.map(|item| self.object_text(item))),
+                }
+            }
+        }
+    }
+
+    fn kill(&mut self, kill: &Kill) -> usize {
+        let mut killed = 0;
+        for index in self.indexes() {
+            let now_ms = self.now_ms;
+            let Some(connection) = self.connection_at(index) else { continue };
+            let own = connection.session.id == kill.own;
+            if !kill.filter.fits(connection, now_ms) || (own && kill.skip_own) {
+                continue;
+            }
+            killed += 1;
+            if own {
+                // The client that kills itself still reads the reply.
+                connection.state = State::Finishing;
+                self.list(index);
+            } else {
+                self.close(index);
+            }
+        }
+        killed
+    }
+
+    /// Lets connections go on that CLIENT PAUSE held.
+    pub(super) fn end_pauses(&mut self) {
+        for index in self.indexes() {
+            let Some(connection) = self.connection_at(index) else { continue };
+            if matches!(connection.hold, Some(Hold::Pause)) {
+                connection.hold = None;
+                connection.stalled = true;
+                self.list(index);
+            }
+        }
+    }
+
+    /// One line of CLIENT LIST.
+    pub(super) fn client_line(&mut self, index: u32) -> Option<String> {
+        let now_ms = self.now_ms;
+        self.connection_at(index).map(|connection| line(connection, now_ms))
+    }
+
+    /// Writes the reply of a question that all have answered.
+    pub(super) fn finish_server_operation(&mut self, operation: ServerOperation, _token: Token, reply: &mut Reply) {
+        let mut answers = operation.answers;
+        match operation.finish {
+            Finish::Ok => reply.ok(),
+            Finish::ClientLines => {
+                let mut lines: Vec<(u64, String)> = Vec::new();
+                for answer in answers {
+                    if let Answer::Clients(some) = answer {
+                        lines.extend(some);
+                    }
+                }
+                lines.sort();
+                let text: String = lines.into_iter().map(|(_, line)| line + "\n").collect();
+                reply.verbatim("txt", text.as_bytes());
+            }
+            Finish::KilledOne | Finish::KilledMany => {
+                let count: usize =
+                    answers.iter().map(|answer| if let Answer::Killed(count) = answer { *count } else { 0 }).sum();
+                match operation.finish {
+                    Finish::KilledMany => reply.integer(count as i64),
+                    _ if count == 0 => reply.error("ERR No such client"),
+                    _ => reply.ok(),
+                }
+            }
+            Finish::Info(sections) => {
+                let text = self.info_text(&snapshots(answers), &sections);
+                reply.verbatim("txt", text.as_bytes());
+            }
+            Finish::MemoryStats => self.write_memory_stats(&snapshots(answers), reply),
+            Finish::MemoryDoctor => {
+                let text = self.memory_advice(&snapshots(answers));
+                reply.verbatim("txt", text.as_bytes());
+            }
+            Finish::DebugObject => match answers.pop() {
+                Some(Answer::Object(Some(text))) => reply.simple(&text),
+                _ => reply.error("ERR no such key"),
+            },
+        }
+    }
+}
+
+fn snapshots(answers: Vec<Answer>) -> Vec<ShardSnapshot> {
+    let mut snapshots: Vec<ShardSnapshot> = answers
+        .into_iter()
+        .filter_map(|answer| if let Answer::Snapshot(snapshot) = answer { Some(*snapshot) } else { None })
+        .collect();
+    snapshots.sort_by_key(|snapshot| snapshot.shard);
+    snapshots
+}
+
+/// One line of CLIENT LIST, with the fields of Redis 7.2.
+fn line(connection: &Connection, now_ms: i64) -> String {
+    let session = &connection.session;
+    let (remote, local) = address(&session.peer);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut marks = String::new();
+    for (mark, set) in [
+        ('e', session.no_evict),
+        ('T', session.no_touch),
+        ('c', connection.state == State::Finishing),
+        ('U', matches!(session.peer, Peer::Unix(_))),
+    ] {
+        if set {
+            marks.push(mark);
+        }
+    }
+    if marks.is_empty() {
+        marks.push('N');
+    }
+    let input = connection.input_bytes();
+    let output = connection.output_bytes();
+    format!(
+        "id={} addr={remote} laddr={local} fd={} name={} age={} idle={} flags={marks} db={} sub=0 psub=0 ssub=0 multi=-1 \
+         qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll={} omem={output} tot-mem={} events=r cmd={} \
+         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+        session.id,
+        connection.socket.as_raw_fd(),
+        text(&session.name),
+        (now_ms - session.created_ms) / 1000,
+        (now_ms - session.last_command_ms) / 1000,
+        session.db,
+        connection.replies.ready_bytes(),
+        connection.replies.ready_bytes(),
+        connection.replies.ready_bytes(),
+        usize::from(connection.sending_bytes > 0),
+        size_of::<Connection>() + input + output,
+        session.last_command.map_or("NULL", |row| row.name),
+        if connection.replies.protocol() == Protocol::Resp3 { 3 } else { 2 },
+        text(&session.library[0]),
+        text(&session.library[1]),
+    )
+}

@@ -1,0 +1,773 @@
+//! The service of one shard: its connections, and the way of every request from its bytes to its reply.
+//!
+//! No I/O happens here: the worker brings bytes and messages, and takes replies and messages away. One request: parsed into a [`Batch`] (keys hashed and
+//! prefetched), executed here if this shard owns its keys, else put into the turn's message to the owner, or made an operation over several
+//! shards; its reply goes into its place among the connection's replies.
+
+use super::batch::{Batch, Request};
+use super::connection::{Connection, Hold, Peer, ReplyMode, Session, State};
+use super::shared::Shared;
+use crate::command::table::{self, COMMANDS, Command, flags};
+use crate::command::{self, Route, Run, ServerCommand, Split};
+use crate::config::Config;
+use crate::engine::Touch;
+use crate::large::LargeBytes;
+use crate::limits::{BATCH_REQUESTS_MAX, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_MAX, MESSAGE_BYTES_MAX};
+use crate::metrics::ShardMetrics;
+use crate::net::{Ring, Token};
+use crate::protocol::args::{Args, Range};
+use crate::protocol::resp::{ParseError, Parser, Protocol, Reply, Step};
+use crate::shard::Shard;
+use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::slots;
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A place for a connection; the generation counts its uses.
+struct Place {
+    generation: u32,
+    connection: Option<Box<Connection>>,
+}
+
+/// CLIENT PAUSE.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// Until this Unix time in milliseconds.
+    pub until_ms: i64,
+    /// Only commands that write.
+    pub writes_only: bool,
+}
+
+/// What is known of a request before its arguments are looked at.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// Its row.
+    pub command: Option<&'static Command>,
+    /// The hash of its first key, if this shard owns that.
+    pub hash: Option<u64>,
+    /// The shard that owns its first key.
+    pub owner: usize,
+    /// Its length in bytes.
+    pub len: usize,
+}
+
+/// The service of one shard.
+pub struct Service {
+    /// The data.
+    pub shard: Shard,
+    /// What all shards share.
+    pub shared: Arc<Shared>,
+    /// The configuration this shard acts on.
+    pub config: Arc<Config>,
+    /// Counters.
+    pub metrics: ShardMetrics,
+    /// CLIENT PAUSE, if in force.
+    pub pause: Option<Pause>,
+    /// Connections to be looked at before the turn ends: replies to send, requests to resume, an end to carry out.
+    pub listed: Vec<u32>,
+    /// Operations over several shards that this shard coordinates.
+    pub(super) operations: super::operations::Operations,
+    /// The turn's message to each shard.
+    outgoing: Vec<Message>,
+    messages_spare: Vec<Message>,
+    places: Vec<Place>,
+    places_free: Vec<u32>,
+    buffers_spare: Vec<Vec<u8>>,
+    /// Where the next round of housekeeping begins, and the buffers' bytes seen in this one.
+    pub(super) next_round: u32,
+    /// See `next_round`.
+    pub(super) round_bytes: usize,
+    random: u64,
+    scratch_reply: Reply,
+    scratch_ranges: Vec<Range>,
+    scratch_hashes: Vec<Option<u64>>,
+    /// Unix milliseconds of this turn.
+    pub now_ms: i64,
+}
+
+/// The index of a row in the table, of its container's row for a subcommand, as messages name it.
+#[inline]
+pub fn command_index(command: &'static Command) -> u16 {
+    let offset = (std::ptr::from_ref(command) as usize).wrapping_sub(COMMANDS.as_ptr() as usize);
+    if offset < size_of_val(COMMANDS) {
+        return (offset / size_of::<Command>()) as u16;
+    }
+    let container = command.name.split('|').next().unwrap_or_default();
+    command_index(table::lookup(container.as_bytes()).expect("a subcommand has a container in the table"))
+}
+
+/// The row that a message names.
+#[inline]
+pub(super) fn row_of(index: u16, args: &Args<'_>) -> &'static Command {
+    let row = &COMMANDS[usize::from(index)];
+    if row.subcommands.is_empty() {
+        return row;
+    }
+    row.subcommand(args.get(1)).expect("the sender has resolved it")
+}
+
+impl Service {
+    /// A service without connections.
+    pub fn new(shard: Shard, shared: Arc<Shared>) -> Service {
+        let config = shared.config();
+        let outgoing = (0..shared.shards()).map(|_| Message::new(shard.id)).collect();
+        Service {
+            shard,
+            shared,
+            config,
+            metrics: ShardMetrics::new(COMMANDS.len()),
+            pause: None,
+            listed: Vec::new(),
+            operations: super::operations::Operations::default(),
+            outgoing,
+            messages_spare: Vec::new(),
+            places: Vec::new(),
+            places_free: Vec::new(),
+            buffers_spare: Vec::new(),
+            next_round: 0,
+            round_bytes: 0,
+            random: 0x9e37_79b9_7f4a_7c15,
+            scratch_reply: Reply::default(),
+            scratch_ranges: Vec::new(),
+            scratch_hashes: Vec::new(),
+            now_ms: 0,
+        }
+    }
+
+    /// Number of shards.
+    #[inline]
+    pub fn shards(&self) -> usize {
+        self.outgoing.len()
+    }
+
+    /// Sets the time of this turn.
+    pub fn set_now(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+        self.shard.engine.set_now(now_ms);
+    }
+
+    // ---- connections ----
+
+    /// Takes a connection in.
+    pub fn add_connection(&mut self, socket: OwnedFd, peer: Peer) -> Token {
+        let index = self.places_free.pop().unwrap_or_else(|| {
+            self.places.push(Place { generation: 0, connection: None });
+            u32::try_from(self.places.len() - 1).expect("connections are bounded by maxclients")
+        });
+        let place = &mut self.places[index as usize];
+        place.generation = place.generation.wrapping_add(1);
+        let token = Token { index, generation: place.generation };
+        let authenticated = self.config.requirepass.is_empty();
+        let mut parser = Parser::new();
+        parser.set_limits(self.config.proto_max_bulk_len, authenticated);
+        place.connection = Some(Box::new(Connection {
+            token,
+            socket,
+            session: Session {
+                id: self.shared.next_client_id.fetch_add(1, Ordering::Relaxed),
+                peer,
+                name: Vec::new(),
+                library: [Vec::new(), Vec::new()],
+                db: 0,
+                authenticated,
+                reply_mode: ReplyMode::On,
+                no_touch: false,
+                no_evict: false,
+                created_ms: self.now_ms,
+                last_command_ms: self.now_ms,
+                last_command: None,
+                commands: 0,
+            },
+            parser,
+            deferred: Vec::new(),
+            tail: Vec::new(),
+            replies: Default::default(),
+            hold: None,
+            state: State::Open,
+            sending_bytes: 0,
+            receiving: false,
+            receive_cancelled: false,
+            stalled: false,
+            ended: false,
+            listed: false,
+            soft_limit_since_ms: None,
+        }));
+        self.metrics.connections_received += 1;
+        token
+    }
+
+    /// The connection of a token, unless it is gone.
+    pub fn connection(&mut self, token: Token) -> Option<&mut Connection> {
+        let place = self.places.get_mut(token.index as usize)?;
+        if place.generation != token.generation {
+            return None;
+        }
+        place.connection.as_deref_mut()
+    }
+
+    /// The connection at a place.
+    #[inline]
+    pub fn connection_at(&mut self, index: u32) -> Option<&mut Connection> {
+        self.places.get_mut(index as usize)?.connection.as_deref_mut()
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> impl Iterator<Item = &Connection> {
+        self.places.iter().filter_map(|place| place.connection.as_deref())
+    }
+
+    /// The places of all connections.
+    pub fn indexes(&self) -> impl Iterator<Item = u32> + use<> {
+        0..self.places.len() as u32
+    }
+
+    /// Places for connections, in use or not.
+    pub(super) fn places_count(&self) -> u32 {
+        self.places.len() as u32
+    }
+
+    /// A random number below `limit` (xorshift64*).
+    pub(super) fn random_below(&mut self, limit: usize) -> usize {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
+
+    /// Lets a connection go whose buffers the kernel no longer holds.
+    pub fn remove_connection(&mut self, index: u32) {
+        let mut connection = self.places[index as usize].connection.take().expect("it was there");
+        self.places_free.push(index);
+        self.shared.connections[self.shard.id].0.fetch_sub(1, Ordering::Relaxed);
+        if !connection.replies.is_ready() {
+            let buffer = connection.replies.take_buffer();
+            self.keep_buffer(buffer);
+        }
+    }
+
+    /// Puts a connection on the list of those to be looked at before the turn ends.
+    #[inline]
+    pub fn list(&mut self, index: u32) {
+        if let Some(connection) = self.places[index as usize].connection.as_deref_mut() {
+            if !connection.listed {
+                connection.listed = true;
+                self.listed.push(index);
+            }
+        }
+    }
+
+    /// Keeps a buffer for reuse.
+    pub fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if buffer.capacity() > 0
+            && buffer.capacity() <= KEPT_BUFFER_BYTES_MAX
+            && self.buffers_spare.len() < KEPT_BUFFERS_MAX
+        {
+            self.buffers_spare.push(buffer);
+        }
+    }
+
+    // ---- requests in ----
+
+    /// Takes in what a connection sent: whole plain requests go into the batch, the rest is kept with the connection.
+    pub fn receive(&mut self, batch: &mut Batch, ring: &Ring, token: Token, buffer: u16, len: usize) {
+        let data = ring.data(buffer, len);
+        self.metrics.bytes_received += data.len() as u64;
+        let index = token.index;
+        let Some(connection) = self.connection(token) else { return };
+        if connection.state != State::Open {
+            return;
+        }
+        let plain = connection.tail.is_empty()
+            && connection.deferred.is_empty()
+            && !connection.parser.wants_large()
+            && connection.may_execute();
+        if !plain {
+            self.execute_batch(batch, ring);
+            self.feed(index, data);
+            return;
+        }
+        let mut at = 0;
+        while at < data.len() {
+            let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+            match connection.parser.parse(&data[at..]) {
+                Ok(Step::Request { consumed }) => {
+                    let args = connection.parser.args(&data[at..]);
+                    if args.is_empty() {
+                        connection.parser.next_request();
+                        at += consumed;
+                        continue;
+                    }
+                    if !std::ptr::eq(args.buffer.as_ptr(), data[at..].as_ptr()) || !args.large.is_empty() {
+                        // Its arguments do not lie in the receive buffer (quotes of an inline request): it goes the slow way, after those before it.
+                        connection.parser.next_request();
+                        self.execute_batch(batch, ring);
+                        self.feed(index, &data[at..]);
+                        return;
+                    }
+                    let known = know(&self.shard, self.outgoing.len(), &args, consumed);
+                    let ranges_from = batch.ranges.len() as u32;
+                    batch.ranges.extend_from_slice(args.ranges);
+                    batch.requests.push(Request {
+                        connection: index,
+                        buffer,
+                        buffer_len: len as u32,
+                        start: at as u32,
+                        len: consumed as u32,
+                        ranges_from,
+                        ranges_until: batch.ranges.len() as u32,
+                        command: known.command,
+                        hash: known.hash,
+                        owner: known.owner as u32,
+                    });
+                    connection.parser.next_request();
+                    at += consumed;
+                    if batch.requests.len() >= BATCH_REQUESTS_MAX {
+                        self.execute_batch(batch, ring);
+                        let Some(connection) = self.connection(token) else { return };
+                        if !connection.may_execute() || !connection.deferred.is_empty() {
+                            self.feed(index, &data[at..]);
+                            return;
+                        }
+                    }
+                }
+                Ok(Step::Incomplete) => {
+                    connection.tail.extend_from_slice(&data[at..]);
+                    return;
+                }
+                Ok(Step::Large { head }) => {
+                    connection.tail.extend_from_slice(&data[at..at + head]);
+                    self.execute_batch(batch, ring);
+                    self.feed(index, &data[at + head..]);
+                    return;
+                }
+                Err(error) => {
+                    self.execute_batch(batch, ring);
+                    self.protocol_error(index, &error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Executes the batch.
+    pub fn execute_batch(&mut self, batch: &mut Batch, ring: &Ring) {
+        for request in &batch.requests {
+            let data = ring.data(request.buffer, request.buffer_len as usize);
+            let start = request.start as usize;
+            let args = Args {
+                buffer: &data[start..start + request.len as usize],
+                ranges: batch.ranges_of(request),
+                large: &mut [],
+            };
+            let known = Known {
+                command: request.command,
+                hash: request.hash,
+                owner: request.owner as usize,
+                len: request.len as usize,
+            };
+            let index = request.connection;
+            let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { continue };
+            if !connection.may_execute() || !connection.deferred.is_empty() {
+                if connection.state == State::Open {
+                    connection.deferred.extend_from_slice(args.buffer);
+                    self.list(index);
+                }
+                continue;
+            }
+            self.execute(index, known, args);
+        }
+        batch.clear();
+    }
+
+    /// The slow way in: bytes behind others that wait, or of a large argument.
+    pub fn feed(&mut self, index: u32, data: &[u8]) {
+        let limit = self.config.client_query_buffer_limit;
+        let Some(connection) = self.connection_at(index) else { return };
+        let taken = if connection.parser.wants_large() { connection.parser.fill_large(data) } else { 0 };
+        connection.tail.extend_from_slice(&data[taken..]);
+        if connection.input_bytes() > limit {
+            self.metrics.query_buffer_limit_disconnections += 1;
+            self.close(index);
+            return;
+        }
+        self.resume(index);
+    }
+
+    /// Executes what a connection has waiting, as far as it may.
+    pub fn resume(&mut self, index: u32) {
+        let Some(connection) = self.connection_at(index) else { return };
+        connection.stalled = false;
+        if !connection.deferred.is_empty() {
+            let mut deferred = mem::take(&mut connection.deferred);
+            let mut parser = Parser::new();
+            parser.set_limits(usize::MAX, true);
+            let done = self.run_requests(index, &mut parser, &mut deferred);
+            assert!(parser.bytes_held() == 0, "only whole requests are deferred");
+            deferred.drain(..done);
+            let Some(connection) = self.connection_at(index) else { return };
+            connection.deferred = deferred;
+            if !connection.deferred.is_empty() {
+                return;
+            }
+        }
+        let Some(connection) = self.connection_at(index) else { return };
+        if connection.tail.is_empty() || connection.parser.wants_large() {
+            return;
+        }
+        let mut parser = mem::take(&mut connection.parser);
+        let mut tail = mem::take(&mut connection.tail);
+        let done = self.run_requests(index, &mut parser, &mut tail);
+        let Some(connection) = self.connection_at(index) else { return };
+        if done == tail.len() {
+            tail = Vec::new();
+        } else {
+            tail.drain(..done);
+        }
+        connection.tail = tail;
+        connection.parser = parser;
+    }
+
+    /// Parses and executes from `bytes`; returns how many were executed. May cut `bytes` short and fill a large argument from what it cut.
+    fn run_requests(&mut self, index: u32, parser: &mut Parser, bytes: &mut Vec<u8>) -> usize {
+        let mut at = 0;
+        while at < bytes.len() || parser.bytes_held() > 0 {
+            let Some(connection) = self.connection_at(index) else { return bytes.len() };
+            if connection.state != State::Open {
+                return bytes.len();
+            }
+            if !connection.may_execute() {
+                connection.stalled = true;
+                return at;
+            }
+            match parser.parse(&bytes[at..]) {
+                Ok(Step::Request { consumed }) => {
+                    let args = parser.args(&bytes[at..]);
+                    if !args.is_empty() {
+                        let known = know(&self.shard, self.shards(), &args, consumed);
+                        self.execute(index, known, args);
+                    }
+                    parser.next_request();
+                    let bulk_bytes_max = self.config.proto_max_bulk_len;
+                    if let Some(connection) = self.connection_at(index) {
+                        parser.set_limits(bulk_bytes_max, connection.session.authenticated);
+                    }
+                    at += consumed;
+                }
+                Ok(Step::Incomplete) => return at,
+                Ok(Step::Large { head }) => {
+                    let rest = bytes.split_off(at + head);
+                    let taken = parser.fill_large(&rest);
+                    bytes.extend_from_slice(&rest[taken..]);
+                    if parser.wants_large() {
+                        return at;
+                    }
+                }
+                Err(error) => {
+                    self.protocol_error(index, &error);
+                    return bytes.len();
+                }
+            }
+        }
+        at
+    }
+
+    fn protocol_error(&mut self, index: u32, error: &ParseError) {
+        self.metrics.count_error("ERR");
+        let Some(connection) = self.connection_at(index) else { return };
+        let text = format!("ERR {}", error.0);
+        connection.replies.writer().error(&text);
+        connection.state = State::Finishing;
+        self.list(index);
+    }
+
+    /// Ends a connection at once.
+    pub fn close(&mut self, index: u32) {
+        let Some(connection) = self.connection_at(index) else { return };
+        connection.state = State::Closed;
+        connection.tail = Vec::new();
+        connection.deferred = Vec::new();
+        self.list(index);
+    }
+
+    // ---- execution ----
+
+    /// Executes one request of a connection that may execute.
+    pub fn execute(&mut self, index: u32, known: Known, args: Args<'_>) {
+        self.metrics.commands += 1;
+        let now_ms = self.now_ms;
+        let pause = self.pause;
+        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+        let session = &mut connection.session;
+        session.last_command_ms = now_ms;
+        session.commands += 1;
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skip;
+        }
+        let muted = session.reply_mode != ReplyMode::On;
+        let Some(row) = known.command else {
+            let error = table::resolve(&args).err().expect("it was not resolved a moment ago");
+            return self.refuse(index, muted, error.text());
+        };
+        let command = command_index(row);
+        session.last_command = Some(row);
+        if !session.authenticated && row.flags & flags::NO_AUTH == 0 {
+            return self.refuse(index, muted, "NOAUTH Authentication required.");
+        }
+        if let Some(pause) = pause {
+            let stops = !pause.writes_only || row.flags & flags::WRITE != 0;
+            if stops && !matches!(row.run, Run::Server(ServerCommand::Client)) {
+                connection.hold = Some(Hold::Pause);
+                connection.deferred.extend_from_slice(&args.buffer[..known.len]);
+                return;
+            }
+        }
+        self.metrics.count_call(usize::from(command));
+        match (row.run, row.route) {
+            (Run::Server(which), _) => {
+                self.server_command(index, which, args, muted);
+            }
+            (Run::Data(_), route) if self.outgoing.len() == 1 || route == Route::Anywhere => {
+                self.execute_here(index, row, known.hash, args, muted);
+            }
+            (Run::Data(_), Route::Keys(split)) => {
+                if split == Split::Never || self.one_owner(row, &args, known.owner) {
+                    if known.owner == self.shard.id {
+                        self.execute_here(index, row, known.hash, args, muted);
+                    } else {
+                        self.hop(index, row, known.owner, args, known.len, muted);
+                    }
+                } else {
+                    self.split(index, row, split, args, muted);
+                }
+            }
+            (Run::Data(_), Route::AllShards(merge)) => self.on_all_shards(index, row, merge, args, muted),
+            (Run::Data(_), Route::Cursor) => self.scan(index, row, args, muted),
+            (Run::Data(_), Route::RandomShard) => self.on_random_shard(index, row, args, muted),
+            (Run::Data(_), Route::Anywhere) => unreachable!("handled above"),
+        }
+        if muted {
+            if let Some(connection) = self.connection_at(index) {
+                if connection.session.reply_mode == ReplyMode::Skip {
+                    connection.session.reply_mode = ReplyMode::On;
+                }
+            }
+        }
+    }
+
+    /// Runs a data command on this shard, for a connection of this shard.
+    #[inline]
+    fn execute_here(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        hash: Option<u64>,
+        args: Args<'_>,
+        muted: bool,
+    ) {
+        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+        let touch = if connection.session.no_touch { Touch::No } else { Touch::Yes };
+        let db = connection.session.db;
+        let spare = &mut self.buffers_spare;
+        connection.replies.give_buffer(|| spare.pop().unwrap_or_default());
+        let reply = connection.replies.writer();
+        let before = (reply.bytes.len(), reply.large.len());
+        self.shard.execute(row, args, db, touch, hash, reply);
+        if reply.bytes.get(before.0) == Some(&b'-') {
+            self.metrics.count_error_reply(usize::from(command_index(row)), &reply.bytes[before.0 + 1..]);
+        }
+        if muted {
+            reply.bytes.truncate(before.0);
+            reply.large.truncate(before.1);
+        }
+        if !connection.listed {
+            connection.listed = true;
+            self.listed.push(index);
+        }
+    }
+
+    /// Sends a request to the shard that owns its key.
+    fn hop(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        owner: usize,
+        args: Args<'_>,
+        len: usize,
+        muted: bool,
+    ) {
+        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+        let header = RequestHeader {
+            reply_to: ReplyTo::Connection {
+                token: connection.token.to_bits(),
+                place: connection.replies.reserve(muted),
+            },
+            command: command_index(row),
+            db: connection.session.db as u32,
+            protocol: connection.replies.protocol(),
+            no_touch: connection.session.no_touch,
+        };
+        // What the parser set aside (an inline request's unquoted words) is the buffer then, and its ranges point into it.
+        let bytes = if args.buffer.len() < len { args.buffer.len() } else { len };
+        self.outgoing[owner].push_request(&header, args, bytes);
+        self.metrics.hops_sent += 1;
+        if self.outgoing[owner].requests.len() > MESSAGE_BYTES_MAX {
+            self.post(owner);
+        }
+    }
+
+    /// Whether all keys of a request belong to the shard that owns the first.
+    fn one_owner(&self, row: &'static Command, args: &Args<'_>, first: usize) -> bool {
+        let shards = self.shards();
+        command::key_positions(row, args.len()).all(|position| slots::owner(args.get(position), shards) == first)
+    }
+
+    /// Writes an error of the service itself.
+    pub(super) fn refuse(&mut self, index: u32, muted: bool, text: &str) {
+        self.metrics.count_error(text.split(' ').next().unwrap_or("ERR"));
+        let Some(connection) = self.connection_at(index) else { return };
+        if !muted {
+            connection.replies.writer().error(text);
+        }
+        if connection.session.reply_mode == ReplyMode::Skip {
+            connection.session.reply_mode = ReplyMode::On;
+        }
+        self.list(index);
+    }
+
+    // ---- messages ----
+
+    /// The turn's message to a shard.
+    pub(super) fn message_to(&mut self, shard: usize) -> &mut Message {
+        &mut self.outgoing[shard]
+    }
+
+    fn post(&mut self, shard: usize) {
+        let spare = self.messages_spare.pop().unwrap_or_else(|| Message::new(self.shard.id));
+        let message = mem::replace(&mut self.outgoing[shard], spare);
+        self.shared.inboxes[shard].push(message);
+        self.metrics.messages_sent += 1;
+    }
+
+    /// Posts the turn's messages.
+    pub fn post_messages(&mut self) {
+        for shard in 0..self.outgoing.len() {
+            if !self.outgoing[shard].is_empty() {
+                assert!(shard != self.shard.id, "a shard sends itself nothing");
+                self.post(shard);
+            }
+        }
+    }
+
+    /// Carries out what another shard sent. Server envelopes are handed back.
+    pub fn take_message(&mut self, mut message: Message) -> Vec<Box<dyn std::any::Any + Send>> {
+        let from = message.from;
+        self.run_hops(&mut message, from);
+        let mut service = self;
+        {
+            let service = &mut service;
+            message.for_each_response(|reply_to, bytes, large| service.take_response(reply_to, bytes, large));
+        }
+        let envelopes = service.take_envelopes(from, &mut message);
+        message.clear(service.shard.id, MESSAGE_BYTES_MAX);
+        if service.messages_spare.len() < 2 * service.outgoing.len() {
+            service.messages_spare.push(message);
+        }
+        envelopes
+    }
+
+    /// Executes the requests of another shard: first all keys are hashed and prefetched, then the commands run in order.
+    fn run_hops(&mut self, message: &mut Message, from: usize) {
+        let mut hashes = mem::take(&mut self.scratch_hashes);
+        hashes.clear();
+        let mut at = (0, 0);
+        while let Some(view) = message.request(at.0, at.1) {
+            let row = &COMMANDS[usize::from(view.header.command)];
+            let key = usize::try_from(row.first_key).ok().filter(|&first| first > 0);
+            hashes.push(key.and_then(|first| message.argument(&view, first)).map(|bytes| {
+                let key = self.shard.engine.key(view.header.db as usize, bytes);
+                self.shard.engine.prefetch(&key);
+                key.hash
+            }));
+            at = view.next();
+        }
+        let mut reply = mem::take(&mut self.scratch_reply);
+        let mut ranges = mem::take(&mut self.scratch_ranges);
+        let mut at = (0, 0);
+        let mut number = 0;
+        while let Some(view) = message.request(at.0, at.1) {
+            let header = view.header;
+            let touch = if header.no_touch { Touch::No } else { Touch::Yes };
+            reply.protocol = header.protocol;
+            let args = message.args(&view, &mut ranges);
+            let row = row_of(header.command, &args);
+            self.shard.execute(row, args, header.db as usize, touch, hashes[number], &mut reply);
+            self.metrics.hops_received += 1;
+            self.outgoing[from].push_response(header.reply_to, &reply);
+            reply.bytes.clear();
+            reply.large.clear();
+            if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
+                self.post(from);
+            }
+            number += 1;
+            at = view.next();
+        }
+        if reply.bytes.capacity() > KEPT_BUFFER_BYTES_MAX {
+            reply.bytes = Vec::new();
+        }
+        self.scratch_reply = reply;
+        self.scratch_ranges = ranges;
+        self.scratch_hashes = hashes;
+    }
+
+    fn take_response(&mut self, reply_to: ReplyTo, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+        match reply_to {
+            ReplyTo::Connection { token, place } => {
+                let token = Token::from_bits(token);
+                let Some(connection) = self.connection(token) else { return };
+                if connection.state == State::Closed {
+                    return;
+                }
+                connection.replies.fill(place, bytes, large);
+                if !connection.listed {
+                    connection.listed = true;
+                    self.listed.push(token.index);
+                }
+            }
+            ReplyTo::Operation { id, part } => self.operation_reply(id, part, bytes, large),
+        }
+    }
+
+    /// The circumstances of a request that an operation sends for a connection.
+    pub(super) fn operation_header(
+        row: &'static Command,
+        reply_to: ReplyTo,
+        db: usize,
+        protocol: Protocol,
+        no_touch: bool,
+    ) -> RequestHeader {
+        RequestHeader { reply_to, command: command_index(row), db: db as u32, protocol, no_touch }
+    }
+}
+
+/// Looks a request's command up, finds the owner of its first key, and prefetches it if that is this shard.
+#[inline]
+fn know(shard: &Shard, shards: usize, args: &Args<'_>, len: usize) -> Known {
+    let command = table::resolve(args).ok();
+    let mut known = Known { command, hash: None, owner: shard.id, len };
+    if let Some(command) = command {
+        let first = usize::try_from(command.first_key).unwrap_or(0);
+        if first > 0 && first < args.len() {
+            let bytes = args.get(first);
+            known.owner = slots::owner(bytes, shards);
+            if known.owner == shard.id {
+                let key = shard.engine.key(0, bytes);
+                shard.engine.prefetch(&key);
+                known.hash = Some(key.hash);
+            }
+        }
+    }
+    known
+}

@@ -1,0 +1,94 @@
+//! What all shards of one server share: inboxes, the configuration, a few counters. Everything here is cold, or an atomic of its own cache line.
+
+use crate::config::Config;
+use crate::shard::mesh::Inbox;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// An atomic on a cache line of its own, so that shards do not slow each other down.
+#[repr(align(128))]
+#[derive(Debug, Default)]
+pub struct Padded<T>(pub T);
+
+/// What all shards share.
+pub struct Shared {
+    /// The inbox of each shard.
+    pub inboxes: Vec<Arc<Inbox>>,
+    /// Connections of each shard.
+    pub connections: Vec<Padded<AtomicUsize>>,
+    /// The next CLIENT ID.
+    pub next_client_id: AtomicU64,
+    /// The configuration; a change is sent round to every shard.
+    config: Mutex<Arc<Config>>,
+    /// A stop was asked for.
+    pub stopping: AtomicBool,
+    /// Shards that have nothing left to do for their clients.
+    pub shards_quiet: AtomicUsize,
+    /// When the server started, Unix milliseconds.
+    pub started_ms: i64,
+    /// INFO's run_id: 40 hexadecimal digits.
+    pub run_id: String,
+}
+
+impl Shared {
+    /// For a server of as many shards as there are inboxes.
+    pub fn new(inboxes: Vec<Arc<Inbox>>, config: Config, started_ms: i64, run_id: String) -> Arc<Shared> {
+        Arc::new(Shared {
+            connections: inboxes.iter().map(|_| Padded::default()).collect(),
+            inboxes,
+            next_client_id: AtomicU64::new(1),
+            config: Mutex::new(Arc::new(config)),
+            stopping: AtomicBool::new(false),
+            shards_quiet: AtomicUsize::new(0),
+            started_ms,
+            run_id,
+        })
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Config>> {
+        self.config.lock().expect("no shard panicked while it held the configuration")
+    }
+
+    /// The configuration as it is now.
+    pub fn config(&self) -> Arc<Config> {
+        self.lock().clone()
+    }
+
+    /// Changes the configuration as a whole: all or nothing.
+    pub fn change_config<E>(&self, change: impl FnOnce(&Config) -> Result<Config, E>) -> Result<Arc<Config>, E> {
+        let mut held = self.lock();
+        let changed = Arc::new(change(&held)?);
+        *held = changed.clone();
+        Ok(changed)
+    }
+
+    /// All connections of the server.
+    pub fn connections_total(&self) -> usize {
+        self.connections.iter().map(|count| count.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The shard with the fewest connections; `own` wins a tie.
+    pub fn least_connected(&self, own: usize) -> usize {
+        let count = |shard: usize| self.connections[shard].0.load(Ordering::Relaxed);
+        let mut best = own;
+        for shard in 0..self.shards() {
+            if count(shard) < count(best) {
+                best = shard;
+            }
+        }
+        best
+    }
+
+    /// Asks every shard to stop.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for inbox in &self.inboxes {
+            inbox.wake();
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Start and stop: what must be right before the first client is served, the shards' threads, signals.
+//!
+//! Every refusal to start is one sentence that says what is wrong and what to do.
+
+use super::executor::{self, Executor};
+use super::service::Service;
+use super::shared::Shared;
+use super::worker::{Listener, Worker, unix_ms};
+use crate::command::Settings;
+use crate::config::Config;
+use crate::engine::{Engine, EngineOptions};
+use crate::limits::SHARDS_MAX;
+use crate::net::{probe, socket};
+use crate::shard::Shard;
+use crate::shard::mesh::Inbox;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// Why the server did not start: one sentence with the remedy.
+#[derive(Debug)]
+pub struct StartError(pub String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    shards: Vec<Executor<()>>,
+    /// What it listens on, in words.
+    pub addresses: Vec<String>,
+    /// Number of shards.
+    pub shard_count: usize,
+    unix_path: Option<String>,
+}
+
+/// Address space of one shard's arena: what its references can name, or what the machine has, whichever is less.
+const RESERVATION_BYTES_MAX: u64 = 32 << 30;
+
+/// The cores this process may use.
+fn allowed_cores() -> Vec<usize> {
+    // SAFETY: all-zero is a valid empty set, and the call writes no more than its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
+            return vec![0];
+        }
+        (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &set)).collect()
+    }
+}
+
+fn memory_total_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn check_memory(config: &Config) -> Result<(), StartError> {
+    let Some(total) = memory_total_bytes() else { return Ok(()) };
+    if config.maxmemory > total {
+        return Err(StartError(format!(
+            "maxmemory is {} MiB but this machine has {} MiB; give torc less than the machine has",
+            config.maxmemory >> 20,
+            total >> 20
+        )));
+    }
+    Ok(())
+}
+
+/// Raises the limit of descriptors to what `maxclients` needs, as far as it may.
+fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
+    let needed = config.maxclients as u64 + 64 + 32 * shards as u64;
+    // SAFETY: the structure is written and read by the calls alone.
+    let limit = unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return Ok(());
+        }
+        if limit.rlim_cur < needed {
+            let wanted = libc::rlimit { rlim_cur: needed.min(limit.rlim_max), rlim_max: limit.rlim_max };
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted);
+            libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        }
+        limit.rlim_cur
+    };
+    if limit < needed {
+        return Err(StartError(format!(
+            "maxclients {} needs {needed} file descriptors but the limit is {limit}; raise it with: ulimit -n {needed}, or lower maxclients",
+            config.maxclients
+        )));
+    }
+    Ok(())
+}
+
+fn listen_error(what: &str, error: &io::Error) -> StartError {
+    StartError(match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => {
+            format!("{what} is taken by another process; stop that one or choose another with --port, --bind or --unixsocket")
+        }
+        Some(libc::EACCES) => {
+            format!("no permission to listen on {what}; choose a port above 1023 or a directory that may be written")
+        }
+        Some(libc::EADDRNOTAVAIL) => {
+            format!("{what} is not an address of this machine; correct --bind")
+        }
+        _ => format!("cannot listen on {what}: {error}"),
+    })
+}
+
+/// The listeners of every shard, and what they listen on.
+fn listeners(config: &Config, shards: usize) -> Result<(Vec<Vec<Listener>>, Vec<String>), StartError> {
+    let mut all: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
+    let mut names = Vec::new();
+    let backlog = config.tcp_backlog as i32;
+    if config.port != 0 {
+        for bind in &config.bind {
+            let address = SocketAddr::new(bind.address, config.port);
+            let result = (|| {
+                // Without SO_REUSEPORT first: another server on this port, ours or not, is an error.
+                drop(socket::listen_tcp(&address, backlog, false)?);
+                (0..shards).map(|_| socket::listen_tcp(&address, backlog, true)).collect::<io::Result<Vec<OwnedFd>>>()
+            })();
+            match result {
+                Ok(sockets) => {
+                    names.push(address.to_string());
+                    for (own, socket) in all.iter_mut().zip(sockets) {
+                        own.push(Listener { socket: Arc::new(socket), unix_path: None });
+                    }
+                }
+                Err(error) if bind.optional && matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)) => {}
+                Err(error) => return Err(listen_error(&address.to_string(), &error)),
+            }
+        }
+    }
+    if let Some(path) = &config.unixsocket {
+        let socket = socket::listen_unix(Path::new(path), config.unixsocketperm, backlog)
+            .map_err(|error| listen_error(path, &error))?;
+        names.push(format!("unix:{path}"));
+        all[0].push(Listener { socket: Arc::new(socket), unix_path: Some(path.clone()) });
+    }
+    if names.is_empty() {
+        return Err(StartError("there is nothing to listen on; give --port, --bind or --unixsocket".into()));
+    }
+    Ok((all, names))
+}
+
+fn random_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+impl Server {
+    /// Starts the shards and waits until all of them serve.
+    pub fn start(config: Config) -> Result<Server, StartError> {
+        probe::check().map_err(StartError)?;
+        check_memory(&config)?;
+        let cores = if config.cpu_list.is_empty() { allowed_cores() } else { config.cpu_list.clone() };
+        let shards = if config.shards == 0 { cores.len().min(SHARDS_MAX) } else { config.shards };
+        check_descriptors(&config, shards)?;
+        let (listeners, addresses) = listeners(&config, shards)?;
+        let unix_path = config.unixsocket.clone();
+        let wakes = (0..shards)
+            .map(|_| socket::eventfd().map(Arc::new))
+            .collect::<io::Result<Vec<Arc<OwnedFd>>>>()
+            .map_err(|error| StartError(format!("no event descriptor could be made: {error}")))?;
+        let inboxes = wakes
+            .iter()
+            .map(|wake| {
+                let wake = wake.clone();
+                Inbox::new(Box::new(move || socket::signal(wake.as_raw_fd())))
+            })
+            .collect();
+        let run_id = (0..3).map(|_| format!("{:016x}", random_seed())).collect::<String>()[..40].to_string();
+        let seed = random_seed();
+        let shared = Shared::new(inboxes, config, unix_ms(), run_id);
+        let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
+        let mut threads = Vec::new();
+        for (id, (listeners, wake)) in listeners.into_iter().zip(wakes).enumerate() {
+            // More shards than cores cannot each have one; then the scheduler places them.
+            let cpu = (shards <= cores.len()).then(|| cores[id]);
+            let (shared, ready) = (shared.clone(), ready.clone());
+            let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
+                match make_worker(id, seed, &shared, listeners, wake) {
+                    Ok(worker) => {
+                        let _ = ready.send(Ok(()));
+                        worker.run().await;
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                    }
+                }
+            })
+            .map_err(|error| StartError(format!("shard {id} could not be started: {error}")))?;
+            threads.push(thread);
+        }
+        drop(ready);
+        for _ in 0..shards {
+            match all_ready.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(StartError(error)),
+                Err(_) => return Err(StartError("a shard ended while it was starting".into())),
+            }
+        }
+        Ok(Server { shared, shards: threads, addresses, shard_count: shards, unix_path })
+    }
+
+    /// A handle with which another thread can ask for a stop.
+    pub fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+
+    /// Waits until every shard has ended.
+    pub fn join(self) -> Result<(), StartError> {
+        for shard in self.shards {
+            shard.join().map_err(StartError)?;
+        }
+        if let Some(path) = self.unix_path {
+            // A client that made a new socket of that name meanwhile would be strange; a missing file is fine.
+            let _ = fs::remove_file(path);
+        }
+        Ok(())
+    }
+}
+
+fn make_worker(
+    id: usize,
+    seed: u64,
+    shared: &Arc<Shared>,
+    listeners: Vec<Listener>,
+    wake: Arc<OwnedFd>,
+) -> Result<Worker, String> {
+    let config = shared.config();
+    let shards = shared.shards();
+    let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
+    let engine = Engine::new(EngineOptions {
+        databases: config.databases,
+        memory_bytes_max: config.maxmemory / shards as u64,
+        policy: config.maxmemory_policy,
+        samples: config.maxmemory_samples,
+        lfu_log_factor: config.lfu_log_factor,
+        lfu_decay_minutes: config.lfu_decay_time,
+        reservation_bytes: total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize,
+        seed: seed.wrapping_add(id as u64),
+    })?;
+    let shard = Shard {
+        id,
+        count: shards,
+        engine,
+        stats: Default::default(),
+        settings: Settings { string_bytes_max: config.proto_max_bulk_len },
+    };
+    let spin = Duration::from_micros(config.spin_us);
+    let service = Service::new(shard, shared.clone());
+    Worker::new(service, listeners, wake, spin).map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOMEM) => {
+            "the ring of a shard could not lock its memory; raise the limit with: ulimit -l unlimited (or LimitMEMLOCK=infinity in the service file), or use fewer --shards".to_string()
+        }
+        _ => format!("the ring of shard {id} could not be set up: {error}"),
+    })
+}
+
+/// Blocks the stop signals in this thread and all that it starts; [`wait_for_stop`] takes them.
+pub fn block_stop_signals() {
+    // SAFETY: the set is initialised by sigemptyset before use.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        stop_signals(&mut set);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
+fn stop_signals(set: &mut libc::sigset_t) {
+    // SAFETY: a live set.
+    unsafe {
+        libc::sigemptyset(set);
+        libc::sigaddset(set, libc::SIGTERM);
+        libc::sigaddset(set, libc::SIGINT);
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub fn wait_for_stop_signal() {
+    // SAFETY: the set is initialised; sigwait writes one integer.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        stop_signals(&mut set);
+        let mut signal = 0;
+        while libc::sigwait(&raw const set, &raw mut signal) != 0 {}
+    }
+}
+
+/// How long the start took, for the `ready` line.
+pub fn ready_line(server: &Server, started: Instant) -> String {
+    format!(
+        "ready on {} with {} shard{} after {:.1} ms",
+        server.addresses.join(", "),
+        server.shard_count,
+        if server.shard_count == 1 { "" } else { "s" },
+        started.elapsed().as_secs_f64() * 1000.0
+    )
+}

@@ -1,0 +1,427 @@
+//! The turn of one shard: the ring's events in, requests executed, messages exchanged, replies out, a slice of upkeep; then sleep if there is nothing to do.
+//!
+//! The worker owns the ring and moves bytes between it and the [`Service`], which does everything else. While clients are active it sleeps inside
+//! its own ring's enter, which costs nothing beyond the system call that submits the replies anyway; after some quiet it parks in the
+//! executor, on an event descriptor that the ring signals.
+
+use super::batch::Batch;
+use super::connection::{Hold, Peer, State};
+use super::executor::{self, Sleeper};
+use super::handover::Handover;
+use super::service::Service;
+use crate::limits::{
+    INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES, STOP_SECONDS_MAX,
+};
+use crate::metrics::TurnClock;
+use crate::net::{Event, Outgoing, Ring, RingOptions, Token, socket};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Sleeping inside the ring lasts at most this long, so that other tasks of the executor are not kept waiting.
+const RING_SLEEP: Duration = Duration::from_millis(1);
+/// Quiet for this long, a shard parks in its executor.
+const QUIET_BEFORE_PARK: Duration = Duration::from_millis(20);
+/// The longest park: housekeeping is due then.
+const PARK: Duration = Duration::from_millis(200);
+/// Upkeep is looked at this often, and more often while it has work waiting.
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(5);
+/// Units of upkeep in a turn, of some 100 ns each: beside requests, and with nothing else to do.
+const UPKEEP_UNITS_BUSY: usize = 1000;
+const UPKEEP_UNITS_IDLE: usize = 2000;
+/// Housekeeping of connections (idle time, soft limits, pauses) is done this often.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A listening socket of a shard.
+pub struct Listener {
+    /// The socket.
+    pub socket: Arc<OwnedFd>,
+    /// The path of a Unix socket.
+    pub unix_path: Option<String>,
+}
+
+/// The worker of one shard.
+pub struct Worker {
+    ring: Ring,
+    service: Service,
+    listeners: Vec<Listener>,
+    wake: Arc<OwnedFd>,
+    sleeper: Sleeper,
+    batch: Batch,
+    received: Vec<(Token, u16, usize)>,
+    listed: Vec<u32>,
+    clock: TurnClock,
+    spin: Duration,
+    upkeep_waiting: bool,
+    upkeep_at: Instant,
+    housekeeping_at: Instant,
+}
+
+/// Unix milliseconds.
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Worker {
+    /// To be made on the shard's own thread, inside its executor.
+    pub fn new(
+        service: Service,
+        listeners: Vec<Listener>,
+        wake: Arc<OwnedFd>,
+        spin: Duration,
+    ) -> io::Result<Worker> {
+        let ring = Ring::new(RingOptions {
+            entries: RING_ENTRIES,
+            completions: RING_COMPLETIONS,
+            buffers: RECEIVE_BUFFERS,
+            buffer_bytes: RECEIVE_BUFFER_BYTES,
+        })?;
+        let now = Instant::now();
+        Ok(Worker {
+            ring,
+            service,
+            listeners,
+            wake,
+            sleeper: Sleeper::new(socket::eventfd()?)?,
+            batch: Batch::default(),
+            received: Vec::new(),
+            listed: Vec::new(),
+            clock: TurnClock::new(),
+            spin,
+            upkeep_waiting: false,
+            upkeep_at: now,
+            housekeeping_at: now,
+        })
+    }
+
+    /// Serves until a stop is asked for.
+    pub async fn run(mut self) {
+        for (number, listener) in self.listeners.iter().enumerate() {
+            self.ring.accept(listener.socket.as_raw_fd(), number as u32);
+        }
+        self.ring.wake_on(self.wake.as_raw_fd());
+        let mut active_at = Instant::now();
+        let mut wait = None;
+        while !self.service.shared.stopping.load(Ordering::Acquire) {
+            let active = self.turn(wait);
+            executor::give_way().await;
+            let now = Instant::now();
+            if active {
+                active_at = now;
+            }
+            let quiet = now - active_at;
+            wait = None;
+            if self.has_work() || quiet < self.spin {
+                continue;
+            }
+            if !self.inbox_sleeps() {
+                continue;
+            }
+            if quiet < QUIET_BEFORE_PARK {
+                wait = Some(RING_SLEEP);
+            } else {
+                self.park().await;
+            }
+        }
+        self.stop();
+    }
+
+    fn has_work(&self) -> bool {
+        self.upkeep_waiting || !self.service.listed.is_empty()
+    }
+
+    fn inbox_sleeps(&self) -> bool {
+        self.service.shared.inboxes[self.service.shard.id].prepare_to_sleep()
+    }
+
+    /// Sleeps in the executor until the ring has something.
+    async fn park(&mut self) {
+        // What is queued must be with the kernel before sleeping elsewhere.
+        self.ring.enter(None);
+        let fd = self.sleeper.fd();
+        if self.ring.notify(Some(fd)).is_err() {
+            return self.ring.enter(Some(RING_SLEEP));
+        }
+        if !self.ring.has_events() {
+            self.sleeper.sleep(PARK).await;
+        }
+        self.ring.notify(None).expect("the descriptor was registered");
+        socket::drain(fd);
+    }
+
+    /// One turn. Whether anything but upkeep happened.
+    fn turn(&mut self, wait: Option<Duration>) -> bool {
+        self.ring.enter(wait);
+        self.service.shared.inboxes[self.service.shard.id].awake();
+        self.clock.begin();
+        self.service.set_now(unix_ms());
+        let mut active = self.take_events();
+        active |= self.take_messages();
+        self.settle_listed();
+        self.service.post_messages();
+        self.upkeep(active);
+        self.service.metrics.enters = self.ring.enters;
+        if let Some(us) = self.clock.end() {
+            self.service.metrics.count_turn(us);
+        }
+        active
+    }
+
+    fn take_events(&mut self) -> bool {
+        let mut active = false;
+        while let Some(event) = self.ring.next_event() {
+            active = true;
+            match event {
+                Event::Accepted { listener, result, more } => self.accepted(listener, result, more),
+                Event::Received { token, buffer, len, more } => {
+                    self.received.push((token, buffer, len));
+                    if !more {
+                        self.receive_ended(token);
+                    }
+                }
+                Event::ReceiveEnded { token, result } => self.receive_failed(token, result),
+                Event::Sent { token, outgoing, result } => self.sent(token, outgoing, result),
+                Event::Woken => self.ring.wake_on(self.wake.as_raw_fd()),
+            }
+        }
+        for &(token, buffer, len) in &self.received {
+            self.service.receive(&mut self.batch, &self.ring, token, buffer, len);
+        }
+        self.service.execute_batch(&mut self.batch, &self.ring);
+        for (_, buffer, _) in self.received.drain(..) {
+            self.ring.release(buffer);
+        }
+        active
+    }
+
+    fn take_messages(&mut self) -> bool {
+        let inbox = self.service.shared.inboxes[self.service.shard.id].clone();
+        let mut active = false;
+        let mut handovers = Vec::new();
+        inbox.drain(|message| {
+            active = true;
+            for matter in self.service.take_message(message) {
+                match matter.downcast::<Handover>() {
+                    Ok(handover) => handovers.push(*handover),
+                    Err(matter) => self.service.take_server_matter(matter),
+                }
+            }
+        });
+        for Handover { socket, peer } in handovers {
+            self.add_connection(socket, peer);
+        }
+        active
+    }
+
+    // ---- connections come ----
+
+    fn accepted(&mut self, number: u32, result: io::Result<OwnedFd>, more: bool) {
+        let listener = &self.listeners[number as usize];
+        if !more && !self.service.shared.stopping.load(Ordering::Relaxed) {
+            self.ring.accept(listener.socket.as_raw_fd(), number);
+        }
+        let Ok(socket) = result else { return };
+        let shared = self.service.shared.clone();
+        if shared.connections_total() >= self.service.config.maxclients {
+            socket::refuse(socket.as_raw_fd(), b"-ERR max number of clients reached\r\n");
+            self.service.metrics.rejected_connections += 1;
+            return;
+        }
+        let peer = match &listener.unix_path {
+            Some(path) => Peer::Unix(path.clone()),
+            None => {
+                let fd = socket.as_raw_fd();
+                let (Some(remote), Some(local)) = (socket::peer_address(fd), socket::local_address(fd)) else {
+                    return;
+                };
+                Peer::Tcp { remote, local }
+            }
+        };
+        if let Some(refusal) = self.service.protected_mode_refusal(&peer) {
+            socket::refuse(socket.as_raw_fd(), refusal);
+            self.service.metrics.rejected_connections += 1;
+            return;
+        }
+        let own = self.service.shard.id;
+        let target = shared.least_connected(own);
+        shared.connections[target].0.fetch_add(1, Ordering::Relaxed);
+        if target == own {
+            self.add_connection(socket, peer);
+        } else {
+            self.service.hand_over(target, Handover { socket, peer });
+        }
+    }
+
+    fn add_connection(&mut self, socket: OwnedFd, peer: Peer) {
+        if matches!(peer, Peer::Tcp { .. }) {
+            socket::prepare_tcp(socket.as_raw_fd(), self.service.config.tcp_keepalive);
+        }
+        let token = self.service.add_connection(socket, peer);
+        self.service.list(token.index);
+    }
+
+    // ---- bytes come and go ----
+
+    fn receive_ended(&mut self, token: Token) {
+        if let Some(connection) = self.service.connection(token) {
+            connection.receiving = false;
+            connection.receive_cancelled = false;
+            self.service.list(token.index);
+        }
+    }
+
+    fn receive_failed(&mut self, token: Token, result: io::Result<()>) {
+        let Some(connection) = self.service.connection(token) else { return };
+        match result {
+            Ok(()) => connection.ended = true,
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ECANCELED)) => {}
+            Err(_) => connection.state = State::Closed,
+        }
+        self.receive_ended(token);
+    }
+
+    fn sent(&mut self, token: Token, outgoing: Outgoing, result: io::Result<usize>) {
+        let expected = outgoing.len();
+        if let Some(connection) = self.service.connection(token) {
+            connection.sending_bytes = 0;
+            if result.as_ref().ok() != Some(&expected) {
+                connection.state = State::Closed;
+            }
+            self.service.list(token.index);
+        }
+        self.service.metrics.bytes_sent += result.unwrap_or(0) as u64;
+        self.service.keep_buffer(outgoing.bytes);
+    }
+
+    // ---- the end of a turn ----
+
+    fn settle_listed(&mut self) {
+        // Resuming a connection may list others or itself again; those wait for the next turn, which then does not sleep.
+        let mut listed = std::mem::take(&mut self.listed);
+        std::mem::swap(&mut listed, &mut self.service.listed);
+        for index in listed.drain(..) {
+            self.settle(index);
+        }
+        self.listed = listed;
+    }
+
+    /// Does for one connection what the turn made necessary: goes on with waiting requests, sends, receives, ends.
+    fn settle(&mut self, index: u32) {
+        let Some(connection) = self.service.connection_at(index) else { return };
+        connection.listed = false;
+        if connection.may_execute() {
+            if connection.stalled || !connection.deferred.is_empty() {
+                self.service.resume(index);
+            }
+            let Some(connection) = self.service.connection_at(index) else { return };
+            if connection.ended && connection.may_execute() {
+                connection.state = State::Finishing;
+            }
+        }
+        self.service.enforce_output_limit(index);
+        let Some(connection) = self.service.connection_at(index) else { return };
+        let fd = connection.socket.as_raw_fd();
+        if connection.state != State::Closed && connection.sending_bytes == 0 && connection.replies.is_ready() {
+            let (bytes, large) = connection.replies.take_ready();
+            let outgoing = Outgoing { bytes, large };
+            connection.sending_bytes = outgoing.len();
+            self.ring.send(fd, connection.token, outgoing);
+        }
+        match connection.state {
+            State::Open => {
+                let wants = connection.may_execute() || connection.input_bytes() < INPUT_STALL_BYTES;
+                if wants && !connection.receiving && !connection.ended {
+                    connection.receiving = true;
+                    self.ring.receive(fd, connection.token);
+                } else if !wants && connection.receiving && !connection.receive_cancelled {
+                    connection.receive_cancelled = true;
+                    self.ring.cancel_receive(connection.token);
+                }
+            }
+            State::Finishing => {
+                if connection.sending_bytes == 0
+                    && connection.replies.waiting() == 0
+                    && !connection.replies.is_ready()
+                {
+                    connection.state = State::Closed;
+                    self.end(index);
+                }
+            }
+            State::Closed => self.end(index),
+        }
+    }
+
+    /// Shuts a connection down, and lets it go once the kernel has.
+    fn end(&mut self, index: u32) {
+        let Some(connection) = self.service.connection_at(index) else { return };
+        if connection.receiving || connection.sending_bytes > 0 {
+            socket::shutdown(connection.socket.as_raw_fd());
+        } else {
+            self.service.remove_connection(index);
+        }
+    }
+
+    fn upkeep(&mut self, active: bool) {
+        let now = Instant::now();
+        if self.upkeep_waiting || now - self.upkeep_at >= UPKEEP_INTERVAL {
+            self.upkeep_at = now;
+            let units = if active { UPKEEP_UNITS_BUSY } else { UPKEEP_UNITS_IDLE };
+            self.upkeep_waiting = self.service.shard.engine.upkeep(units);
+        }
+        if now - self.housekeeping_at >= HOUSEKEEPING_INTERVAL {
+            self.housekeeping_at = now;
+            self.service.housekeeping(self.ring.bytes());
+        }
+    }
+
+    // ---- the end ----
+
+    /// Finishes what was received: no new connections, what the kernel has received is executed, replies are sent, then everything ends.
+    fn stop(&mut self) {
+        let shared = self.service.shared.clone();
+        for number in 0..self.listeners.len() {
+            self.ring.cancel_accept(number as u32);
+        }
+        let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        let mut reading_until = Some(Instant::now() + Duration::from_millis(100));
+        let mut quiet = false;
+        while Instant::now() < deadline {
+            let active = self.turn(Some(Duration::from_millis(2)));
+            if let Some(until) = reading_until {
+                if !active || Instant::now() >= until {
+                    reading_until = None;
+                    self.end_receiving();
+                }
+                continue;
+            }
+            let busy = active || self.service.has_unfinished();
+            if !busy && !quiet {
+                quiet = true;
+                shared.shards_quiet.fetch_add(1, Ordering::AcqRel);
+            }
+            if shared.shards_quiet.load(Ordering::Acquire) == shared.shards() {
+                break;
+            }
+        }
+    }
+
+    /// Reads no more from anybody.
+    fn end_receiving(&mut self) {
+        for index in self.service.indexes() {
+            let Some(connection) = self.service.connection_at(index) else { continue };
+            connection.ended = true;
+            if let Some(Hold::Sleep { place, .. }) = connection.hold {
+                connection.replies.fill(place, b"+OK\r\n", &[]);
+                connection.hold = None;
+            }
+            if connection.receiving && !connection.receive_cancelled {
+                connection.receive_cancelled = true;
+                self.ring.cancel_receive(connection.token);
+            }
+            self.service.list(index);
+        }
+    }
+}

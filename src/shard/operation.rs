@@ -1,0 +1,464 @@
+//! Commands whose work is done by several shards: what has come back so far, and what to do next.
+//!
+//! Pure: an operation is told of every part's outcome and says whether it waits, goes on with further steps, or is done. The shard that received the
+//! command coordinates. (Isolation from other clients' commands is not its business yet: the steps of one operation may be seen apart.)
+
+use super::Shard;
+use crate::command::CommandError;
+use crate::command::gather::{self, BitOperation, MadeString};
+use crate::command::lcs::Lcs;
+use crate::command::table::Command;
+use crate::command::transfer::{Portable, Transfer};
+use crate::engine::{Key, Touch};
+use crate::limits::STRING_BYTES_MAX;
+use crate::large::LargeBytes;
+use crate::protocol::resp::Reply;
+use std::any::Any;
+
+/// What travels between shards beside plain requests and responses.
+#[derive(Debug)]
+pub enum Envelope {
+    /// Do something with one key, and answer with [`Envelope::KeyDone`].
+    Key {
+        /// The operation of the sender.
+        id: u32,
+        /// Which of its parts.
+        part: u32,
+        /// What to do.
+        work: KeyWork,
+    },
+    /// What came of an [`Envelope::Key`].
+    KeyDone {
+        /// The operation.
+        id: u32,
+        /// Which of its parts.
+        part: u32,
+        /// What came of it.
+        outcome: KeyOutcome,
+    },
+    /// A matter of the layer above.
+    Server(Box<dyn Any + Send>),
+}
+
+/// A key that travels.
+#[derive(Debug, Clone)]
+pub struct OwnedKey {
+    /// The database.
+    pub db: usize,
+    /// The bytes.
+    pub bytes: Box<[u8]>,
+}
+
+/// One step on one key.
+#[derive(Debug)]
+pub enum KeyWork {
+    /// The first phase of a transfer.
+    Fetch(OwnedKey, Transfer),
+    /// The second phase, on the destination.
+    Put(OwnedKey, Transfer, Portable),
+    /// The third, on the source again.
+    RemoveSource(OwnedKey, Transfer),
+    /// The value, for a command that combines several.
+    Read(OwnedKey),
+    /// The result of BITOP.
+    Store(OwnedKey, MadeString),
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub enum KeyOutcome {
+    /// A value, if the key was there.
+    Value(Result<Option<Portable>, CommandError>),
+    /// Whether something was stored.
+    Stored(Result<bool, CommandError>),
+    /// The length of what was stored.
+    Length(Result<i64, CommandError>),
+}
+
+impl Shard {
+    /// Carries one step out here and now.
+    pub fn perform(&mut self, work: KeyWork) -> KeyOutcome {
+        let hashed = |shard: &Shard, key: &OwnedKey| shard.engine.key(key.db, &key.bytes).hash;
+        match work {
+            KeyWork::Fetch(owned, transfer) => {
+                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                KeyOutcome::Value(transfer.fetch(&mut self.engine, &mut self.stats, &key))
+            }
+            KeyWork::Put(owned, transfer, portable) => {
+                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                KeyOutcome::Stored(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
+            }
+            KeyWork::RemoveSource(owned, transfer) => {
+                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                transfer.remove_source(&mut self.engine, &key);
+                KeyOutcome::Stored(Ok(true))
+            }
+            KeyWork::Read(owned) => {
+                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                KeyOutcome::Value(gather::fetch(&mut self.engine, &mut self.stats, Touch::Yes, &key))
+            }
+            KeyWork::Store(owned, made) => {
+                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                KeyOutcome::Length(gather::store_bits(&mut self.engine, &mut self.stats, &key, made))
+            }
+        }
+    }
+}
+
+/// A step of an operation, to be sent to a shard.
+pub enum Step {
+    /// A command made of these words.
+    Command {
+        /// The shard.
+        shard: usize,
+        /// The row.
+        command: &'static Command,
+        /// Name and arguments.
+        words: Vec<Box<[u8]>>,
+    },
+    /// Work on one key.
+    Key {
+        /// The shard.
+        shard: usize,
+        /// The work.
+        work: KeyWork,
+    },
+}
+
+/// What an operation wants after it was told of an outcome.
+pub enum Progress {
+    /// More outcomes.
+    Waiting,
+    /// These steps; the n-th is part n of the new round.
+    Next(Vec<Step>),
+    /// Nothing: the reply can be written.
+    Done,
+}
+
+/// A data command over several shards.
+pub struct Operation {
+    /// Parts of this round that have not come back.
+    left: usize,
+    /// The first error, as it came.
+    error: Option<Vec<u8>>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Integers are added up.
+    Sum(i64),
+    /// All say OK.
+    AllOk,
+    /// Part n is the array of one element that goes to place n.
+    Elements(Vec<Reply>),
+    /// Arrays are joined: their elements, and how many.
+    Concatenate(Vec<u8>, usize),
+    /// The first part, in order, that is not nil.
+    FirstOf(Vec<Reply>),
+    /// MSETNX: unless one of the keys was there, these steps follow.
+    AllOrNothing { found: bool, then: Option<Vec<Step>> },
+    /// RENAME, RENAMENX, COPY.
+    Transfer(Box<TransferState>),
+    /// BITOP, LCS.
+    Gather(Box<GatherState>),
+}
+
+struct TransferState {
+    transfer: Transfer,
+    source: OwnedKey,
+    destination: OwnedKey,
+    source_shard: usize,
+    destination_shard: usize,
+    stored: bool,
+}
+
+/// A command that combines values.
+#[derive(Debug)]
+pub enum Gather {
+    /// BITOP, and where its result goes.
+    Bitop(BitOperation, usize, OwnedKey),
+    /// LCS.
+    Lcs(Lcs),
+}
+
+struct GatherState {
+    gather: Gather,
+    values: Vec<Option<Portable>>,
+    combined: bool,
+    reply: Reply,
+}
+
+impl Operation {
+    fn new(parts: usize, kind: Kind) -> Operation {
+        assert!(parts > 0, "an operation has parts");
+        Operation { left: parts, error: None, kind }
+    }
+    /// Integers are added up.
+    pub fn sum(parts: usize) -> Operation {
+        Operation::new(parts, Kind::Sum(0))
+    }
+    /// All say OK.
+    pub fn all_ok(parts: usize) -> Operation {
+        Operation::new(parts, Kind::AllOk)
+    }
+    /// Part n is an array of one element, which goes to place n.
+    pub fn elements(parts: usize) -> Operation {
+        Operation::new(parts, Kind::Elements((0..parts).map(|_| Reply::default()).collect()))
+    }
+    /// Of all parts the first, in order, that is not nil.
+    pub fn first_of(parts: usize) -> Operation {
+        Operation::new(parts, Kind::FirstOf((0..parts).map(|_| Reply::default()).collect()))
+    }
+    /// Arrays are joined.
+    pub fn concatenate(parts: usize) -> Operation {
+        Operation::new(parts, Kind::Concatenate(Vec::new(), 0))
+    }
+    /// The parts count existing keys; if there is none, the steps follow.
+    pub fn all_or_nothing(parts: usize, then: Vec<Step>) -> Operation {
+        Operation::new(parts, Kind::AllOrNothing { found: false, then: Some(then) })
+    }
+    /// A value goes from one shard to another; the first step is to fetch it.
+    pub fn transfer(
+        transfer: Transfer,
+        source: (usize, OwnedKey),
+        destination: (usize, OwnedKey),
+    ) -> (Operation, Vec<Step>) {
+        let first = Step::Key { shard: source.0, work: KeyWork::Fetch(source.1.clone(), transfer) };
+        let state = TransferState {
+            transfer,
+            source: source.1,
+            destination: destination.1,
+            source_shard: source.0,
+            destination_shard: destination.0,
+            stored: false,
+        };
+        (Operation::new(1, Kind::Transfer(Box::new(state))), vec![first])
+    }
+    /// Values of several shards are combined; the first steps are to read them. `reply` is where the reply will be written.
+    pub fn gather(
+        gather: Gather,
+        sources: Vec<(usize, OwnedKey)>,
+        reply: Reply,
+    ) -> (Operation, Vec<Step>) {
+        let values = sources.iter().map(|_| None).collect();
+        let state = GatherState { gather, values, combined: false, reply };
+        let steps: Vec<Step> = sources
+            .into_iter()
+            .map(|(shard, key)| Step::Key { shard, work: KeyWork::Read(key) })
+            .collect();
+        (Operation::new(steps.len(), Kind::Gather(Box::new(state))), steps)
+    }
+
+    /// A part's reply has come.
+    pub fn take_reply(&mut self, part: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) -> Progress {
+        self.left -= 1;
+        if bytes.first() == Some(&b'-') {
+            self.error.get_or_insert_with(|| bytes.to_vec());
+        } else {
+            match &mut self.kind {
+                Kind::Sum(total) => *total += integer(bytes),
+                Kind::AllOk => {}
+                Kind::Elements(elements) => {
+                    let head = b"*1\r\n".len();
+                    let reply = &mut elements[part as usize];
+                    reply.bytes.extend_from_slice(&bytes[head..]);
+                    reply.large.extend(large.iter().map(|(at, value)| (at - head, value.clone())));
+                }
+                Kind::FirstOf(replies) => {
+                    let reply = &mut replies[part as usize];
+                    reply.bytes.extend_from_slice(bytes);
+                    reply.large.extend_from_slice(large);
+                }
+                Kind::Concatenate(bodies, count) => {
+                    let line = bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| at + 1);
+                    *count += integer(&bytes[..line]) as usize;
+                    bodies.extend_from_slice(&bytes[line..]);
+                }
+                Kind::AllOrNothing { found, then } => {
+                    if then.is_some() {
+                        *found |= integer(bytes) > 0;
+                    }
+                }
+                Kind::Transfer(_) | Kind::Gather(_) => unreachable!("these work on keys"),
+            }
+        }
+        if self.left > 0 {
+            return Progress::Waiting;
+        }
+        if let Kind::AllOrNothing { found: false, then } = &mut self.kind {
+            if let Some(steps) = then.take().filter(|_| self.error.is_none()) {
+                self.left = steps.len();
+                return Progress::Next(steps);
+            }
+        }
+        Progress::Done
+    }
+
+    /// What came of a step on a key.
+    pub fn take_outcome(&mut self, part: u32, outcome: KeyOutcome) -> Progress {
+        self.left -= 1;
+        let next = match (&mut self.kind, outcome) {
+            (
+                _,
+                KeyOutcome::Value(Err(error)) | KeyOutcome::Stored(Err(error)) | KeyOutcome::Length(Err(error)),
+            ) => {
+                self.error.get_or_insert_with(|| format!("-{}\r\n", error.text()).into_bytes());
+                None
+            }
+            (Kind::Transfer(state), KeyOutcome::Value(Ok(value))) => value.map(|portable| Step::Key {
+                shard: state.destination_shard,
+                work: KeyWork::Put(state.destination.clone(), state.transfer, portable),
+            }),
+            (Kind::Transfer(state), KeyOutcome::Stored(Ok(stored))) => {
+                let first_time = !state.stored;
+                state.stored |= stored;
+                let removes = first_time && stored && state.transfer.removes_source();
+                removes.then(|| Step::Key {
+                    shard: state.source_shard,
+                    work: KeyWork::RemoveSource(state.source.clone(), state.transfer),
+                })
+            }
+            (Kind::Gather(state), KeyOutcome::Value(Ok(value))) => {
+                state.values[part as usize] = value;
+                None
+            }
+            (Kind::Gather(state), KeyOutcome::Length(Ok(length))) => {
+                state.reply.integer(length);
+                None
+            }
+            _ => unreachable!("only transfers and gatherings work on keys"),
+        };
+        if let Some(step) = next {
+            self.left = 1;
+            return Progress::Next(vec![step]);
+        }
+        if self.left > 0 {
+            return Progress::Waiting;
+        }
+        if self.error.is_some() {
+            return Progress::Done;
+        }
+        if let Kind::Gather(state) = &mut self.kind {
+            if !state.combined {
+                state.combined = true;
+                match state.combine() {
+                    Err(error) => self.error = Some(format!("-{}\r\n", error.text()).into_bytes()),
+                    Ok(None) => {}
+                    Ok(Some(step)) => {
+                        self.left = 1;
+                        return Progress::Next(vec![step]);
+                    }
+                }
+            }
+        }
+        Progress::Done
+    }
+
+    /// Writes the reply of a finished operation.
+    pub fn write_reply(self, reply: &mut Reply) {
+        assert!(self.left == 0, "all parts have come back");
+        if let Some(error) = self.error {
+            return reply.bytes.extend_from_slice(&error);
+        }
+        match self.kind {
+            Kind::Sum(total) => reply.integer(total),
+            Kind::AllOk => reply.ok(),
+            Kind::Elements(elements) => {
+                reply.array(elements.len());
+                for element in elements {
+                    append(reply, &element);
+                }
+            }
+            Kind::FirstOf(replies) => {
+                let nil = |part: &&Reply| matches!(&part.bytes[..], b"$-1\r\n" | b"_\r\n");
+                match replies.iter().find(|part| !nil(part)) {
+                    Some(part) => append(reply, part),
+                    None => reply.null(),
+                }
+            }
+            Kind::Concatenate(bodies, count) => {
+                reply.array(count);
+                reply.bytes.extend_from_slice(&bodies);
+            }
+            Kind::AllOrNothing { found, .. } => reply.integer(i64::from(!found)),
+            Kind::Transfer(state) => state.transfer.reply(reply, state.stored),
+            Kind::Gather(state) => append(reply, &state.reply),
+        }
+    }
+}
+
+impl GatherState {
+    /// Combines the values; a result that is stored elsewhere is a step, any other is in the reply.
+    fn combine(&mut self) -> Result<Option<Step>, CommandError> {
+        let values: Vec<_> = self.values.iter().map(|value| value.as_ref().map(Portable::string)).collect();
+        let sources: Vec<&[u8]> = values.iter().map(|value| value.as_deref().unwrap_or(&[])).collect();
+        match &self.gather {
+            Gather::Bitop(operation, shard, destination) => {
+                let made = gather::bitop(*operation, &sources)?;
+                Ok(Some(Step::Key { shard: *shard, work: KeyWork::Store(destination.clone(), made) }))
+            }
+            Gather::Lcs(lcs) => {
+                lcs.run(sources[0], sources[1], STRING_BYTES_MAX, &mut self.reply)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn append(reply: &mut Reply, part: &Reply) {
+    let base = reply.bytes.len();
+    reply.large.extend(part.large.iter().map(|(at, value)| (base + at, value.clone())));
+    reply.bytes.extend_from_slice(&part.bytes);
+}
+
+/// The number in `:n\r\n` or in the head `*n\r\n` of an array.
+fn integer(bytes: &[u8]) -> i64 {
+    let digits = bytes.get(1..bytes.len().saturating_sub(2)).and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.and_then(|digits| digits.parse().ok()).expect("shards of one server understand each other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::resp::Protocol;
+
+    fn reply_of(operation: Operation) -> String {
+        let mut reply = Reply::new(Protocol::Resp2);
+        operation.write_reply(&mut reply);
+        String::from_utf8(reply.bytes).unwrap()
+    }
+
+    #[test]
+    fn sums_add_up_and_the_first_error_wins() {
+        let mut sum = Operation::sum(3);
+        for (part, text) in [":2\r\n", ":0\r\n", ":5\r\n"].iter().enumerate() {
+            let progress = sum.take_reply(part as u32, text.as_bytes(), &[]);
+            assert_eq!(matches!(progress, Progress::Done), part == 2);
+        }
+        assert_eq!(reply_of(sum), ":7\r\n");
+        let mut failed = Operation::sum(2);
+        failed.take_reply(0, b"-OOM first\r\n", &[]);
+        failed.take_reply(1, b"-OOM second\r\n", &[]);
+        assert_eq!(reply_of(failed), "-OOM first\r\n");
+    }
+
+    #[test]
+    fn elements_go_to_their_places_and_arrays_are_joined() {
+        let mut elements = Operation::elements(2);
+        elements.take_reply(1, b"*1\r\n$1\r\nb\r\n", &[]);
+        elements.take_reply(0, b"*1\r\n$-1\r\n", &[]);
+        assert_eq!(reply_of(elements), "*2\r\n$-1\r\n$1\r\nb\r\n");
+        let mut joined = Operation::concatenate(2);
+        joined.take_reply(0, b"*0\r\n", &[]);
+        joined.take_reply(1, b"*2\r\n$1\r\na\r\n$1\r\nb\r\n", &[]);
+        assert_eq!(reply_of(joined), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    }
+
+    #[test]
+    fn all_or_nothing_writes_only_when_no_key_was_there() {
+        let mut refused = Operation::all_or_nothing(2, Vec::new());
+        refused.take_reply(0, b":0\r\n", &[]);
+        assert!(matches!(refused.take_reply(1, b":1\r\n", &[]), Progress::Done));
+        assert_eq!(reply_of(refused), ":0\r\n");
+    }
+}

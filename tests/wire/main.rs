@@ -1,0 +1,12 @@
+//! Whole-server tests over real sockets, with one, two and five shards. `TORC_TEST_SERVER=redis-server` runs them against a
+//! real redis-server, which must pass all but those about torc alone.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clients;
+mod keyspace;
+mod limits;
+mod start;
+mod streams;
+mod tables;
