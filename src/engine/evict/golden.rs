@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 /// Requests for each millisecond of the toy's time: a busy shard.
 const REQUESTS_PER_MS: usize = 300;
 
-fn hit_ratio(policy: Policy, items_max: usize, trace: &[u32]) -> f64 {
+/// The hit ratio in percent of a policy in the toy store.
+pub fn hit_ratio(policy: Policy, items_max: usize, trace: &[u32]) -> f64 {
     let mut toy = Toy::new(policy, items_max);
     let mut hits = 0;
     for (place, &key) in trace.iter().enumerate() {
@@ -23,7 +24,8 @@ fn hit_ratio(policy: Policy, items_max: usize, trace: &[u32]) -> f64 {
     hits as f64 * 100.0 / trace.len() as f64
 }
 
-fn lru_exact(items_max: usize, trace: &[u32]) -> f64 {
+/// Textbook LRU.
+pub fn lru_exact(items_max: usize, trace: &[u32]) -> f64 {
     let (mut order, mut used, mut hits) = (BTreeMap::new(), HashMap::new(), 0);
     for (now, &key) in trace.iter().enumerate() {
         if let Some(before) = used.insert(key, now) {
@@ -39,7 +41,7 @@ fn lru_exact(items_max: usize, trace: &[u32]) -> f64 {
 }
 
 /// Textbook S3-FIFO with unlimited work and an exact ghost.
-fn s3fifo_exact(items_max: usize, trace: &[u32]) -> f64 {
+pub fn s3fifo_exact(items_max: usize, trace: &[u32]) -> f64 {
     let small_max = items_max / 10;
     let main_max = items_max - small_max;
     let (mut small, mut main, mut ghost) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
@@ -93,7 +95,7 @@ fn s3fifo_exact(items_max: usize, trace: &[u32]) -> f64 {
 }
 
 /// Popularity that falls off like 1/rank, with a scan of cold keys every now and then and a drift of what is popular.
-fn synthetic(requests: usize) -> Vec<u32> {
+pub fn synthetic(requests: usize) -> Vec<u32> {
     let mut state = 7u64;
     let mut cold = 1 << 24;
     (0..requests)
@@ -164,7 +166,7 @@ fn objects_read_exactly_twice_do_not_fill_the_cache_with_the_dead() {
 }
 
 /// Name; exact LRU and S3-FIFO at 0.1 %, 1 % and 10 % of the unique objects.
-const REFERENCES: [(&str, [f64; 3], [f64; 3]); 7] = [
+pub const REFERENCES: [(&str, [f64; 3], [f64; 3]); 7] = [
     (
         "cache2k-orm-busy",
         [50.19, 77.03, 88.01],
@@ -190,7 +192,8 @@ const REFERENCES: [(&str, [f64; 3], [f64; 3]); 7] = [
     ("arc-oltp", [13.77, 41.64, 66.52], [17.75, 46.46, 67.78]),
 ];
 
-fn recorded(directory: &str, name: &str) -> Option<Vec<u32>> {
+/// The ids of a recorded trace.
+pub fn recorded(directory: &str, name: &str) -> Option<Vec<u32>> {
     let file = std::fs::File::open(std::path::Path::new(directory).join(format!("{name}.u32.zst")))
         .ok()?;
     let mut decoder = ruzstd::decoding::StreamingDecoder::new(file).expect("a zstd file");

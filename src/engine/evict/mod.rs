@@ -22,7 +22,7 @@ mod sample;
 mod ttl;
 
 #[cfg(test)]
-mod golden;
+pub mod golden;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -342,10 +342,10 @@ impl Eviction {
 
     /// Background work of about `items` items.
     pub fn upkeep<C: Candidates>(&mut self, candidates: &mut C, items: usize) {
-        if let Some(queues) = self.retired.last_mut() {
-            if !queues.free_chunk() {
-                self.retired.pop();
-            }
+        if let Some(queues) = self.retired.last_mut()
+            && !queues.free_chunk()
+        {
+            self.retired.pop();
         }
         if self.walk != WALK_DONE {
             self.walk(candidates, items);

@@ -55,7 +55,7 @@ impl Ring {
         let position = self.head;
         let reference = self.chunks[0][position as usize % CHUNK];
         self.head += 1;
-        if self.head as usize % CHUNK == 0 || self.head == self.tail {
+        if (self.head as usize).is_multiple_of(CHUNK) || self.head == self.tail {
             // An empty ring begins its next chunk at its first entry, so the position moves on to a chunk's edge.
             self.spare = self.chunks.pop_front();
             if self.head == self.tail {
@@ -201,7 +201,7 @@ mod tests {
             tags[number as usize] = queue.push(number);
         }
         // All but every tenth are deleted.
-        let deleted = |number: u32| number < 20_000 && number % 10 != 0;
+        let deleted = |number: u32| number < 20_000 && !number.is_multiple_of(10);
         for _ in (0..20_000).filter(|&number| deleted(number)) {
             queue.forget();
         }

@@ -140,7 +140,7 @@ impl S3Fifo {
     #[inline]
     pub fn on_access(&mut self, access: u32) -> u32 {
         let hit = u32::from(access & HITS_MAX < HITS_MAX);
-        (access & (HITS_MAX | QUEUE_MASK | TAG_MASK)) + hit | self.time << TIME_SHIFT
+        ((access & (HITS_MAX | QUEUE_MASK | TAG_MASK)) + hit) | (self.time << TIME_SHIFT)
     }
 
     /// The item is gone, or no longer the policy's business.

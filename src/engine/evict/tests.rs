@@ -132,7 +132,7 @@ fn nothing_is_lost_or_leaked_whatever_happens() {
                 }
                 4 if toy.find(key).is_some() => toy.relocate(key),
                 5 if toy.find(key).is_some() => {
-                    toy.set_expiry(key, (key % 3 != 0).then_some(i64::from(step)))
+                    toy.set_expiry(key, (!key.is_multiple_of(3)).then_some(i64::from(step)))
                 }
                 6 => {
                     toy.eviction.upkeep(&mut toy.slots, 8);
@@ -143,7 +143,7 @@ fn nothing_is_lost_or_leaked_whatever_happens() {
                 }
                 _ => {
                     if !toy.get(key) {
-                        toy.insert(key, (key % 2 == 0).then_some(i64::from(step)));
+                        toy.insert(key, key.is_multiple_of(2).then_some(i64::from(step)));
                     }
                 }
             }
