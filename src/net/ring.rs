@@ -388,6 +388,11 @@ impl Ring {
         }
     }
 
+    /// Whether events were taken from the kernel that [`Ring::next_event`] has not handed out.
+    pub fn has_taken_events(&self) -> bool {
+        !self.completed.is_empty()
+    }
+
     /// Bytes of memory the ring keeps for receiving.
     pub fn bytes(&self) -> usize {
         self.buffers.bytes()
