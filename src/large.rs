@@ -1,9 +1,9 @@
-//! Large buffers: contiguous bytes of [`crate::limits::LARGE_BYTES_MIN`] and more (and what is too long for the arena's largest slot).
+//! Large buffers: contiguous bytes of `crate::limits::LARGE_BYTES_MIN` and more (and what is too long for the arena's largest slot).
 //!
 //! They live in one process-wide reservation of address space, handed out by a buddy allocator: contiguous, so that every
 //! command sees a plain slice; never touched beyond their length, so that the slack costs address space and no memory;
 //! and freed in slices, because giving 512 MB back to the kernel in one call would stop a shard for tens of milliseconds.
-//! A shared buffer ([`LargeBytes`]) can be in a shard's keyspace and in several send queues at once: nothing is copied.
+//! A shared buffer (`LargeBytes`) can be in a shard's keyspace and in several send queues at once: nothing is copied.
 //! Never: knows nothing of items, keys or sockets.
 
 pub(crate) mod buddy;

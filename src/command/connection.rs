@@ -2,7 +2,7 @@
 
 use super::{CommandError, Context};
 
-/// PING [message]. (A subscribed RESP2 connection answers it in another form; that is the connection's business.)
+/// `PING [message]`. (A subscribed RESP2 connection answers it in another form; that is the connection's business.)
 pub fn ping(context: &mut Context<'_>) -> Result<(), CommandError> {
     match context.args.len() {
         1 => context.reply.simple("PONG"),

@@ -167,7 +167,7 @@ pub fn bitop_command(context: &mut Context<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// LCS key1 key2 [LEN] [IDX] [MINMATCHLEN length] [WITHMATCHLEN].
+/// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN length] [WITHMATCHLEN]`.
 pub fn lcs_command(context: &mut Context<'_>) -> Result<(), CommandError> {
     find_string_read(context, 1)?;
     find_string_read(context, 2)?;

@@ -1,6 +1,6 @@
-//! What each command does. [`table`] has ONE ROW PER COMMAND: look-up, arity, routing, refusal when memory is short, COMMAND and the
-//! documentation come from it. Data commands are plain functions on a [`Context`]; commands on the connection or the whole server are only named
-//! here ([`Run::Server`]) and carried out by the layers above.
+//! What each command does. `table` has ONE ROW PER COMMAND: look-up, arity, routing, refusal when memory is short, COMMAND and the
+//! documentation come from it. Data commands are plain functions on a `Context`; commands on the connection or the whole server are only named
+//! here (`Run::Server`) and carried out by the layers above.
 //! Never: I/O, channels, clocks.
 
 pub mod bitfield;

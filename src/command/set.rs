@@ -155,7 +155,7 @@ fn store(context: &mut Context<'_>, index: usize, expiry: Expiry) -> Result<(), 
     Ok(())
 }
 
-/// SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT time | PXAT time | KEEPTTL].
+/// `SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT time | PXAT time | KEEPTTL]`.
 #[inline]
 pub fn set(context: &mut Context<'_>) -> Result<(), CommandError> {
     if context.args.len() == 3 {

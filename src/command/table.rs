@@ -1,4 +1,4 @@
-//! The form of the command table's rows, and what follows from a row alone. The rows are in [`super::rows`], the look-up in [`super::lookup`].
+//! The form of the command table's rows, and what follows from a row alone. The rows are in [`super::rows`], the look-up in [`mod@super::lookup`].
 
 use super::docs::Argument;
 use super::{Handler, Route, Run, ServerCommand};

@@ -98,7 +98,7 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Reads the arguments of any command of [`super::table::Route::Keys`] with [`super::Split::Transfer`].
+    /// Reads the arguments of any command of [`super::Route::Keys`] with [`super::Split::Transfer`].
     pub fn parse(
         name: &str,
         args: &Args<'_>,
@@ -234,7 +234,7 @@ pub fn renamenx(context: &mut Context<'_>) -> Result<(), CommandError> {
     transfer(context, "renamenx")
 }
 
-/// COPY source destination [DB index] [REPLACE].
+/// `COPY source destination [DB index] [REPLACE]`.
 pub fn copy(context: &mut Context<'_>) -> Result<(), CommandError> {
     transfer(context, "copy")
 }

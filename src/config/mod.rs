@@ -1,8 +1,8 @@
-//! The configuration: one table of options ([`options`]), and everything that is made from it: the command line, the file, CONFIG GET, SET
+//! The configuration: one table of options (`options`), and everything that is made from it: the command line, the file, CONFIG GET, SET
 //! and REWRITE, `--help` and the README's table.
 //!
 //! Never: acts on an option, opens a socket or starts anything; it reads configuration files and nothing else.
-//! The decision worth knowing: a [`Config`] is a plain value. A change (CONFIG SET) makes a new one or none, so nothing is ever half changed.
+//! The decision worth knowing: a `Config` is a plain value. A change (CONFIG SET) makes a new one or none, so nothing is ever half changed.
 
 mod document;
 mod glob;

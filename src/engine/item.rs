@@ -5,7 +5,7 @@
 //! ```
 //! Six bytes when key and value are short and nothing expires. What a record does not have takes no room. A key or a value that is too long
 //! for a slot lives in a large buffer, and the record holds its owner, aligned to 8. It never allocates slots and never compares times.
-//! The meta byte is never zero: a zero there marks a free slot. Two kinds' worth of meta bits are free for collections and client flags.
+//! The meta byte is never zero: a zero there marks a free slot. Four kinds are free for collections, and the highest bit, for client flags.
 
 use super::size_class::SLOT_BYTES_MAX;
 use crate::large::LargeBytes;

@@ -162,7 +162,7 @@ impl Engine {
         !self.fits(0)
     }
 
-    /// Whether an unexpired key may be evicted or written: room for a write that grows memory, evicting if need be (the denyoom check).
+    /// Room for a write that grows memory, evicting if need be (the check of commands flagged DENYOOM).
     pub fn make_room(&mut self) -> Result<(), OutOfMemory> {
         for _ in 0..STEPS_MAX {
             if self.fits(0) {

@@ -1,7 +1,7 @@
 //! One shard's data: arena, dictionaries, items, expiry, eviction.
 //!
-//! Synchronous, single-threaded, no I/O. Time comes in with [`Engine::set_now`] once per turn, randomness with a seed at the start, work
-//! in the background with [`Engine::upkeep`] in units, so that a run can be repeated from its seed.
+//! Synchronous, single-threaded, no I/O. Time comes in with `Engine::set_now` once per turn, randomness with a seed at the start, work
+//! in the background with `Engine::upkeep` in units, so that a run can be repeated from its seed.
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
@@ -16,7 +16,7 @@ mod expiry;
 mod hash;
 mod item;
 mod memory;
-/// The calls between the engine and its eviction policy.
+/// The source of randomness.
 pub mod random;
 mod scan;
 mod size_class;

@@ -1,6 +1,6 @@
 //! The one place that knows glommio: an executor per core, on which one task, the shard's turn, runs from start to stop.
 //!
-//! The decision worth knowing: the turn never waits for the executor. It sleeps inside its own ring, where sockets, alarms and the wake-ups of
+//! The decision worth knowing: the turn never waits for the executor. It sleeps inside its own ring, where sockets and the wake-ups of
 //! other shards arrive. An executor of glommio 0.12 that finds its preemption timer fired before it has polled a runnable task takes that timer's completion,
 //! sees that it woke nobody, and parks with the task still runnable: on a busy machine every await is then a chance to sleep for ever (seen
 //! within seconds under load, with an event descriptor as with `yield_if_needed`).

@@ -1,6 +1,6 @@
 //! The server around the shards: connections and sessions, listeners, start and stop.
 //!
-//! [`worker`] is the turn of one shard and owns its ring; [`service`] is everything a shard does for its connections, without I/O.
+//! `worker` is the turn of one shard and owns its ring; `service` is everything a shard does for its connections, without I/O.
 
 mod batch;
 mod commands;

@@ -1,6 +1,6 @@
 //! The service of one shard: its connections, and the way of every request from its bytes to its reply.
 //!
-//! No I/O happens here: the worker brings bytes and messages, and takes replies and messages away. One request: parsed into a [`Batch`] (keys hashed and
+//! No I/O happens here: the worker brings bytes and messages, and takes replies and messages away. One request: parsed into a `Batch` (keys hashed and
 //! prefetched), executed here if this shard owns its keys, else put into the turn's message to the owner, or made an operation over several
 //! shards; its reply goes into its place among the connection's replies.
 

@@ -325,7 +325,7 @@ fn make_worker(
     })
 }
 
-/// Blocks the stop signals in this thread and all that it starts; [`wait_for_stop`] takes them.
+/// Blocks the stop signals in this thread and all that it starts; [`wait_for_stop_signal`] takes them.
 pub fn block_stop_signals() {
     // SAFETY: the set is initialised by sigemptyset before use.
     unsafe {
