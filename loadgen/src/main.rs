@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `loadgen` binary: parses the command line and hands over to the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadgen::command_line()
+}

@@ -1,0 +1,511 @@
+//! The command line: options as clap reads them, then checked against one another into a [`Plan`].
+//! Whatever can be wrong is said here, before anything is connected.
+
+use crate::error::{Error, Result};
+use crate::keys::{KeyDistribution, KeyFormat};
+use crate::protocol::Login;
+use crate::trace::Trace;
+use crate::values::ValueSizes;
+use crate::verify::VerifyMode;
+use clap::Parser;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Protocols by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProtocolName {
+    /// Redis' protocol, RESP2
+    Resp,
+}
+
+/// Load generator for cache servers.
+///
+/// Closed loop by default: every connection sends --pipeline requests at once, reads all replies, and sends the next.
+/// With --rate it is an open loop: requests are due at even intervals whether the server keeps up or not, and their
+/// latency counts from when they were due, so a stall of the server shows in full (no coordinated omission).
+#[derive(Debug, Clone, Parser)]
+#[command(name = "loadgen", version, after_help = FORMATS, max_term_width = 110)]
+pub struct Args {
+    /// Protocol to speak
+    #[arg(long, value_enum, default_value = "resp", help_heading = "Server")]
+    pub protocol: ProtocolName,
+    /// Host name or address
+    #[arg(long, default_value = "127.0.0.1", help_heading = "Server")]
+    pub host: String,
+    /// TCP port
+    #[arg(short, long, default_value_t = 6379, help_heading = "Server")]
+    pub port: u16,
+    /// Unix socket to use instead of host and port
+    #[arg(short = 's', long, value_name = "PATH", help_heading = "Server")]
+    pub unixsocket: Option<PathBuf>,
+    /// User name
+    #[arg(long, requires = "password", help_heading = "Server")]
+    pub user: Option<String>,
+    /// Password
+    #[arg(short = 'a', long, help_heading = "Server")]
+    pub password: Option<String>,
+    /// Database number
+    #[arg(long, default_value_t = 0, help_heading = "Server")]
+    pub db: u32,
+
+    /// Connections in all, over all threads
+    #[arg(short, long, default_value_t = 50, help_heading = "Load")]
+    pub connections: usize,
+    /// Threads
+    #[arg(short, long, default_value_t = 1, help_heading = "Load")]
+    pub threads: usize,
+    /// Requests a connection sends at once
+    #[arg(short = 'P', long, default_value_t = 1, help_heading = "Load")]
+    pub pipeline: usize,
+    /// Requests to send [default: 100000, or the whole trace, or no limit with --duration]
+    #[arg(short = 'n', long, help_heading = "Load")]
+    pub requests: Option<u64>,
+    /// Seconds to send for
+    #[arg(long, value_name = "SECONDS", help_heading = "Load")]
+    pub duration: Option<f64>,
+    /// End after so many seconds whatever else was asked for
+    #[arg(long, value_name = "SECONDS", help_heading = "Load")]
+    pub max_duration: Option<f64>,
+    /// Requests per second in all: an open loop
+    #[arg(long, value_name = "R", help_heading = "Load")]
+    pub rate: Option<f64>,
+    /// Give up when no reply has come for so many seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30.0,
+        help_heading = "Load"
+    )]
+    pub timeout: f64,
+    /// Write every key of the keyspace once before measuring
+    #[arg(long, help_heading = "Load")]
+    pub prefill: bool,
+    /// Seconds of the same load before measuring
+    #[arg(long, value_name = "SECONDS", help_heading = "Load")]
+    pub warmup: Option<f64>,
+    /// CPUs to pin the threads to, in turn, such as 1,3-5
+    #[arg(long, value_name = "LIST", help_heading = "Load")]
+    pub cpu_list: Option<String>,
+    /// Use epoll even where io_uring is to be had
+    #[arg(long, help_heading = "Load")]
+    pub epoll: bool,
+
+    /// Parts of writes, reads and, if wanted, deletions
+    #[arg(
+        long,
+        value_name = "SET:GET[:DELETE]",
+        default_value = "1:10",
+        help_heading = "Requests"
+    )]
+    pub ratio: String,
+    /// Number of keys
+    #[arg(
+        short = 'r',
+        long,
+        default_value_t = 1_000_000,
+        help_heading = "Requests"
+    )]
+    pub keyspace: u64,
+    /// uniform, zipf:THETA (any exponent above 0, hot keys scattered) or sequential
+    #[arg(
+        long,
+        value_name = "DIST",
+        default_value = "uniform",
+        help_heading = "Requests"
+    )]
+    pub key_dist: KeyDistribution,
+    /// What keys begin with; digits follow
+    #[arg(long, default_value = "key:", help_heading = "Requests")]
+    pub key_prefix: String,
+    /// Size of a key in bytes, prefix included
+    #[arg(long, default_value_t = 16, help_heading = "Requests")]
+    pub key_size: usize,
+    /// Size of values: N, A-B (even between both) or dist:FILE
+    #[arg(
+        short = 'd',
+        long,
+        value_name = "SIZE",
+        default_value = "100",
+        help_heading = "Requests"
+    )]
+    pub value_size: String,
+    /// Time to live of what is written: seconds (60, 60s) or milliseconds (500ms)
+    #[arg(long, value_name = "TIME", help_heading = "Requests")]
+    pub ttl: Option<String>,
+    /// Send a recorded trace: FILE.u32, FILE.u32.zst, FILE.csv or synthetic:orm-busy; a read that misses is followed by
+    /// a write of that key
+    #[arg(long, value_name = "FILE", help_heading = "Requests")]
+    pub trace: Option<String>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1, help_heading = "Requests")]
+    pub seed: u64,
+
+    /// Check every value that comes back; with =strict a miss is an error too, unless the TTL may have passed
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "evicting", help_heading = "Verification")]
+    pub verify: Option<VerifyMode>,
+    /// Milliseconds after its TTL from which on a served value is an error
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 100,
+        help_heading = "Verification"
+    )]
+    pub ttl_margin: u64,
+
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub json: Option<PathBuf>,
+    /// Write the results as one self-contained page with plots
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub html: Option<PathBuf>,
+    /// Seconds per point of the time series; points are merged when they become more than 600
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0.1,
+        help_heading = "Output"
+    )]
+    pub report_interval: f64,
+    /// Print requests per second only, and no progress
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+const FORMATS: &str = "\
+Files:
+  --value-size dist:FILE   JSON as CacheBench's sizes.json, {\"valSizeRange\": [sizes], \"valSizeRangeProbability\":
+                           [weights]}, or CSV with lines size,weight (# begins a comment).
+  --trace FILE.u32[.zst]   little-endian 32-bit object numbers in request order, plain or compressed with zstd; all reads.
+  --trace FILE.csv         Twitter's cache traces (timestamp,key,key size,value size,client,operation,TTL; no header) or
+                           Meta's (a header naming at least key,op,size,ttl). Sizes of 0 take --value-size.
+
+Verification: a value follows from its key, its version and the seed. Every connection has keys of its own, so what
+comes back must be what it last wrote there, or a miss.
+
+Exit code: 0 done, 1 the run failed or a value was wrong, 2 wrong arguments.
+
+Examples:
+  loadgen -p 6379 -c 50 -P 16 --duration 10 --prefill -r 100000
+  loadgen --rate 20000 --duration 30 --html result.html
+  loadgen --trace synthetic:orm-busy -c 1 -P 1 --value-size 100-400
+  loadgen --verify=strict --ratio 1:4:1 -r 10000";
+
+/// Limits of what may be asked for.
+const CONNECTIONS_MAX: usize = 30_000;
+const THREADS_MAX: usize = 1_024;
+const PIPELINE_MAX: usize = 100_000;
+const VERIFY_KEYSPACE_MAX: u64 = 100_000_000;
+/// All output buffers together, when every one holds a full batch of the largest writes.
+const OUTPUT_MAX: u128 = 16 << 30;
+
+/// Everything a run needs to know, checked.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The options as given.
+    pub args: Args,
+    /// What connections say first.
+    pub login: Login,
+    /// How keys are written.
+    pub key_format: KeyFormat,
+    /// How large values are.
+    pub value_sizes: ValueSizes,
+    /// Time to live in milliseconds, 0 for none.
+    pub ttl_ms: u64,
+    /// The trace to send.
+    pub trace: Option<Arc<Trace>>,
+    /// Parts of SET, GET, DELETE.
+    pub ratio: [u32; 3],
+    /// Numbers of requests after which to stop.
+    pub requests: u64,
+    /// Time after which to stop.
+    pub duration: Option<Duration>,
+    /// CPUs for the threads.
+    pub cpus: Vec<usize>,
+    /// Length of one interval of the time series.
+    pub interval: Duration,
+}
+
+fn seconds(name: &str, value: f64) -> Result<Duration> {
+    if value > 0.0 && value <= 1e8 {
+        Ok(Duration::from_secs_f64(value))
+    } else {
+        Err(Error::usage(format!(
+            "{name} must be above 0 and at most 100000000 seconds, not {value}"
+        )))
+    }
+}
+
+fn within(name: &str, value: u64, low: u64, high: u64) -> Result<()> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::usage(format!(
+            "{name} must be from {low} to {high}, not {value}"
+        )))
+    }
+}
+
+fn parse_ttl(text: &str) -> Result<u64> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => (text.strip_suffix('s').unwrap_or(text), 1_000),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|ms| (1..=10_000_000_000_000).contains(ms))
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "--ttl '{text}': expected a time such as 60, 60s or 500ms"
+            ))
+        })
+}
+
+fn parse_ratio(text: &str) -> Result<[u32; 3]> {
+    let wrong = || {
+        Error::usage(format!(
+            "--ratio '{text}': expected SET:GET or SET:GET:DELETE, such as 1:10"
+        ))
+    };
+    let parts: Vec<u32> = text
+        .split(':')
+        .map(|part| part.parse().ok().filter(|part| *part <= 1_000_000))
+        .collect::<Option<_>>()
+        .ok_or_else(wrong)?;
+    match parts[..] {
+        [set, get] if set + get > 0 => Ok([set, get, 0]),
+        [set, get, delete] if set + get + delete > 0 => Ok([set, get, delete]),
+        _ => Err(wrong()),
+    }
+}
+
+/// Reads a list such as `0,2-4`.
+pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        match (low.parse::<usize>(), high.parse::<usize>()) {
+            (Ok(low), Ok(high)) if low <= high && high < libc::CPU_SETSIZE as usize => {
+                cpus.extend(low..=high)
+            }
+            _ => {
+                return Err(Error::usage(format!(
+                    "--cpu-list '{text}': expected CPU numbers such as 1,3-5"
+                )));
+            }
+        }
+    }
+    Ok(cpus)
+}
+
+impl Plan {
+    /// Checks the options and loads what files they name.
+    pub fn new(args: Args) -> Result<Self> {
+        within(
+            "--connections",
+            args.connections as u64,
+            1,
+            CONNECTIONS_MAX as u64,
+        )?;
+        within("--threads", args.threads as u64, 1, THREADS_MAX as u64)?;
+        within("--pipeline", args.pipeline as u64, 1, PIPELINE_MAX as u64)?;
+        within("--requests", args.requests.unwrap_or(1), 1, u64::MAX >> 1)?;
+        within("--keyspace", args.keyspace, 1, 1 << 40)?;
+        within("--key-size", args.key_size as u64, 1, 65_536)?;
+        if args.threads > args.connections {
+            return Err(Error::usage(format!(
+                "{} threads cannot share {} connections: each needs at least one",
+                args.threads, args.connections
+            )));
+        }
+        if let Some(rate) = args.rate
+            && !(rate > 0.0 && rate <= 1e9)
+        {
+            return Err(Error::usage(format!(
+                "--rate must be above 0 and at most 1e9, not {rate}"
+            )));
+        }
+        seconds("--timeout", args.timeout)?;
+        if let Some(warmup) = args.warmup {
+            seconds("--warmup", warmup)?;
+        }
+        let interval =
+            seconds("--report-interval", args.report_interval)?.max(Duration::from_millis(10));
+        let mut duration = None;
+        for (name, value) in [
+            ("--duration", args.duration),
+            ("--max-duration", args.max_duration),
+        ] {
+            if let Some(value) = value {
+                let value = seconds(name, value)?;
+                duration = Some(duration.map_or(value, |other: Duration| other.min(value)));
+            }
+        }
+        if args.verify.is_some() {
+            if args.trace.is_some() {
+                return Err(Error::usage(
+                    "--verify and --trace exclude each other: a trace's connections share keys",
+                ));
+            }
+            within(
+                "--keyspace with --verify",
+                args.keyspace,
+                args.connections as u64,
+                VERIFY_KEYSPACE_MAX,
+            )?;
+        }
+        if args.prefill && args.trace.is_some() {
+            return Err(Error::usage(
+                "--prefill and --trace exclude each other: a trace fills the cache itself",
+            ));
+        }
+        let value_sizes = ValueSizes::parse(&args.value_size)?;
+        let ttl_ms = args.ttl.as_deref().map_or(Ok(0), parse_ttl)?;
+        let ratio = parse_ratio(&args.ratio)?;
+        let cpus = args
+            .cpu_list
+            .as_deref()
+            .map_or(Ok(Vec::new()), parse_cpu_list)?;
+        let trace = args
+            .trace
+            .as_deref()
+            .map(|name| Trace::load(name, args.seed))
+            .transpose()?
+            .map(Arc::new);
+        let keyspace = trace
+            .as_ref()
+            .map_or(args.keyspace, |trace| trace.keyspace());
+        let key_format =
+            KeyFormat::new(&args.key_prefix, args.key_size, keyspace).map_err(Error::usage)?;
+        let largest = value_sizes
+            .largest()
+            .max(trace.as_ref().map_or(0, |trace| trace.value_size_max()));
+        let output = args.connections as u128
+            * args.pipeline as u128
+            * (largest + args.key_size + 64) as u128;
+        if output > OUTPUT_MAX {
+            return Err(Error::usage(format!(
+                "values of up to {largest} bytes on {} connections with {} at once may need {} GB of buffers: \
+                 at most 16 are allowed",
+                args.connections,
+                args.pipeline,
+                output >> 30
+            )));
+        }
+        let requests = match (&trace, args.requests, args.duration) {
+            (Some(trace), asked, _) => asked.unwrap_or(u64::MAX).min(trace.len() as u64),
+            (None, Some(asked), _) => asked,
+            (None, None, Some(_)) => u64::MAX,
+            (None, None, None) => 100_000,
+        };
+        let login = Login {
+            user: args.user.clone(),
+            password: args.password.clone(),
+            database: args.db,
+        };
+        Ok(Self {
+            login,
+            key_format,
+            value_sizes,
+            ttl_ms,
+            trace,
+            ratio,
+            requests,
+            duration,
+            cpus,
+            interval,
+            args,
+        })
+    }
+
+    /// The server, for messages.
+    pub fn server(&self) -> String {
+        match &self.args.unixsocket {
+            Some(path) => path.display().to_string(),
+            None if self.args.host.contains(':') => {
+                format!("[{}]:{}", self.args.host, self.args.port)
+            }
+            None => format!("{}:{}", self.args.host, self.args.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(line: &str) -> Result<Plan> {
+        let args = Args::try_parse_from(std::iter::once("loadgen").chain(line.split_whitespace()))
+            .map_err(|error| Error::usage(error.to_string()))?;
+        Plan::new(args)
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_and_limits() {
+        let plan_default = plan("").unwrap();
+        assert_eq!(plan_default.requests, 100_000);
+        assert_eq!(plan_default.key_format.size(), 16);
+        assert_eq!(plan("--duration 5").unwrap().requests, u64::MAX);
+        assert_eq!(
+            plan("--duration 5 --max-duration 2").unwrap().duration,
+            Some(Duration::from_secs(2))
+        );
+        assert_eq!(
+            plan("--trace synthetic:orm-busy -n 10").unwrap().requests,
+            10
+        );
+    }
+
+    #[test]
+    fn forms_of_options() {
+        assert_eq!(
+            plan("--verify").unwrap().args.verify,
+            Some(VerifyMode::Evicting)
+        );
+        assert_eq!(
+            plan("--verify=strict").unwrap().args.verify,
+            Some(VerifyMode::Strict)
+        );
+        assert_eq!(plan("--ttl 10").unwrap().ttl_ms, 10_000);
+        assert_eq!(plan("--ttl 250ms").unwrap().ttl_ms, 250);
+        assert_eq!(plan("--ratio 1:2:3").unwrap().ratio, [1, 2, 3]);
+        assert_eq!(parse_cpu_list("1,3-5").unwrap(), [1, 3, 4, 5]);
+    }
+
+    #[test]
+    fn wrong_arguments_have_exit_code_two() {
+        for line in [
+            "--connections 0",
+            "--pipeline 0",
+            "--requests 0",
+            "--ratio 0:0",
+            "--ratio 1",
+            "--ttl 0",
+            "--ttl x",
+            "--duration 0",
+            "--duration nan",
+            "--rate -1",
+            "--threads 51",
+            "--protocol memcache-text",
+            "--key-size 5",
+            "--cpu-list 3-1",
+            "--verify=hard",
+            "--user u",
+            "--verify --trace synthetic:orm-busy",
+            "--verify --keyspace 10",
+            "--value-size 500000000",
+            "--trace /nonexistent.u32",
+        ] {
+            assert_eq!(plan(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

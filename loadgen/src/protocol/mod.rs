@@ -1,0 +1,118 @@
+//! The protocols a load can be made in: one file each, behind a trait of two halves.
+//!
+//! [`Protocol`] writes requests, [`ReplyReader`] skims replies. Both are generic parameters of the worker, so a request
+//! costs no virtual call. A new protocol is a new file here, a variant of [`crate::args::ProtocolName`] and one line
+//! in [`crate::run`].
+
+pub mod resp;
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Read a key.
+    Get = 0,
+    /// Write a key.
+    Set = 1,
+    /// Delete a key.
+    Delete = 2,
+}
+
+impl Operation {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Get, Self::Set, Self::Delete];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Set => "SET",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A whole reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// A read found the key; its value was skimmed.
+    Hit,
+    /// A read found nothing.
+    Miss,
+    /// A write was done.
+    Stored,
+    /// A deletion was done: whether the key was there.
+    Deleted(bool),
+    /// The server refused; the reader's `error_text` says how.
+    Refused,
+}
+
+/// What a connection says before its first request.
+#[derive(Debug, Clone, Default)]
+pub struct Login {
+    /// User name, where the server has users.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+    /// Database number.
+    pub database: u32,
+}
+
+/// Writes requests.
+pub trait Protocol: Clone + Send + 'static {
+    /// The matching reader of replies.
+    type Reader: ReplyReader;
+
+    /// Appends what opens a connection; returns how many replies come, each `Stored` unless refused.
+    fn write_login(&self, login: &Login, out: &mut Vec<u8>) -> usize;
+
+    /// Appends a read.
+    fn write_get(&self, key: impl FnOnce(&mut Vec<u8>), key_size: usize, out: &mut Vec<u8>);
+
+    /// Appends a write; `value` must append exactly `value_size` bytes. `ttl_ms` 0 is none.
+    fn write_set(
+        &self,
+        key: impl FnOnce(&mut Vec<u8>),
+        key_size: usize,
+        value: impl FnOnce(&mut Vec<u8>),
+        value_size: usize,
+        ttl_ms: u64,
+        out: &mut Vec<u8>,
+    );
+
+    /// Appends a deletion.
+    fn write_delete(&self, key: impl FnOnce(&mut Vec<u8>), key_size: usize, out: &mut Vec<u8>);
+}
+
+/// Skims replies from pieces of a stream, cut anywhere.
+pub trait ReplyReader: Default {
+    /// Takes the rest of the current reply from `input`, the reply to `operation`.
+    ///
+    /// `None`: the input is used up and the reply is not whole yet. A value's bytes are appended to `body` if given,
+    /// else skipped. An error says what the server did against the protocol.
+    fn next(
+        &mut self,
+        input: &mut &[u8],
+        operation: Operation,
+        body: Option<&mut Vec<u8>>,
+    ) -> Result<Option<Reply>, String>;
+
+    /// The text of the last refusal.
+    fn error_text(&self) -> &str;
+}
+
+/// Appends a decimal number.
+#[inline]
+pub fn write_decimal(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut start = digits.len();
+    let mut rest = number;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}

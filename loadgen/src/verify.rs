@@ -1,0 +1,265 @@
+//! What a server must answer: per connection, what was last written to each of the keys it alone uses.
+//!
+//! A miss is legal under eviction and expiry and counted; with `strict` it is an error unless the TTL may have passed.
+//! After a miss or a deletion the key must stay away, and a value must not be served once its TTL and a margin passed.
+
+use crate::values;
+
+/// How hard to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum VerifyMode {
+    /// Misses are legal.
+    Evicting,
+    /// A miss of a key that was written is an error, unless its TTL may have passed.
+    Strict,
+}
+
+/// What a key should hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// Unknown: not written by this run yet, or a write was refused.
+    Anything,
+    /// Nothing.
+    Nothing,
+    /// The value of this version and size.
+    Value(u32, u32),
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    expected: Expectation,
+    versions: u32,
+    write_sent_ns: u64,
+    write_done_ns: u64,
+}
+
+/// The memory of one connection.
+#[derive(Debug)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    first: u64,
+    step: u64,
+    seed: u64,
+    strict: bool,
+    ttl_ns: u64,
+    margin_ns: u64,
+    scratch: Vec<u8>,
+}
+
+impl Ledger {
+    /// A ledger for the keys `first`, `first + step`, ... below `keyspace`.
+    pub fn new(
+        first: u64,
+        step: u64,
+        keyspace: u64,
+        seed: u64,
+        strict: bool,
+        ttl_ms: u64,
+        margin_ms: u64,
+    ) -> Self {
+        assert!(first < step && step <= keyspace);
+        let entry = Entry {
+            expected: Expectation::Anything,
+            versions: 0,
+            write_sent_ns: 0,
+            write_done_ns: u64::MAX,
+        };
+        Self {
+            entries: vec![entry; (keyspace - first).div_ceil(step) as usize],
+            first,
+            step,
+            seed,
+            strict,
+            ttl_ns: ttl_ms * 1_000_000,
+            margin_ns: margin_ms * 1_000_000,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The key of this connection that lies nearest below `key`.
+    pub fn own(&self, key: u64) -> u64 {
+        let index = (key / self.step).min(self.entries.len() as u64 - 1);
+        index * self.step + self.first
+    }
+
+    fn entry(&mut self, key: u64) -> &mut Entry {
+        &mut self.entries[(key / self.step) as usize]
+    }
+
+    /// What a request sent now will find, when all before it are done.
+    pub fn expected(&self, key: u64) -> Expectation {
+        self.entries[(key / self.step) as usize].expected
+    }
+
+    /// A write goes out: appends the value and returns what the key holds afterwards.
+    pub fn write(&mut self, key: u64, size: usize, now_ns: u64, out: &mut Vec<u8>) {
+        let seed = self.seed;
+        let entry = self.entry(key);
+        entry.versions = entry.versions.wrapping_add(1);
+        entry.expected = Expectation::Value(entry.versions, size as u32);
+        entry.write_sent_ns = now_ns;
+        entry.write_done_ns = u64::MAX;
+        let version = entry.versions;
+        values::write_checked(key, version, size, seed, out);
+    }
+
+    /// The write of `wrote` was answered.
+    pub fn written(&mut self, key: u64, wrote: Expectation, now_ns: u64) {
+        let entry = self.entry(key);
+        if entry.expected == wrote {
+            entry.write_done_ns = now_ns;
+        }
+    }
+
+    /// A deletion goes out.
+    pub fn delete(&mut self, key: u64) {
+        self.entry(key).expected = Expectation::Nothing;
+    }
+
+    /// A write or a deletion was refused: nothing is known of the key any more.
+    pub fn refused(&mut self, key: u64) {
+        self.entry(key).expected = Expectation::Anything;
+    }
+
+    /// Checks a miss. `Err` says what is wrong.
+    pub fn missed(&mut self, key: u64, expected: Expectation, now_ns: u64) -> Result<(), String> {
+        let (strict, ttl_ns) = (self.strict, self.ttl_ns);
+        let entry = self.entry(key);
+        if entry.expected != expected {
+            return Ok(());
+        }
+        let expired = ttl_ns > 0 && now_ns + 1_000_000 >= entry.write_sent_ns + ttl_ns;
+        if let Expectation::Value(version, size) = expected {
+            // Nobody writes the key but this connection: once gone it must not come back.
+            entry.expected = Expectation::Nothing;
+            if strict && !expired {
+                return Err(format!(
+                    "expected version {version} ({size} bytes), got a miss"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a value that came back; `sent_ns` is when the read was sent. `Ok(false)`: nothing to compare with.
+    pub fn found(
+        &mut self,
+        key: u64,
+        expected: Expectation,
+        value: &[u8],
+        sent_ns: u64,
+    ) -> Result<bool, String> {
+        let (ttl_ns, margin_ns, seed) = (self.ttl_ns, self.margin_ns, self.seed);
+        let entry = self.entry(key);
+        let (version, size) = match expected {
+            Expectation::Anything => return Ok(false),
+            // A refused write or deletion between sending and answering makes the expectation void.
+            _ if entry.expected == Expectation::Anything => return Ok(false),
+            Expectation::Nothing => {
+                return Err(format!("expected a miss, got {}", values::describe(value)));
+            }
+            Expectation::Value(version, size) => (version, size),
+        };
+        let current = entry.expected == expected;
+        let done_ns = entry.write_done_ns;
+        self.scratch.clear();
+        values::write_checked(key, version, size as usize, seed, &mut self.scratch);
+        if self.scratch != value {
+            return Err(format!(
+                "expected version {version}, {}, got {}",
+                values::describe(&self.scratch),
+                values::describe(value)
+            ));
+        }
+        if current && ttl_ns > 0 && sent_ns > done_ns.saturating_add(ttl_ns + margin_ns) {
+            let late_ms = (sent_ns - done_ns - ttl_ns) / 1_000_000;
+            return Err(format!(
+                "expected a miss, got version {version} {late_ms} ms after its TTL"
+            ));
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn ledger(strict: bool) -> Ledger {
+        Ledger::new(1, 3, 10, 7, strict, 1_000, 100)
+    }
+
+    #[test]
+    fn own_keys_are_disjoint_and_in_the_keyspace() {
+        for first in 0..3 {
+            let ledger = Ledger::new(first, 3, 10, 7, false, 0, 0);
+            for key in 0..10 {
+                let own = ledger.own(key);
+                assert!(own < 10 && own % 3 == first, "{key} gave {own}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_write_may_come_back() {
+        let mut ledger = ledger(false);
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        ledger.write(4, 100, 0, &mut old);
+        ledger.write(4, 90, 0, &mut new);
+        let expected = ledger.expected(4);
+        assert_eq!(ledger.found(4, expected, &new, 0), Ok(true));
+        assert!(
+            ledger
+                .found(4, expected, &old, 0)
+                .unwrap_err()
+                .contains("version 2")
+        );
+        new[80] ^= 1;
+        assert!(ledger.found(4, expected, &new, 0).is_err());
+    }
+
+    #[test]
+    fn what_was_deleted_or_missed_must_not_return() {
+        let mut ledger = ledger(false);
+        let mut value = Vec::new();
+        assert_eq!(
+            ledger.found(7, ledger.expected(7), b"from an earlier run", 0),
+            Ok(false)
+        );
+        ledger.write(7, 60, 0, &mut value);
+        assert_eq!(ledger.missed(7, ledger.expected(7), 5 * MS), Ok(()));
+        assert!(ledger.found(7, ledger.expected(7), &value, 0).is_err());
+        ledger.write(7, 60, 0, &mut value);
+        ledger.delete(7);
+        assert!(ledger.found(7, ledger.expected(7), &value, 0).is_err());
+        ledger.refused(7);
+        assert_eq!(ledger.found(7, ledger.expected(7), &value, 0), Ok(false));
+    }
+
+    #[test]
+    fn strict_allows_a_miss_only_when_the_ttl_may_have_passed() {
+        let mut ledger = ledger(true);
+        ledger.write(1, 60, 0, &mut Vec::new());
+        assert!(ledger.missed(1, ledger.expected(1), 900 * MS).is_err());
+        ledger.write(1, 60, 0, &mut Vec::new());
+        assert_eq!(ledger.missed(1, ledger.expected(1), 1_000 * MS), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_served_after_its_ttl_and_the_margin() {
+        let mut ledger = ledger(false);
+        let mut value = Vec::new();
+        ledger.write(1, 60, 0, &mut value);
+        let expected = ledger.expected(1);
+        ledger.written(1, expected, 10 * MS);
+        assert_eq!(ledger.found(1, expected, &value, 1_110 * MS), Ok(true));
+        assert!(
+            ledger
+                .found(1, expected, &value, 1_111 * MS)
+                .unwrap_err()
+                .contains("TTL")
+        );
+    }
+}
