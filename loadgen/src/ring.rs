@@ -6,7 +6,7 @@
 
 use crate::transport::{Event, Transport};
 use io_uring::types::{BufRingEntry, Fixed, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -191,8 +191,13 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // A send still under way reads its output buffer; the kernel cancels it when the ring closes, but not before
-        // this thread's memory may be given back. Such a buffer is left alone for good.
+        // Ends the receives, which would otherwise write into buffers that are about to go.
+        let _ = self
+            .ring
+            .submitter()
+            .register_sync_cancel(None, types::CancelBuilder::any());
+        // A send may still read its output buffer when the run was stopped in its middle: such a buffer is left alone
+        // for good, a few at the end of a process.
         for output in &mut self.outputs {
             if output.in_flight {
                 std::mem::forget(std::mem::take(&mut output.bytes));

@@ -331,11 +331,11 @@ fn drive<P: Protocol, T: Transport>(
         }
         let cpu = thread_cpu();
         part.start = Instant::now();
-        if !shared.stop.load(Ordering::Relaxed) && part.failure.is_none() {
-            if let Err(failure) = worker.run(phase) {
-                part.failure = Some(failure);
-                shared.stop.store(true, Ordering::Relaxed);
-            }
+        if !shared.stop.load(Ordering::Relaxed)
+            && let Err(failure) = worker.run(phase)
+        {
+            part.failure = Some(failure);
+            shared.stop.store(true, Ordering::Relaxed);
         }
         part.end = Instant::now();
         part.cpu = thread_cpu() - cpu;

@@ -256,14 +256,13 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                         wait = wait.min(Duration::from_nanos(at_ns.saturating_sub(now_ns)));
                         break;
                     }
-                    Batch::Exhausted if phase.kind == PhaseKind::Prefill => {
-                        // Each connection has keys of its own: others may have more to write.
-                        state.idle.push_back(connection);
-                        exhausted = !state.idle.iter().any(|other| state.has_prefill(*other));
-                    }
                     Batch::Exhausted => {
-                        state.idle.push_front(connection);
-                        exhausted = true;
+                        // Others may have keys of their own to fill, or misses of a trace to answer.
+                        state.idle.push_back(connection);
+                        exhausted = !state
+                            .idle
+                            .iter()
+                            .any(|other| state.has_own_work(*other, phase));
                     }
                 }
             }
@@ -381,8 +380,13 @@ impl<P: Protocol> State<P> {
         }
     }
 
-    fn has_prefill(&self, connection: u32) -> bool {
-        self.connections[connection as usize].prefilled < self.plan.args.keyspace
+    /// Whether a connection has something to send that does not come from the common count of requests.
+    fn has_own_work(&self, connection: u32, phase: &Phase) -> bool {
+        let connection = &self.connections[connection as usize];
+        match phase.kind {
+            PhaseKind::Prefill => connection.prefilled < self.plan.args.keyspace,
+            PhaseKind::Warmup | PhaseKind::Measure => !connection.fills.is_empty(),
+        }
     }
 
     /// Writes the next batch of a connection.

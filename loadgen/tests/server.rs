@@ -384,6 +384,15 @@ fn a_trace_fills_the_cache_on_misses_in_order() {
         ),
         (5, 4, 4)
     );
+    let outcome = done(
+        Manner::Right,
+        &format!("--trace {} --connections 3 --pipeline 2", path.display()),
+    );
+    assert_eq!(outcome.stats.hits + outcome.stats.misses, ids.len() as u64);
+    assert_eq!(
+        outcome.stats.fills, outcome.stats.misses,
+        "the last misses are answered too"
+    );
     let csv = directory.join("small.csv");
     std::fs::write(
         &csv,

@@ -1,36 +1,179 @@
-//! (temporary)
-use crate::engine::Policy;
+//! The configuration: one table of options ([`options`]), and everything that is made from it: the command line, the file, CONFIG GET, SET
+//! and REWRITE, `--help` and the README's table.
+//!
+//! Never: acts on an option, opens a socket or starts anything; it reads configuration files and nothing else.
+//! The decision worth knowing: a [`Config`] is a plain value. A change (CONFIG SET) makes a new one or none, so nothing is ever half changed.
+
+mod document;
+mod glob;
+mod ignored;
+mod load;
+pub mod options;
+mod request;
+mod rewrite;
+mod types;
+mod value;
+mod words;
+
+pub use document::markdown_table;
+pub use types::{Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, Policy};
+
 use std::ffi::OsString;
-use std::net::IpAddr;
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DebugCommand { No, Local, Yes }
-#[derive(Debug, Clone, Copy)]
-pub struct OutputLimit { pub hard_bytes: u64, pub soft_bytes: u64, pub soft_seconds: u64 }
-#[derive(Debug, Clone)]
-pub struct Bind { pub address: IpAddr, pub optional: bool }
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub port: u16, pub bind: Vec<Bind>, pub unixsocket: Option<String>, pub unixsocketperm: Option<u32>,
-    pub maxmemory: u64, pub maxmemory_policy: Policy, pub maxmemory_samples: usize, pub lfu_log_factor: u32, pub lfu_decay_time: u32,
-    pub maxclients: usize, pub timeout: u32, pub tcp_keepalive: u32, pub tcp_backlog: u32, pub output_limit_normal: OutputLimit,
-    pub client_query_buffer_limit: usize, pub maxmemory_clients: u64, pub proto_max_bulk_len: usize, pub databases: usize,
-    pub requirepass: String, pub protected_mode: bool, pub shards: usize, pub cpu_list: Vec<usize>, pub spin_us: u64,
-    pub enable_debug_command: DebugCommand, pub warnings: Vec<String>,
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+/// Why there is no configuration: one sentence, with the place it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
 }
-pub enum CommandLine { Serve(Box<Config>), Print(String) }
-impl Config {
-    pub fn maxmemory_clients_bytes(&self) -> u64 { self.maxmemory_clients }
-    pub fn from_command_line(args: impl Iterator<Item = OsString>) -> Result<CommandLine, String> {
-        let mut c = Config { port: 6379, bind: vec![Bind { address: "127.0.0.1".parse().unwrap(), optional: false }], unixsocket: None, unixsocketperm: None,
-            maxmemory: 0, maxmemory_policy: Policy::NoEviction, maxmemory_samples: 5, lfu_log_factor: 10, lfu_decay_time: 1, maxclients: 10000, timeout: 0,
-            tcp_keepalive: 300, tcp_backlog: 511, output_limit_normal: OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 }, client_query_buffer_limit: 1 << 30,
-            maxmemory_clients: 0, proto_max_bulk_len: 512 << 20, databases: 16, requirepass: String::new(), protected_mode: true, shards: 0, cpu_list: vec![], spin_us: 0,
-            enable_debug_command: DebugCommand::Yes, warnings: vec![] };
-        let args: Vec<String> = args.map(|a| a.into_string().unwrap()).collect();
-        for pair in args.chunks(2) {
-            match &pair[0][..] { "--port" => c.port = pair[1].parse().unwrap(), "--shards" => c.shards = pair[1].parse().unwrap(),
-                "--maxmemory" => c.maxmemory = pair[1].parse().unwrap(), "--spin-us" => c.spin_us = pair[1].parse().unwrap(), other => eprintln!("ignored {other}") }
+
+impl std::error::Error for ConfigError {}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum CommandLine {
+    /// To serve.
+    Serve(Box<Config>),
+    /// To print this and end (`--help`, `--version`).
+    Print(String),
+}
+
+/// All options, named as in the table of [`options`], which also documents them.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Config {
+    pub port: u16,
+    pub bind: Vec<Bind>,
+    pub unixsocket: Option<String>,
+    pub unixsocketperm: Option<u32>,
+    pub tcp_backlog: u32,
+    pub tcp_keepalive: u32,
+    pub timeout: u32,
+    pub protected_mode: bool,
+    pub requirepass: String,
+    pub enable_debug_command: DebugCommand,
+    pub maxclients: usize,
+    pub maxmemory: u64,
+    pub maxmemory_policy: Policy,
+    pub maxmemory_samples: usize,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_time: u32,
+    pub maxmemory_clients: ClientsLimit,
+    pub client_query_buffer_limit: usize,
+    pub output_limit_normal: OutputLimit,
+    pub output_limit_replica: OutputLimit,
+    pub output_limit_pubsub: OutputLimit,
+    pub proto_max_bulk_len: usize,
+    pub databases: usize,
+    pub shards: usize,
+    pub cpu_list: Vec<usize>,
+    pub spin_us: u64,
+    pub lazyfree_lazy_eviction: bool,
+    pub lazyfree_lazy_expire: bool,
+    pub lazyfree_lazy_server_del: bool,
+    pub lazyfree_lazy_user_del: bool,
+    pub lazyfree_lazy_user_flush: bool,
+    pub dir: String,
+    pub loglevel: LogLevel,
+    pub logfile: String,
+    /// The file it was read from, which CONFIG REWRITE replaces.
+    pub file: Option<PathBuf>,
+    /// What was accepted and does nothing here, one line each, to be shown at the start.
+    pub warnings: Vec<String>,
+}
+
+impl Default for Config {
+    /// The defaults; documentation and CONFIG REWRITE take them from here.
+    fn default() -> Config {
+        Config {
+            port: 6379,
+            bind: vec![Bind {
+                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                optional: false,
+            }],
+            unixsocket: None,
+            unixsocketperm: None,
+            tcp_backlog: 511,
+            tcp_keepalive: 300,
+            timeout: 0,
+            protected_mode: true,
+            requirepass: String::new(),
+            enable_debug_command: DebugCommand::No,
+            maxclients: 10_000,
+            maxmemory: 0,
+            maxmemory_policy: Policy::NoEviction,
+            maxmemory_samples: 5,
+            lfu_log_factor: 10,
+            lfu_decay_time: 1,
+            maxmemory_clients: ClientsLimit::Bytes(0),
+            client_query_buffer_limit: 1 << 30,
+            output_limit_normal: OutputLimit {
+                hard_bytes: 0,
+                soft_bytes: 0,
+                soft_seconds: 0,
+            },
+            output_limit_replica: OutputLimit {
+                hard_bytes: 256 << 20,
+                soft_bytes: 64 << 20,
+                soft_seconds: 60,
+            },
+            output_limit_pubsub: OutputLimit {
+                hard_bytes: 32 << 20,
+                soft_bytes: 8 << 20,
+                soft_seconds: 60,
+            },
+            proto_max_bulk_len: crate::limits::STRING_BYTES_MAX,
+            databases: 16,
+            shards: 0,
+            cpu_list: Vec::new(),
+            spin_us: 50,
+            lazyfree_lazy_eviction: false,
+            lazyfree_lazy_expire: false,
+            lazyfree_lazy_server_del: false,
+            lazyfree_lazy_user_del: false,
+            lazyfree_lazy_user_flush: false,
+            dir: ".".to_string(),
+            loglevel: LogLevel::Notice,
+            logfile: String::new(),
+            file: None,
+            warnings: Vec::new(),
         }
-        Ok(CommandLine::Serve(Box::new(c)))
+    }
+}
+
+impl Config {
+    /// The configuration that a command line (without the program's name) asks for, its files and standard input included.
+    pub fn from_command_line(
+        args: impl Iterator<Item = OsString>,
+    ) -> Result<CommandLine, ConfigError> {
+        load::command_line(args, &mut std::io::stdin().lock())
+    }
+
+    /// Bytes that all clients' buffers together may take; 0 for no limit.
+    pub fn maxmemory_clients_bytes(&self) -> u64 {
+        match self.maxmemory_clients {
+            ClientsLimit::Bytes(bytes) => bytes,
+            ClientsLimit::Percent(percent) => self.maxmemory / 100 * u64::from(percent),
+        }
+    }
+
+    /// The name and value of every option that matches one of the patterns, each once (CONFIG GET).
+    pub fn get(&self, patterns: &[&[u8]]) -> Vec<(&'static str, String)> {
+        request::get(self, patterns)
+    }
+
+    /// The configuration with these options changed, all or none (CONFIG SET); an error is the text of the error reply.
+    pub fn with(&self, pairs: &[(&[u8], &[u8])]) -> Result<Config, String> {
+        request::with(self, pairs)
+    }
+
+    /// The text of the configuration file with the present values in it, comments and order kept (CONFIG REWRITE).
+    pub fn rewritten(&self, file: &str) -> String {
+        rewrite::rewritten(self, file)
     }
 }

@@ -1,8 +1,6 @@
-//! The one place that knows glommio: an executor per core, giving way to its other tasks, and sleeping until a descriptor or a timer fires.
+//! The one place that knows glommio: an executor per core, giving way to its other tasks, and sleeping until a descriptor is readable.
 
-use futures_lite::FutureExt;
 use glommio::io::PollableFd;
-use glommio::timer::Timer;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
 use std::future::Future;
 use std::io;
@@ -67,15 +65,10 @@ impl Sleeper {
         self.0.as_raw_fd()
     }
 
-    /// Sleeps until the descriptor is readable or the time is over.
-    pub async fn sleep(&self, longest: Duration) {
-        let readable = async {
-            // An error here means that the executor is going away; the next turn will see why.
-            let _ = self.0.readable().await;
-        };
-        let timer = async {
-            Timer::new(longest).await;
-        };
-        readable.or(timer).await;
+    /// Sleeps until the descriptor is readable. There is no time limit, and the future must not be dropped before it is done: this sleep is
+    /// never cancelled, because a cancelled poll beside a timer was seen to leave the executor asleep for ever.
+    pub async fn sleep(&self) {
+        // An error here means that the executor is going away; the next turn will see why.
+        let _ = self.0.readable().await;
     }
 }

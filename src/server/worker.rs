@@ -140,13 +140,14 @@ impl Worker {
     /// Sleeps in the executor until the ring has something.
     async fn park(&mut self) {
         // What is queued must be with the kernel before sleeping elsewhere.
+        self.ring.set_alarm(PARK);
         self.ring.enter(None);
         let fd = self.sleeper.fd();
         if self.ring.notify(Some(fd)).is_err() {
             return self.ring.enter(Some(RING_SLEEP));
         }
         if !self.ring.has_events() {
-            self.sleeper.sleep(PARK).await;
+            self.sleeper.sleep().await;
         }
         self.ring.notify(None).expect("the descriptor was registered");
         socket::drain(fd);

@@ -78,7 +78,7 @@ impl Protocol for Resp {
         debug_assert_eq!(out.len() - start, value_size);
         out.extend_from_slice(b"\r\n");
         if ttl_ms != 0 {
-            let (unit, number) = if ttl_ms % 1000 == 0 {
+            let (unit, number) = if ttl_ms.is_multiple_of(1000) {
                 (b"EX", ttl_ms / 1000)
             } else {
                 (b"PX", ttl_ms)

@@ -284,7 +284,7 @@ impl Parser {
         Ok(Some((&input[self.position..end], end + 2)))
     }
 
-    /// The number of arguments, whatever is unusual about it. None for a negative one.
+    /// The number of arguments, whatever is unusual about it; a negative one is zero.
     #[cold]
     fn long_count(&mut self, input: &[u8]) -> Result<Option<(usize, usize)>, ParseError> {
         let Some((line, next)) =

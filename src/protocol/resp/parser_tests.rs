@@ -33,7 +33,8 @@ fn encoded(args: &[Vec<u8>]) -> Vec<u8> {
 
 #[test]
 fn parses_requests() {
-    let table: &[(&[u8], &[&[&[u8]]])] = &[
+    type Requests = &'static [&'static [&'static [u8]]];
+    let table: &[(&[u8], Requests)] = &[
         (b"", &[]),
         (b"*1\r\n$4\r\nPING\r\n", &[&[b"PING"]]),
         (

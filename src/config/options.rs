@@ -1,0 +1,523 @@
+//! The table of options: ONE ROW PER OPTION.
+//!
+//! Command line, file, CONFIG GET, SET and REWRITE, `--help` and the README's table are made from it; an option that stands here is known to all.
+
+use super::Config;
+use super::types::{DebugCommand, LogLevel, OutputLimit, Policy};
+use super::value::{self, yes_no_text};
+use super::words;
+use crate::limits::{SHARDS_MAX, STRING_BYTES_MAX};
+
+/// One row.
+pub struct Row {
+    /// The name, as in redis.conf.
+    pub name: &'static str,
+    /// What values it takes and where they go.
+    pub kind: Kind,
+    /// The unit of a number; empty when there is none or the value carries it.
+    pub unit: &'static str,
+    /// Whether CONFIG SET may change it.
+    pub at_run_time: bool,
+    /// One sentence.
+    pub about: &'static str,
+}
+
+/// What values an option takes, and where in the configuration they are.
+#[allow(missing_docs)]
+pub enum Kind {
+    /// A number of a range.
+    Integer {
+        min: i64,
+        max: i64,
+        get: fn(&Config) -> i64,
+        set: fn(&mut Config, i64),
+    },
+    /// A memory size such as `100mb`.
+    Memory {
+        min: u64,
+        max: u64,
+        get: fn(&Config) -> u64,
+        set: fn(&mut Config, u64),
+    },
+    /// `yes` or `no`.
+    YesNo {
+        get: fn(&Config) -> bool,
+        set: fn(&mut Config, bool),
+    },
+    /// One of some names.
+    Choice {
+        names: &'static [&'static str],
+        get: fn(&Config) -> usize,
+        set: fn(&mut Config, usize),
+    },
+    /// Any text.
+    Text {
+        get: fn(&Config) -> &str,
+        set: fn(&mut Config, String),
+    },
+    /// Anything else: one or several words. `lines` gives what stands behind the name in a file, line by line.
+    Words {
+        form: &'static str,
+        get: fn(&Config) -> String,
+        set: fn(&mut Config, &[String]) -> Result<(), String>,
+        lines: fn(&Config) -> Vec<String>,
+    },
+}
+
+/// What is said when an option has too few or too many words.
+pub const WRONG_NUMBER: &str = "wrong number of arguments";
+
+impl Row {
+    /// The value as CONFIG GET shows it.
+    pub fn text(&self, config: &Config) -> String {
+        match self.kind {
+            Kind::Integer { get, .. } => get(config).to_string(),
+            Kind::Memory { get, .. } => get(config).to_string(),
+            Kind::YesNo { get, .. } => yes_no_text(get(config)).to_string(),
+            Kind::Choice { names, get, .. } => names[get(config)].to_string(),
+            Kind::Text { get, .. } => get(config).to_string(),
+            Kind::Words { get, .. } => get(config),
+        }
+    }
+
+    /// The value as it stands in a file behind the name, line by line.
+    pub fn lines(&self, config: &Config) -> Vec<String> {
+        match self.kind {
+            Kind::Memory { get, .. } => vec![value::memory_text(get(config))],
+            Kind::Text { get, .. } => vec![words::quoted(get(config))],
+            Kind::Words { lines, .. } => lines(config),
+            _ => vec![self.text(config)],
+        }
+    }
+
+    /// Reads a value; an error is in redis-server's words where it has such an error, and changes nothing.
+    pub fn set(&self, config: &mut Config, words: &[String]) -> Result<(), String> {
+        if words.is_empty() {
+            return Err(WRONG_NUMBER.to_string());
+        }
+        if let Kind::Words { set, .. } = self.kind {
+            return set(config, words);
+        }
+        let [word] = words else {
+            return Err(WRONG_NUMBER.to_string());
+        };
+        match self.kind {
+            Kind::Integer { min, max, set, .. } => set(config, value::integer(word, min, max)?),
+            Kind::Memory { min, max, set, .. } => set(config, value::memory(word, min, max)?),
+            Kind::YesNo { set, .. } => set(config, value::yes_no(word)?),
+            Kind::Choice { names, set, .. } => set(config, value::choice(word, names)?),
+            Kind::Text { set, .. } => set(config, word.clone()),
+            Kind::Words { .. } => unreachable!("handled above"),
+        }
+        Ok(())
+    }
+
+    /// What values it takes, for people.
+    pub fn values(&self) -> String {
+        match self.kind {
+            Kind::Integer { min, max, .. } if max >= i64::from(i32::MAX) => {
+                format!("integer from {min}")
+            }
+            Kind::Integer { min, max, .. } => format!("integer from {min} to {max}"),
+            Kind::Memory { .. } => "memory size".to_string(),
+            Kind::YesNo { .. } => "yes, no".to_string(),
+            Kind::Choice { names, .. } => names.join(", "),
+            Kind::Text { .. } => "text".to_string(),
+            Kind::Words { form, .. } => form.to_string(),
+        }
+    }
+}
+
+/// Finds a row by name, in any case.
+pub fn find(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name.eq_ignore_ascii_case(name))
+}
+
+macro_rules! integer {
+    ($field:ident: $type:ty, $min:expr, $max:expr) => {
+        Kind::Integer {
+            min: $min,
+            max: $max,
+            get: |config| config.$field as i64,
+            set: |config, value| config.$field = value as $type,
+        }
+    };
+}
+
+macro_rules! memory {
+    ($field:ident: $type:ty, $min:expr, $max:expr) => {
+        Kind::Memory {
+            min: $min,
+            max: $max,
+            get: |config| config.$field as u64,
+            set: |config, value| config.$field = value as $type,
+        }
+    };
+}
+
+macro_rules! yes_no {
+    ($field:ident) => {
+        Kind::YesNo {
+            get: |config| config.$field,
+            set: |config, value| config.$field = value,
+        }
+    };
+}
+
+macro_rules! choice {
+    ($field:ident: $type:ident) => {
+        Kind::Choice {
+            names: $type::NAMES,
+            get: |config| config.$field as usize,
+            set: |config, index| config.$field = $type::ALL[index],
+        }
+    };
+}
+
+macro_rules! text {
+    ($field:ident) => {
+        Kind::Text {
+            get: |config| &config.$field,
+            set: |config, value| config.$field = value,
+        }
+    };
+}
+
+/// The words of an option that takes several, which may have come as one (CONFIG SET, a quoted argument).
+fn several(words: &[String]) -> Vec<&str> {
+    match words {
+        [one] => one.split_ascii_whitespace().collect(),
+        _ => words.iter().map(String::as_str).collect(),
+    }
+}
+
+fn one(words: &[String]) -> Result<&str, String> {
+    match words {
+        [word] => Ok(word),
+        _ => Err(WRONG_NUMBER.to_string()),
+    }
+}
+
+fn bind_text(config: &Config) -> String {
+    config
+        .bind
+        .iter()
+        .map(value::bind_text)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+const BIND: Kind = Kind::Words {
+    form: "addresses",
+    get: bind_text,
+    set: |config, words| {
+        config.bind = several(words)
+            .into_iter()
+            .map(value::bind)
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    },
+    lines: |config| {
+        vec![if config.bind.is_empty() {
+            "\"\"".to_string()
+        } else {
+            bind_text(config)
+        }]
+    },
+};
+
+const UNIXSOCKET: Kind = Kind::Text {
+    get: |config| config.unixsocket.as_deref().unwrap_or(""),
+    set: |config, value| config.unixsocket = (!value.is_empty()).then_some(value),
+};
+
+fn unixsocketperm_text(config: &Config) -> String {
+    format!("{:o}", config.unixsocketperm.unwrap_or(0))
+}
+
+const UNIXSOCKETPERM: Kind = Kind::Words {
+    form: "octal mode",
+    get: unixsocketperm_text,
+    set: |config, words| {
+        config.unixsocketperm = value::octal(one(words)?)?;
+        Ok(())
+    },
+    lines: |config| vec![unixsocketperm_text(config)],
+};
+
+const MAXMEMORY_CLIENTS: Kind = Kind::Words {
+    form: "memory size, or a percentage of maxmemory",
+    get: |config| value::clients_limit_text(config.maxmemory_clients),
+    set: |config, words| {
+        config.maxmemory_clients = value::clients_limit(one(words)?)?;
+        Ok(())
+    },
+    lines: |config| {
+        vec![match config.maxmemory_clients {
+            super::ClientsLimit::Bytes(bytes) => value::memory_text(bytes),
+            limit => value::clients_limit_text(limit),
+        }]
+    },
+};
+
+const CPU_LIST: Kind = Kind::Words {
+    form: "cores such as 0-3,6",
+    get: |config| value::cpu_list_text(&config.cpu_list),
+    set: |config, words| {
+        config.cpu_list = value::cpu_list(one(words)?)?;
+        Ok(())
+    },
+    lines: |config| vec![words::quoted(&value::cpu_list_text(&config.cpu_list))],
+};
+
+fn output_limits(config: &Config) -> [(&'static str, OutputLimit); 3] {
+    [
+        ("normal", config.output_limit_normal),
+        ("slave", config.output_limit_replica),
+        ("pubsub", config.output_limit_pubsub),
+    ]
+}
+
+const CLIENT_OUTPUT_BUFFER_LIMIT: Kind = Kind::Words {
+    form: "class, hard limit, soft limit, seconds; repeated",
+    get: |config| {
+        let classes = output_limits(config).map(|(class, limit)| {
+            format!(
+                "{class} {} {} {}",
+                limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
+            )
+        });
+        classes.join(" ")
+    },
+    set: |config, words| {
+        let words = several(words);
+        if words.is_empty() || !words.len().is_multiple_of(4) {
+            return Err("Wrong number of arguments in buffer limit configuration.".to_string());
+        }
+        let mut changed = config.clone();
+        for class in words.chunks(4) {
+            let field = match class[0].to_ascii_lowercase().as_str() {
+                "normal" => &mut changed.output_limit_normal,
+                "slave" | "replica" => &mut changed.output_limit_replica,
+                "pubsub" => &mut changed.output_limit_pubsub,
+                _ => {
+                    return Err(
+                        "Invalid client class specified in buffer limit configuration.".to_string(),
+                    );
+                }
+            };
+            *field = value::output_limit(class[1], class[2], class[3])?;
+        }
+        *config = changed;
+        Ok(())
+    },
+    lines: |config| {
+        let lines = output_limits(config).map(|(class, limit)| {
+            let class = if class == "slave" { "replica" } else { class };
+            let (hard, soft) = (
+                value::memory_text(limit.hard_bytes),
+                value::memory_text(limit.soft_bytes),
+            );
+            format!("{class} {hard} {soft} {}", limit.soft_seconds)
+        });
+        lines.to_vec()
+    },
+};
+
+const DAEMONIZE: Kind = Kind::Words {
+    form: "no",
+    get: |_| "no".to_string(),
+    set: |_, words| {
+        match value::yes_no(one(words)?)? {
+        false => Ok(()),
+        true => Err("torc stays in the foreground; leave it to systemd or to the shell to put it in the background".to_string()),
+    }
+    },
+    lines: |_| vec!["no".to_string()],
+};
+
+const APPENDONLY: Kind = Kind::Words {
+    form: "no",
+    get: |_| "no".to_string(),
+    set: |_, words| match value::yes_no(one(words)?)? {
+        false => Ok(()),
+        true => Err("this version keeps nothing on disk; say appendonly no".to_string()),
+    },
+    lines: |_| vec!["no".to_string()],
+};
+
+const SAVE: Kind = Kind::Words {
+    form: "\"\"",
+    get: |_| String::new(),
+    set: |_, words| match several(words)[..] {
+        [] | [""] => Ok(()),
+        _ => Err("this version keeps nothing on disk; say save \"\"".to_string()),
+    },
+    lines: |_| vec!["\"\"".to_string()],
+};
+
+const INT_MAX: i64 = i32::MAX as i64;
+
+macro_rules! rows {
+    ($($name:literal, $kind:expr, $unit:literal, $at_run_time:ident, $about:literal;)*) => {
+        /// The rows, in the order in which they are documented.
+        pub static ROWS: &[Row] = &[
+            $(Row { name: $name, kind: $kind, unit: $unit, at_run_time: rows!(@ $at_run_time), about: $about },)*
+        ];
+    };
+    (@ changes) => { true };
+    (@ fixed) => { false };
+}
+
+rows! {
+    "port", integer!(port: u16, 0, 65535), "", fixed,
+        "TCP port of the Redis protocol; 0 turns TCP off.";
+    "bind", BIND, "", fixed,
+        "Addresses to listen on; `*` and `::*` are all of IPv4 and IPv6, a `-` in front makes an address optional.";
+    "unixsocket", UNIXSOCKET, "", fixed,
+        "Path of a Unix socket to listen on.";
+    "unixsocketperm", UNIXSOCKETPERM, "", fixed,
+        "Mode of the Unix socket; 0 leaves it to the umask.";
+    "tcp-backlog", integer!(tcp_backlog: u32, 0, INT_MAX), "connections", fixed,
+        "Connections that may wait to be accepted; the system's net.core.somaxconn bounds it.";
+    "tcp-keepalive", integer!(tcp_keepalive: u32, 0, INT_MAX), "seconds", changes,
+        "Silence after which the system asks whether a client is still there; 0 never asks.";
+    "timeout", integer!(timeout: u32, 0, INT_MAX), "seconds", changes,
+        "Idle time after which a client is closed; 0 is never.";
+    "protected-mode", yes_no!(protected_mode), "", changes,
+        "Refuses clients from elsewhere while there is no password.";
+    "requirepass", text!(requirepass), "", changes,
+        "Password that clients must give with AUTH or HELLO; empty asks for none.";
+    "enable-debug-command", choice!(enable_debug_command: DebugCommand), "", fixed,
+        "Who may use DEBUG; `local` is connections from this machine.";
+    "maxclients", integer!(maxclients: usize, 1, u32::MAX as i64), "connections", changes,
+        "Connections at a time, over all shards.";
+    "maxmemory", memory!(maxmemory: u64, 0, i64::MAX as u64), "bytes", changes,
+        "Memory the process may use for data and buffers; 0 sets no limit.";
+    "maxmemory-policy", choice!(maxmemory_policy: Policy), "", changes,
+        "Which keys are evicted when `maxmemory` is reached; `noeviction` refuses writes.";
+    "maxmemory-samples", integer!(maxmemory_samples: usize, 1, 64), "keys", changes,
+        "Keys compared for an eviction under a sampling policy.";
+    "lfu-log-factor", integer!(lfu_log_factor: u32, 0, INT_MAX), "", changes,
+        "How slowly the access counter of the LFU policies grows.";
+    "lfu-decay-time", integer!(lfu_decay_time: u32, 0, INT_MAX), "minutes", changes,
+        "Time in which the access counter of the LFU policies loses one; 0 never.";
+    "maxmemory-clients", MAXMEMORY_CLIENTS, "bytes", changes,
+        "Memory that the buffers of all clients together may take before the biggest are closed; 0 sets no limit.";
+    "client-query-buffer-limit", memory!(client_query_buffer_limit: usize, 1 << 20, i64::MAX as u64), "bytes", changes,
+        "Memory that one client's unfinished request may take.";
+    "client-output-buffer-limit", CLIENT_OUTPUT_BUFFER_LIMIT, "", changes,
+        "Unread replies at which a client is closed: at once above the hard limit, after some seconds above the soft one.";
+    "proto-max-bulk-len", memory!(proto_max_bulk_len: usize, 1 << 20, STRING_BYTES_MAX as u64), "bytes", changes,
+        "Longest argument of a request, and longest string.";
+    "databases", integer!(databases: usize, 1, 1024), "", fixed,
+        "Number of databases that SELECT may choose from.";
+    "shards", integer!(shards: usize, 0, SHARDS_MAX as i64), "", fixed,
+        "Number of shards; 0 is one for each core this process may use.";
+    "cpu-list", CPU_LIST, "", fixed,
+        "Cores for the shards, in order; empty is all that this process may use.";
+    "spin-us", integer!(spin_us: u64, 0, 1_000_000), "microseconds", fixed,
+        "Time for which a shard without work looks for more before it sleeps.";
+    "lazyfree-lazy-eviction", yes_no!(lazyfree_lazy_eviction), "", changes,
+        "Accepted as in Redis; values of 64 KiB and more are freed in slices either way, smaller ones at once.";
+    "lazyfree-lazy-expire", yes_no!(lazyfree_lazy_expire), "", changes,
+        "Accepted as in Redis; values of 64 KiB and more are freed in slices either way, smaller ones at once.";
+    "lazyfree-lazy-server-del", yes_no!(lazyfree_lazy_server_del), "", changes,
+        "Accepted as in Redis; values of 64 KiB and more are freed in slices either way, smaller ones at once.";
+    "lazyfree-lazy-user-del", yes_no!(lazyfree_lazy_user_del), "", changes,
+        "Makes DEL work like UNLINK.";
+    "lazyfree-lazy-user-flush", yes_no!(lazyfree_lazy_user_flush), "", changes,
+        "Makes FLUSHALL and FLUSHDB without SYNC or ASYNC work like those with ASYNC.";
+    "dir", text!(dir), "", fixed,
+        "Directory that the process changes to at the start; relative paths begin there.";
+    "loglevel", choice!(loglevel: LogLevel), "", changes,
+        "How much is logged.";
+    "logfile", text!(logfile), "", fixed,
+        "File the log is appended to; empty is standard error.";
+    "daemonize", DAEMONIZE, "", fixed,
+        "Accepted as `no`: torc stays in the foreground.";
+    "appendonly", APPENDONLY, "", changes,
+        "Accepted as `no`: this version keeps nothing on disk.";
+    "save", SAVE, "", changes,
+        "Accepted as `\"\"`: this version keeps nothing on disk.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_reads_back_and_is_in_range() {
+        let defaults = Config::default();
+        for row in ROWS {
+            let mut config = Config {
+                port: 1,
+                ..Config::default()
+            };
+            config.bind.clear();
+            for line in row.lines(&defaults) {
+                let words = words::split(&line).expect("balanced quotes");
+                assert_eq!(row.set(&mut config, &words), Ok(()), "{} {line}", row.name);
+            }
+            assert_eq!(row.text(&config), row.text(&defaults), "{}", row.name);
+            assert_eq!(
+                row.set(&mut config, &[row.text(&defaults)]),
+                Ok(()),
+                "{}",
+                row.name
+            );
+            assert_eq!(row.text(&config), row.text(&defaults), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn rows_are_well_formed() {
+        for (index, row) in ROWS.iter().enumerate() {
+            assert!(
+                row.about.ends_with('.') && row.about.len() > 10,
+                "{}",
+                row.name
+            );
+            assert!(
+                !row.about.contains('|') && !row.values().contains('|'),
+                "{}: would break the table",
+                row.name
+            );
+            assert!(
+                row.name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{}",
+                row.name
+            );
+            assert!(
+                ROWS[..index].iter().all(|other| other.name != row.name),
+                "{} stands here twice",
+                row.name
+            );
+            assert!(
+                super::super::ignored::find(row.name).is_none(),
+                "{} is both known and ignored",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_asks_for_a_disk_is_refused() {
+        let mut config = Config::default();
+        for (name, words) in [
+            ("save", &["900", "1"][..]),
+            ("save", &["900 1 300 10"]),
+            ("appendonly", &["yes"]),
+            ("daemonize", &["yes"]),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            assert!(
+                find(name).expect("a row").set(&mut config, &words).is_err(),
+                "{name} {words:?}"
+            );
+        }
+        assert_eq!(config, Config::default());
+    }
+}
