@@ -4,23 +4,23 @@
 //! `main > server > shard > command > {engine, protocol}`, `server > net`,
 //! and `config`, `limits`, `large`, `metrics` usable by all.
 
-/// Every bound in one place, each with its reason.
-pub mod limits;
-/// Large buffers: contiguous bytes of 64 KiB and more, shared by reference, freed in slices. Knows nothing of items.
-pub mod large;
-/// One table of options. Never acts on them.
-pub mod config;
-/// Counters and histograms and their rendering. Never decides anything.
-pub mod metrics;
-/// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
-pub mod protocol;
-/// One shard's data. Synchronous, single-threaded, no I/O; time and randomness are arguments.
-pub mod engine;
 /// What each command does. Synchronous; no I/O, no channels.
 pub mod command;
+/// One table of options. Never acts on them.
+pub mod config;
+/// One shard's data. Synchronous, single-threaded, no I/O; time and randomness are arguments.
+pub mod engine;
+/// Large buffers: contiguous bytes of 64 KiB and more, shared by reference, freed in slices. Knows nothing of items.
+pub mod large;
+/// Every bound in one place, each with its reason.
+pub mod limits;
+/// Counters and histograms and their rendering. Never decides anything.
+pub mod metrics;
 /// The ring: accept, receive, send. Knows nothing of commands.
 pub mod net;
-/// One shard: routing, messages, the mesh, multi-shard commands, upkeep. Its core does no I/O.
-pub mod shard;
+/// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
+pub mod protocol;
 /// Connections, sessions, listeners, start and stop.
 pub mod server;
+/// One shard: routing, messages, the mesh, multi-shard commands, upkeep. Its core does no I/O.
+pub mod shard;

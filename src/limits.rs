@@ -46,4 +46,7 @@ pub const STOP_SECONDS_MAX: u64 = 5;
 
 const _: () = assert!(KEPT_BUFFER_BYTES_MAX < OUTPUT_STALL_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES <= INPUT_STALL_BYTES);
-const _: () = assert!(RECEIVE_BUFFER_BYTES < LARGE_BYTES_MIN, "a large argument never lies whole in a receive buffer");
+const _: () = assert!(
+    RECEIVE_BUFFER_BYTES < LARGE_BYTES_MIN,
+    "a large argument never lies whole in a receive buffer"
+);

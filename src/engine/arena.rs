@@ -208,6 +208,35 @@ impl Arena {
             && self.bytes(reference)[0] != 0
     }
 
+    /// The item with the lowest reference from this one on, or, when so many pages have none, where to go on; `u32::MAX` at the end.
+    pub fn item_at_or_after(&self, reference: u32, pages_max: u32) -> Result<u32, u32> {
+        let first = Self::page_of(reference);
+        let end = self.pages_len();
+        let until = end.min(first.saturating_add(pages_max));
+        for page in first..until {
+            let used = self.slots_used(page);
+            if used == 0 {
+                continue;
+            }
+            let offset = if page == first {
+                reference as usize * GRANULE_BYTES % PAGE_BYTES
+            } else {
+                0
+            };
+            let slot = offset.div_ceil(slot_bytes(self.pages[page as usize].class));
+            if let Some(found) =
+                (slot..usize::from(used)).find_map(|slot| self.item_at(page, slot as u16))
+            {
+                return Ok(found);
+            }
+        }
+        Err(if until == end {
+            u32::MAX
+        } else {
+            Self::reference(until, 0, 0)
+        })
+    }
+
     /// Takes a free slot of an existing page; its bytes are arbitrary. The caller makes the first one other than zero.
     pub fn take(&mut self, class: u8) -> Option<u32> {
         let number = self.classes[class as usize].open;

@@ -8,9 +8,9 @@
 //! Never: decides who is evicted; that is the policy's business.
 
 use super::arena::Arena;
+use super::evict::Candidates;
 use super::hash::KeyHasher;
 use super::item;
-use super::policy::{Candidates, fingerprint};
 use super::random::Random;
 use super::size_class::{PAGE_BYTES, slot_bytes};
 use super::store::hash_of;
@@ -22,6 +22,8 @@ const ROUNDS_MAX: usize = 24;
 const ITEM_BYTES_LOW: usize = 48;
 /// Evictions and moves when only items with an expiry may go, and no page may be cleared.
 const ROUNDS_VOLATILE_MAX: usize = 4096;
+/// Items that the eviction policy looks at in one step.
+const EVICTION_ITEMS_PER_STEP: usize = 32;
 /// Items moved in one step.
 const MOVES_PER_STEP: usize = 64;
 /// Steps of one write that finds the limit exceeded: the background does the rest.
@@ -30,6 +32,8 @@ const STEPS_MAX: usize = 16;
 const OVERSHOOT_DIVISOR: u64 = 16;
 /// Pages among which one to empty is chosen.
 const PAGE_SAMPLES: usize = 8;
+/// Pages without an item that one search passes over.
+const PAGES_PER_SEARCH: u32 = 256;
 /// Tries to find an item in a random slot.
 const SLOT_TRIES_MAX: usize = 64;
 
@@ -127,9 +131,14 @@ impl Candidates for View<'_> {
         hash_of(self.arena, self.hasher, item.0)
     }
 
-    fn is_valid(&self, reference: u32, remembered: u16) -> bool {
-        self.arena.is_live(reference)
-            && fingerprint(hash_of(self.arena, self.hasher, reference)) == remembered
+    fn is_present(&self, item: Item) -> bool {
+        self.arena.is_live(item.0)
+    }
+
+    fn at_or_after(&self, reference: u32) -> Result<Item, u32> {
+        self.arena
+            .item_at_or_after(reference, PAGES_PER_SEARCH)
+            .map(Item)
     }
 }
 
@@ -140,7 +149,7 @@ impl Engine {
         self.arena.bytes_committed()
             + self.bytes_dictionaries
             + self.bytes_large
-            + self.evictor.bytes()
+            + self.eviction.bytes()
             + self.bytes_outside
     }
 
@@ -164,7 +173,7 @@ impl Engine {
             }
         }
         // Something was evicted or moved, and the rest is the background's; nothing ever is without a policy.
-        if self.fits(0) || self.evictor.evicts() {
+        if self.fits(0) || self.eviction.evicts() {
             Ok(())
         } else {
             Err(OutOfMemory)
@@ -178,7 +187,7 @@ impl Engine {
         }
         if bytes == 0 {
             // An allocation of a slot decides for itself; here only what is owed is paid.
-            return if self.make_room().is_ok() || self.evictor.evicts() {
+            return if self.make_room().is_ok() || self.eviction.evicts() {
                 Ok(())
             } else {
                 Err(OutOfMemory)
@@ -190,7 +199,7 @@ impl Engine {
             return Err(OutOfMemory);
         }
         let allowed = (limit
-            + if self.evictor.evicts() {
+            + if self.eviction.evicts() {
                 limit / OVERSHOOT_DIVISOR
             } else {
                 0
@@ -214,7 +223,7 @@ impl Engine {
         if let Some(slot) = self.take_slot(class) {
             return Ok(slot);
         }
-        let rounds_max = if self.evictor.only_volatile() {
+        let rounds_max = if self.eviction.only_volatile() {
             ROUNDS_VOLATILE_MAX
         } else {
             ROUNDS_MAX + slot_bytes(class) / ITEM_BYTES_LOW
@@ -237,7 +246,7 @@ impl Engine {
                 return Ok(slot);
             }
         }
-        if self.evictor.evicts() && !self.evictor.only_volatile() && self.evict_page() {
+        if self.eviction.evicts() && !self.eviction.only_volatile() && self.evict_page() {
             return self.take_slot(class).ok_or(OutOfMemory);
         }
         Err(OutOfMemory)
@@ -280,14 +289,32 @@ impl Engine {
                 random: &mut self.random,
                 class,
             };
-            let victim = self.evictor.pick(&mut view)?;
-            if self.pinned != Some(victim.0) {
+            let victim = match class {
+                None => self.eviction.victim(&mut view)?,
+                // The policy's order is one over all items; within a class the best of a sample goes.
+                Some(_) => self.eviction.victim_of_sample(&mut view)?,
+            };
+            if self.pinned == Some(victim.0) {
+                self.eviction.spare(&mut view, victim);
+            } else {
                 let bytes = slot_bytes(self.arena.class_of(victim.0));
                 self.delete_found(victim.0, true);
                 return Some(bytes);
             }
         }
         None
+    }
+
+    /// A piece of the eviction policy's own work; its cost in upkeep's units.
+    pub(super) fn eviction_step(&mut self) -> usize {
+        let mut view = View {
+            arena: &mut self.arena,
+            hasher: &self.hasher,
+            random: &mut self.random,
+            class: None,
+        };
+        self.eviction.upkeep(&mut view, EVICTION_ITEMS_PER_STEP);
+        2 * EVICTION_ITEMS_PER_STEP
     }
 
     /// Clears a whole page, the one of a sample with the least in it. False when there is none.
@@ -370,7 +397,13 @@ impl Engine {
             replaced,
             "an item in the arena has an entry in some dictionary"
         );
-        self.evictor.on_move(Item(from), Item(to), hash);
+        let access = self.eviction.on_move(
+            Item(from),
+            Item(to),
+            item::access(self.arena.bytes(from)),
+            expiry.is_some(),
+        );
+        item::set_access(self.arena.head_mut(to), access);
         if self.pinned == Some(from) {
             self.pinned = Some(to);
         }

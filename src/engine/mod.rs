@@ -5,19 +5,19 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `scan`, `expiry`, `policy` (who is evicted), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `scan`, `expiry`, `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
 mod arena;
 mod dict;
+mod evict;
 mod expiry;
 mod hash;
 mod item;
 mod memory;
 /// The calls between the engine and its eviction policy.
-pub mod policy;
-mod random;
+pub mod random;
 mod scan;
 mod size_class;
 mod store;
@@ -28,9 +28,9 @@ mod upkeep;
 use crate::large::{LargeBuffer, LargeBytes};
 use arena::Arena;
 use dict::Dictionary;
+use evict::Eviction;
 use expiry::Sweep;
 use hash::KeyHasher;
-use policy::Evictor;
 use random::Random;
 
 /// A key with its database and hash; made by [`Engine::key`].
@@ -109,21 +109,7 @@ pub enum Touch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfMemory;
 
-/// `maxmemory-policy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Policy {
-    NoEviction,
-    AllKeysLru,
-    AllKeysLfu,
-    AllKeysRandom,
-    AllKeysS3Fifo,
-    VolatileLru,
-    VolatileLfu,
-    VolatileRandom,
-    VolatileTtl,
-    VolatileS3Fifo,
-}
+pub use crate::config::Policy;
 
 /// How an engine is set up; the fields with a setter can change later.
 #[derive(Debug, Clone)]
@@ -175,7 +161,7 @@ pub struct Engine {
     databases: Vec<Database>,
     /// Dictionaries of flushed databases whose items are still to be freed.
     draining: Vec<Dictionary>,
-    evictor: Evictor,
+    eviction: Eviction,
     random: Random,
     now_ms: i64,
     /// 0 for none.

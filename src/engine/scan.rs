@@ -51,7 +51,7 @@ impl Engine {
             }
             let hash = self.hash(reference);
             self.expired_keys += 1;
-            self.delete(db, hash, reference, false);
+            self.delete(db, hash, reference);
         }
         None
     }

@@ -5,10 +5,10 @@
 
 use super::arena::Arena;
 use super::dict::Dictionary;
+use super::evict::{Eviction, EvictionOptions};
 use super::expiry::Sweep;
 use super::hash::KeyHasher;
 use super::item::{self, KEY_BYTES_MAX, KIND_BYTES, KIND_INTEGER, KIND_LARGE, Layout};
-use super::policy::Evictor;
 use super::random::Random;
 use super::size_class::{PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes};
 use super::{
@@ -61,7 +61,16 @@ impl Engine {
                 .map(|_| Database::default())
                 .collect(),
             draining: Vec::new(),
-            evictor: Evictor::new(options.policy, options.samples),
+            eviction: Eviction::new(
+                &EvictionOptions {
+                    policy: options.policy,
+                    samples: options.samples,
+                    lfu_log_factor: options.lfu_log_factor,
+                    lfu_decay_minutes: options.lfu_decay_minutes,
+                },
+                options.seed,
+                0,
+            ),
             random: Random::new(options.seed),
             now_ms: 0,
             memory_bytes_max: options.memory_bytes_max,
@@ -83,7 +92,7 @@ impl Engine {
     /// Sets the time of this turn, Unix milliseconds. Items whose expiry is at or before it are gone for every look-up.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
-        self.evictor.set_now(now_ms);
+        self.eviction.set_now(now_ms);
         self.bytes_used_max = self.bytes_used_max.max(self.bytes_used());
     }
 
@@ -127,17 +136,23 @@ impl Engine {
             && expiry <= self.now_ms
         {
             self.expired_keys += 1;
-            self.delete(key.db, key.hash, reference, false);
+            self.delete(key.db, key.hash, reference);
             return None;
         }
         if touch == Touch::Yes {
-            let before = item::access(self.arena.bytes(reference));
-            let after = self.evictor.on_access(before);
-            if after != before {
-                item::set_access(self.arena.head_mut(reference), after);
-            }
+            self.touch(Item(reference));
         }
         Some(Item(reference))
+    }
+
+    /// Counts a use of the item.
+    #[inline]
+    fn touch(&mut self, item: Item) {
+        let before = item::access(self.arena.bytes(item.0));
+        let after = self.eviction.on_access(item, before);
+        if after != before {
+            item::set_access(self.arena.head_mut(item.0), after);
+        }
     }
 
     fn layout(&self, item: Item) -> (Layout, &[u8]) {
@@ -184,13 +199,14 @@ impl Engine {
 
     /// Milliseconds since the item was last used (OBJECT IDLETIME).
     pub fn idle_ms(&self, item: Item) -> u64 {
-        self.evictor.idle_ms(item::access(self.arena.bytes(item.0)))
+        self.eviction
+            .idle_ms(item, item::access(self.arena.bytes(item.0)))
     }
 
     /// The logarithmic access counter (OBJECT FREQ); None unless an LFU policy is active.
     pub fn frequency(&self, item: Item) -> Option<u8> {
-        self.evictor
-            .frequency(item::access(self.arena.bytes(item.0)))
+        self.eviction
+            .frequency(item, item::access(self.arena.bytes(item.0)))
     }
 
     /// Bytes of memory the item takes (MEMORY USAGE).
@@ -277,7 +293,6 @@ impl Engine {
             let (layout, bytes) = self.layout(Item(reference));
             (
                 self.arena.class_of(reference),
-                item::access(bytes),
                 item::expiry(bytes),
                 large_bytes(&layout, bytes) as u64,
             )
@@ -300,7 +315,7 @@ impl Engine {
             large_new += bytes_resident_for(owner.len()) as u64;
         }
         let class = class_of(layout.bytes());
-        let large_old = old_parts.map_or(0, |(_, _, _, bytes)| bytes);
+        let large_old = old_parts.map_or(0, |(_, _, bytes)| bytes);
         let same_slot = old_parts.is_some_and(|(old_class, ..)| old_class == class);
 
         // All that can fail comes first.
@@ -313,19 +328,31 @@ impl Engine {
         let old = self.pinned.map(Item);
 
         let reference = slot.unwrap_or_else(|| old.expect("a slot or an old item").0);
-        let old_expiry = old_parts.and_then(|(_, _, expiry, _)| expiry);
+        let old_expiry = old_parts.and_then(|(_, expiry, _)| expiry);
         self.databases[key.db].note_expiry(old_expiry, expiry);
-        let access = match (old, old_parts) {
-            (Some(item), Some((_, access, ..))) => {
+        let access = match old {
+            Some(item) => {
+                // What made room may have changed the field.
+                let mut access = item::access(self.arena.bytes(item.0));
                 self.drop_large(item.0);
                 self.bytes_large -= large_old;
                 self.arena.note_expiry(item.0, old_expiry, None);
+                let to = Item(reference);
                 if slot.is_some() {
-                    self.evictor.on_move(item, Item(reference), key.hash);
+                    access = self
+                        .eviction
+                        .on_move(item, to, access, old_expiry.is_some());
                 }
-                self.evictor.on_access(access)
+                if old_expiry.is_some() != expiry.is_some() {
+                    access = self
+                        .eviction
+                        .on_expiry(to, access, key.hash, expiry.is_some());
+                }
+                self.eviction.on_access(to, access)
             }
-            _ => self.evictor.on_insert(Item(reference), key.hash),
+            None => self
+                .eviction
+                .on_insert(Item(reference), key.hash, expiry.is_some()),
         };
 
         let bytes = self.arena.slot_mut(reference);
@@ -379,8 +406,9 @@ impl Engine {
     /// The value of an existing key as bytes to be changed in place, made `len` bytes long (zero-filled at the end, cut when shorter);
     /// integers become their digits, a shared large value is copied first. The encoding becomes raw. Keeps the expiry.
     pub fn edit(&mut self, key: &Key<'_>, len: usize) -> Result<&mut [u8], OutOfMemory> {
+        // A record that is written anew counts as used in `place`, the others here.
         let old = self
-            .find(key, Touch::Yes)
+            .find(key, Touch::No)
             .expect("a key that is edited exists");
         let (old_layout, bytes) = self.layout(old);
         let expiry = item::expiry(bytes);
@@ -395,8 +423,9 @@ impl Engine {
         {
             // The common case: the same slot, and nothing in it moves.
             let old_len = old_layout.value().len();
-            let access = item::access(bytes);
+            self.touch(old);
             let bytes = self.arena.slot_mut(old.0);
+            let access = item::access(bytes);
             layout.write_head(bytes, access);
             let value = &mut bytes[layout.value()];
             if len > old_len {
@@ -482,6 +511,7 @@ impl Engine {
             }
         }
         self.bytes_large = self.bytes_large + after - before;
+        self.touch(item);
         Ok(self.value_mut(item))
     }
 
@@ -554,7 +584,7 @@ impl Engine {
     pub fn remove(&mut self, key: &Key<'_>) -> bool {
         match self.find(key, Touch::No) {
             Some(item) => {
-                self.delete(key.db, key.hash, item.0, false);
+                self.delete(key.db, key.hash, item.0);
                 true
             }
             None => false,
@@ -562,7 +592,7 @@ impl Engine {
     }
 
     /// Deletes an item of a known database.
-    pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32, evicted: bool) {
+    pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
         let (arena, hasher) = (&self.arena, &self.hasher);
         let database = &mut self.databases[db];
         let before = database.dictionary.bytes();
@@ -575,19 +605,18 @@ impl Engine {
         self.bytes_dictionaries =
             self.bytes_dictionaries + database.dictionary.bytes() as u64 - before as u64;
         database.note_expiry(item::expiry(arena.bytes(reference)), None);
-        self.free(hash, reference, evicted);
+        self.free(reference);
     }
 
     /// Frees an item that has no entry any more.
-    pub(super) fn free(&mut self, hash: u64, reference: u32, evicted: bool) {
+    pub(super) fn free(&mut self, reference: u32) {
         let (layout, bytes) = self.layout(Item(reference));
         let (access, expiry, large) = (
             item::access(bytes),
             item::expiry(bytes),
             large_bytes(&layout, bytes),
         );
-        self.evictor
-            .on_remove(Item(reference), access, hash, evicted);
+        self.eviction.on_remove(Item(reference), access);
         self.arena.note_expiry(reference, expiry, None);
         self.drop_large(reference);
         self.bytes_large -= large as u64;
@@ -607,7 +636,7 @@ impl Engine {
             } else {
                 self.expired_keys += 1;
             }
-            self.delete(db, hash, reference, evicted);
+            self.delete(db, hash, reference);
             return;
         }
         let (arena, hasher) = (&self.arena, &self.hasher);
@@ -616,7 +645,7 @@ impl Engine {
             if dictionary.remove(hash, reference, |other| hash_of(arena, hasher, other)) {
                 self.bytes_dictionaries =
                     self.bytes_dictionaries + dictionary.bytes() as u64 - before as u64;
-                self.free(hash, reference, false);
+                self.free(reference);
                 return;
             }
         }
@@ -692,10 +721,15 @@ impl Engine {
         &mut self,
         policy: Policy,
         samples: usize,
-        _lfu_log_factor: u32,
-        _lfu_decay_minutes: u32,
+        lfu_log_factor: u32,
+        lfu_decay_minutes: u32,
     ) {
-        self.evictor.set_policy(policy, samples);
+        self.eviction.set_options(&EvictionOptions {
+            policy,
+            samples,
+            lfu_log_factor,
+            lfu_decay_minutes,
+        });
     }
 
     /// Figures.
@@ -709,7 +743,7 @@ impl Engine {
             bytes_arena: self.arena.bytes_committed(),
             bytes_dictionaries: self.bytes_dictionaries,
             bytes_large: self.bytes_large,
-            bytes_eviction: self.evictor.bytes(),
+            bytes_eviction: self.eviction.bytes(),
             bytes_items: self.arena.bytes_live() as u64,
             pages: self.arena.pages_committed() as u64,
             pages_free: self.arena.pages_free() as u64,

@@ -1,4 +1,4 @@
-//! The background work in units of about 100 ns, in the order of urgency: what was flushed, the memory limit, expiry, giving memory back.
+//! The background work in units of about 100 ns, in the order of urgency: what was flushed, the memory limit, expiry, the eviction policy's own, giving memory back.
 //!
 //! No step takes more than one dictionary table's or one page's worth of work, so a caller with a clock decides how long it goes on.
 
@@ -37,6 +37,8 @@ impl Engine {
                 })
             } else if self.sweep_is_due() {
                 self.sweep(left as usize)
+            } else if self.eviction.has_work() {
+                self.eviction_step()
             } else if large::bytes_waiting() > 0 {
                 large::reclaim(RECLAIM_BYTES);
                 RECLAIM_UNITS
@@ -53,6 +55,7 @@ impl Engine {
         !self.draining.is_empty()
             || (self.is_over_limit() && !stuck)
             || self.sweep_is_due()
+            || self.eviction.has_work()
             || large::bytes_waiting() > 0
             || self.has_surplus_pages()
             || self.is_fragmented()
@@ -91,8 +94,7 @@ impl Engine {
             self.arena.prefetch(reference);
         }
         for &reference in &drained {
-            let hash = self.hash(reference);
-            self.free(hash, reference, false);
+            self.free(reference);
         }
         let units = 1 + drained.len() * FREE_UNITS;
         self.found = drained;

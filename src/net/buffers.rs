@@ -21,14 +21,28 @@ pub struct Buffers {
 impl Buffers {
     /// Maps `count` (a power of two) buffers and registers them with `ring`.
     pub fn register(ring: &IoUring, count: u16, bytes_each: usize) -> io::Result<Buffers> {
-        assert!(count.is_power_of_two() && count <= 1 << 15, "the kernel's limits of a buffer ring");
+        assert!(
+            count.is_power_of_two() && count <= 1 << 15,
+            "the kernel's limits of a buffer ring"
+        );
         let entries = MmapMut::map_anon(usize::from(count) * size_of::<BufRingEntry>())?;
         let memory = MmapMut::map_anon(usize::from(count) * bytes_each)?;
-        let mut buffers = Buffers { entries, memory, count, bytes_each, tail: 0 };
+        let mut buffers = Buffers {
+            entries,
+            memory,
+            count,
+            bytes_each,
+            tail: 0,
+        };
         // SAFETY: the mapping is page-aligned, large enough for `count` entries, and lives in the same struct as the ring's
         // registration; `Ring` drops the io_uring before these buffers.
         unsafe {
-            ring.submitter().register_buf_ring_with_flags(buffers.entries.as_ptr() as u64, count, GROUP, 0)?;
+            ring.submitter().register_buf_ring_with_flags(
+                buffers.entries.as_ptr() as u64,
+                count,
+                GROUP,
+                0,
+            )?;
         }
         for id in 0..count {
             buffers.provide(id);
@@ -39,7 +53,10 @@ impl Buffers {
 
     /// The first `len` bytes of buffer `id`.
     pub fn slice(&self, id: u16, len: usize) -> &[u8] {
-        assert!(len <= self.bytes_each, "the kernel wrote no more than a buffer holds");
+        assert!(
+            len <= self.bytes_each,
+            "the kernel wrote no more than a buffer holds"
+        );
         let start = usize::from(id) * self.bytes_each;
         &self.memory[start..start + len]
     }

@@ -9,10 +9,19 @@ use std::io;
 /// # Errors
 /// One sentence that names the cause and the remedy.
 pub fn check() -> Result<(), String> {
-    let options = RingOptions { entries: 8, completions: 16, buffers: 2, buffer_bytes: 4096 };
+    let options = RingOptions {
+        entries: 8,
+        completions: 16,
+        buffers: 2,
+        buffer_bytes: 4096,
+    };
     match Ring::new(options) {
         Ok(_) => Ok(()),
-        Err(error) => Err(explain(&error, setting("/proc/sys/kernel/io_uring_disabled"), &release())),
+        Err(error) => Err(explain(
+            &error,
+            setting("/proc/sys/kernel/io_uring_disabled"),
+            &release(),
+        )),
     }
 }
 
@@ -21,7 +30,8 @@ fn setting(path: &str) -> Option<u32> {
 }
 
 fn release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| "unknown".into(), |text| text.trim().into())
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".into(), |text| text.trim().into())
 }
 
 fn explain(error: &io::Error, disabled: Option<u32>, release: &str) -> String {

@@ -27,7 +27,10 @@ impl Token {
     }
     /// The inverse of [`Token::to_bits`].
     pub fn from_bits(bits: u64) -> Token {
-        Token { index: bits as u32 & 0xff_ffff, generation: (bits >> 24) as u32 }
+        Token {
+            index: bits as u32 & 0xff_ffff,
+            generation: (bits >> 24) as u32,
+        }
     }
 }
 
@@ -43,7 +46,12 @@ pub struct Outgoing {
 impl Outgoing {
     /// Bytes on the wire.
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.large.iter().map(|(_, value)| value.as_slice().len()).sum::<usize>()
+        self.bytes.len()
+            + self
+                .large
+                .iter()
+                .map(|(_, value)| value.as_slice().len())
+                .sum::<usize>()
     }
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
@@ -177,7 +185,11 @@ impl Ring {
             self.enters += 1;
             match self.ring.submit() {
                 Ok(_) => {}
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {}
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                    ) => {}
                 Err(error) => panic!("io_uring refused to take submissions: {error}"),
             }
         }
@@ -195,7 +207,9 @@ impl Ring {
     /// Stops accepting.
     pub fn cancel_accept(&mut self, listener: u32) {
         let target = OP_ACCEPT << OP_SHIFT | u64::from(listener);
-        let entry = opcode::AsyncCancel::new(target).build().user_data(OP_IGNORE << OP_SHIFT);
+        let entry = opcode::AsyncCancel::new(target)
+            .build()
+            .user_data(OP_IGNORE << OP_SHIFT);
         self.push(&entry);
     }
 
@@ -210,7 +224,9 @@ impl Ring {
     /// Asks for receiving to end; data that is already here may still come before [`Event::ReceiveEnded`].
     pub fn cancel_receive(&mut self, token: Token) {
         let target = OP_RECEIVE << OP_SHIFT | token.to_bits();
-        let entry = opcode::AsyncCancel::new(target).build().user_data(OP_IGNORE << OP_SHIFT);
+        let entry = opcode::AsyncCancel::new(target)
+            .build()
+            .user_data(OP_IGNORE << OP_SHIFT);
         self.push(&entry);
     }
 
@@ -226,13 +242,21 @@ impl Ring {
         };
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
         let user_data = OP_SEND << OP_SHIFT | u64::from(place);
-        let slot = self.in_flight[place as usize].insert(InFlight { token, outgoing, message: None });
+        let slot = self.in_flight[place as usize].insert(InFlight {
+            token,
+            outgoing,
+            message: None,
+        });
         let entry = if slot.outgoing.large.is_empty() {
             let bytes = &slot.outgoing.bytes;
-            opcode::Send::new(types::Fd(socket), bytes.as_ptr(), bytes.len() as u32).flags(flags).build()
+            opcode::Send::new(types::Fd(socket), bytes.as_ptr(), bytes.len() as u32)
+                .flags(flags)
+                .build()
         } else {
             let message = slot.message.insert(Message::new(&slot.outgoing));
-            opcode::SendMsg::new(types::Fd(socket), &raw const message.header).flags(flags as u32).build()
+            opcode::SendMsg::new(types::Fd(socket), &raw const message.header)
+                .flags(flags as u32)
+                .build()
         };
         self.push(&entry.user_data(user_data));
     }
@@ -251,8 +275,12 @@ impl Ring {
             return;
         }
         self.alarm_set = true;
-        *self.alarm_time = types::Timespec::new().sec(after.as_secs()).nsec(after.subsec_nanos());
-        let entry = opcode::Timeout::new(&raw const *self.alarm_time).build().user_data(OP_ALARM << OP_SHIFT);
+        *self.alarm_time = types::Timespec::new()
+            .sec(after.as_secs())
+            .nsec(after.subsec_nanos());
+        let entry = opcode::Timeout::new(&raw const *self.alarm_time)
+            .build()
+            .user_data(OP_ALARM << OP_SHIFT);
         self.push(&entry);
     }
 
@@ -277,7 +305,9 @@ impl Ring {
         let ready = !self.ring.completion().is_empty();
         let result = match wait {
             Some(wait) if !ready => {
-                let time = types::Timespec::new().sec(wait.as_secs()).nsec(wait.subsec_nanos());
+                let time = types::Timespec::new()
+                    .sec(wait.as_secs())
+                    .nsec(wait.subsec_nanos());
                 let arguments = types::SubmitArgs::new().timespec(&time);
                 self.enters += 1;
                 self.ring.submitter().submit_with_args(1, &arguments)
@@ -287,7 +317,14 @@ impl Ring {
                 self.enters += 1;
                 const GETEVENTS: u32 = 1;
                 // SAFETY: no extended argument is passed; the queue's entries satisfy the promise of `push`.
-                unsafe { self.ring.submitter().enter::<libc::sigset_t>(pending as u32, 0, GETEVENTS, None) }
+                unsafe {
+                    self.ring.submitter().enter::<libc::sigset_t>(
+                        pending as u32,
+                        0,
+                        GETEVENTS,
+                        None,
+                    )
+                }
             }
         };
         match result {
@@ -306,7 +343,8 @@ impl Ring {
         loop {
             if self.completed.is_empty() {
                 let queue = self.ring.completion();
-                self.completed.extend(queue.map(|entry| (entry.user_data(), entry.result(), entry.flags())));
+                self.completed
+                    .extend(queue.map(|entry| (entry.user_data(), entry.result(), entry.flags())));
                 self.completed.reverse();
             }
             let (user_data, result, flags) = self.completed.pop()?;
@@ -318,7 +356,11 @@ impl Ring {
 
     fn event(&mut self, user_data: u64, result: i32, flags: u32) -> Option<Event> {
         let payload = user_data & ((1 << OP_SHIFT) - 1);
-        let outcome = if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) };
+        let outcome = if result < 0 {
+            Err(io::Error::from_raw_os_error(-result))
+        } else {
+            Ok(result)
+        };
         let more = cqueue::more(flags);
         match user_data >> OP_SHIFT {
             OP_ACCEPT => Some(Event::Accepted {
@@ -331,20 +373,28 @@ impl Ring {
                 let token = Token::from_bits(payload);
                 let buffer = cqueue::buffer_select(flags);
                 match (outcome, buffer) {
-                    (Ok(len), Some(buffer)) if len > 0 => {
-                        Some(Event::Received { token, buffer, len: len as usize, more })
-                    }
+                    (Ok(len), Some(buffer)) if len > 0 => Some(Event::Received {
+                        token,
+                        buffer,
+                        len: len as usize,
+                        more,
+                    }),
                     (outcome, buffer) => {
                         if let Some(buffer) = buffer {
                             self.release(buffer);
                         }
-                        Some(Event::ReceiveEnded { token, result: outcome.map(drop) })
+                        Some(Event::ReceiveEnded {
+                            token,
+                            result: outcome.map(drop),
+                        })
                     }
                 }
             }
             OP_SEND => {
                 let place = payload as u32;
-                let slot = self.in_flight[place as usize].take().expect("a send completes once");
+                let slot = self.in_flight[place as usize]
+                    .take()
+                    .expect("a send completes once");
                 self.in_flight_free.push(place);
                 Some(Event::Sent {
                     token: slot.token,
@@ -372,7 +422,9 @@ impl Ring {
 
     /// Whether something has completed, or would on [`Ring::enter`].
     pub fn has_events(&mut self) -> bool {
-        !self.completed.is_empty() || !self.ring.completion().is_empty() || self.ring.submission().taskrun()
+        !self.completed.is_empty()
+            || !self.ring.completion().is_empty()
+            || self.ring.submission().taskrun()
     }
 
     /// Bytes of memory the ring keeps for receiving.
@@ -389,7 +441,10 @@ impl AsRawFd for Ring {
 
 impl Message {
     fn new(outgoing: &Outgoing) -> Box<Message> {
-        let part = |bytes: &[u8]| libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let part = |bytes: &[u8]| libc::iovec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
         let mut parts = Vec::with_capacity(outgoing.large.len() * 2 + 1);
         let mut from = 0;
         for (position, value) in &outgoing.large {

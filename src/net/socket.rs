@@ -9,13 +9,28 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
-fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+fn set_option(
+    fd: RawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the pointer and length describe a live integer.
     check(unsafe {
-        libc::setsockopt(fd, level, name, (&raw const value).cast(), mem::size_of_val(&value) as libc::socklen_t)
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            (&raw const value).cast(),
+            mem::size_of_val(&value) as libc::socklen_t,
+        )
     })
     .map(drop)
 }
@@ -23,7 +38,11 @@ fn set_option(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_i
 fn new_socket(family: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: plain system call; the descriptor it returns is owned by nobody else.
     unsafe {
-        let fd = check(libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0))?;
+        let fd = check(libc::socket(
+            family,
+            libc::SOCK_STREAM | libc::SOCK_CLOEXEC,
+            0,
+        ))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
@@ -38,7 +57,11 @@ fn bind(fd: RawFd, address: &SocketAddr) -> io::Result<()> {
             raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
             // SAFETY: pointer and length describe the structure above.
             check(unsafe {
-                libc::bind(fd, (&raw const raw).cast(), mem::size_of_val(&raw) as libc::socklen_t)
+                libc::bind(
+                    fd,
+                    (&raw const raw).cast(),
+                    mem::size_of_val(&raw) as libc::socklen_t,
+                )
             })
             .map(drop)
         }
@@ -51,7 +74,11 @@ fn bind(fd: RawFd, address: &SocketAddr) -> io::Result<()> {
             raw.sin6_scope_id = v6.scope_id();
             // SAFETY: pointer and length describe the structure above.
             check(unsafe {
-                libc::bind(fd, (&raw const raw).cast(), mem::size_of_val(&raw) as libc::socklen_t)
+                libc::bind(
+                    fd,
+                    (&raw const raw).cast(),
+                    mem::size_of_val(&raw) as libc::socklen_t,
+                )
             })
             .map(drop)
         }
@@ -60,7 +87,11 @@ fn bind(fd: RawFd, address: &SocketAddr) -> io::Result<()> {
 
 /// A listening TCP socket. `share_port`: one of several on the same port (SO_REUSEPORT); without it a port that anybody listens on is refused.
 pub fn listen_tcp(address: &SocketAddr, backlog: i32, share_port: bool) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
     let socket = new_socket(family)?;
     let fd = socket.as_raw_fd();
     set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
@@ -81,7 +112,9 @@ pub fn listen_unix(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<O
     if path.exists() {
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?
+            }
             Err(error) => return Err(error),
         }
     }
@@ -91,14 +124,23 @@ pub fn listen_unix(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<O
     raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
     let bytes = path.as_os_str().as_bytes();
     if bytes.len() >= raw.sun_path.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is longer than 107 bytes"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the path is longer than 107 bytes",
+        ));
     }
     for (to, from) in raw.sun_path.iter_mut().zip(bytes) {
         *to = *from as libc::c_char;
     }
     let fd = socket.as_raw_fd();
     // SAFETY: pointer and length describe the structure above.
-    check(unsafe { libc::bind(fd, (&raw const raw).cast(), mem::size_of_val(&raw) as libc::socklen_t) })?;
+    check(unsafe {
+        libc::bind(
+            fd,
+            (&raw const raw).cast(),
+            mem::size_of_val(&raw) as libc::socklen_t,
+        )
+    })?;
     if let Some(mode) = mode {
         let path = CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         // SAFETY: the path is a terminated string.
@@ -117,7 +159,12 @@ pub fn prepare_tcp(fd: RawFd, keepalive_seconds: u32) {
         let idle = i32::try_from(keepalive_seconds).unwrap_or(i32::MAX);
         let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
         let _ = set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, idle);
-        let _ = set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, (idle / 3).max(1));
+        let _ = set_option(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_KEEPINTVL,
+            (idle / 3).max(1),
+        );
         let _ = set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3);
     }
 }
@@ -131,7 +178,11 @@ pub fn shutdown(fd: RawFd) {
 /// One end of a TCP connection.
 fn name_of(
     fd: RawFd,
-    call: unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
+    call: unsafe extern "C" fn(
+        libc::c_int,
+        *mut libc::sockaddr,
+        *mut libc::socklen_t,
+    ) -> libc::c_int,
 ) -> Option<SocketAddr> {
     // SAFETY: all-zero is a valid storage; the call writes at most `len` bytes into it.
     let mut storage: libc::sockaddr_storage = unsafe { mem::zeroed() };
@@ -170,7 +221,12 @@ pub fn local_address(fd: RawFd) -> Option<SocketAddr> {
 /// A new event descriptor, for waking a sleeping ring.
 pub fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: plain system call; the descriptor it returns is owned by nobody else.
-    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::eventfd(0, libc::EFD_CLOEXEC))?)) }
+    unsafe {
+        Ok(OwnedFd::from_raw_fd(check(libc::eventfd(
+            0,
+            libc::EFD_CLOEXEC,
+        ))?))
+    }
 }
 
 /// Wakes whoever reads the event descriptor.
@@ -184,13 +240,22 @@ pub fn signal(eventfd: RawFd) {
 pub fn refuse(fd: RawFd, text: &[u8]) {
     // SAFETY: pointer and length describe a live slice.
     let _ = unsafe {
-        libc::send(fd, text.as_ptr().cast(), text.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+        libc::send(
+            fd,
+            text.as_ptr().cast(),
+            text.len(),
+            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
+        )
     };
 }
 
 /// Empties an event descriptor that was signalled; does nothing when it was not.
 pub fn drain(eventfd: RawFd) {
-    let mut value = libc::pollfd { fd: eventfd, events: libc::POLLIN, revents: 0 };
+    let mut value = libc::pollfd {
+        fd: eventfd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // SAFETY: one live pollfd; a zero timeout never blocks.
     if unsafe { libc::poll(&raw mut value, 1, 0) } == 1 {
         let mut count: u64 = 0;

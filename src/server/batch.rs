@@ -50,6 +50,9 @@ impl Batch {
 
     /// The ranges of a request.
     pub fn ranges_of(&self, request: &Request) -> &[Range] {
-        &self.ranges[ops::Range { start: request.ranges_from as usize, end: request.ranges_until as usize }]
+        &self.ranges[ops::Range {
+            start: request.ranges_from as usize,
+            end: request.ranges_until as usize,
+        }]
     }
 }

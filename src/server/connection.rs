@@ -31,7 +31,11 @@ pub struct Replies {
 /// Appends `bytes` with `large` values to `to`.
 fn append(to: &mut Reply, bytes: &[u8], large: &[(usize, LargeBytes)]) {
     let base = to.bytes.len();
-    to.large.extend(large.iter().map(|(position, value)| (base + position, value.clone())));
+    to.large.extend(
+        large
+            .iter()
+            .map(|(position, value)| (base + position, value.clone())),
+    );
     to.bytes.extend_from_slice(bytes);
 }
 
@@ -62,8 +66,14 @@ impl Replies {
     pub fn fill(&mut self, place: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) {
         let index = place.wrapping_sub(self.first_place) as usize;
         let slot = &mut self.slots[index];
-        let Slot::Waiting { muted } = *slot else { panic!("a place is filled once") };
-        let (bytes, large) = if muted { (&[][..], &[][..]) } else { (bytes, large) };
+        let Slot::Waiting { muted } = *slot else {
+            panic!("a place is filled once")
+        };
+        let (bytes, large) = if muted {
+            (&[][..], &[][..])
+        } else {
+            (bytes, large)
+        };
         if index > 0 {
             let mut reply = Reply::new(self.out.protocol);
             append(&mut reply, bytes, large);
@@ -98,7 +108,12 @@ impl Replies {
 
     /// Bytes held for replies, ready or not.
     pub fn bytes(&self) -> usize {
-        let large: usize = self.out.large.iter().map(|(_, value)| value.as_slice().len()).sum();
+        let large: usize = self
+            .out
+            .large
+            .iter()
+            .map(|(_, value)| value.as_slice().len())
+            .sum();
         let waiting: usize = self
             .slots
             .iter()
@@ -117,12 +132,18 @@ impl Replies {
 
     /// Takes what is ready, with the buffer it was written to.
     pub fn take_ready(&mut self) -> (Vec<u8>, Vec<(usize, LargeBytes)>) {
-        (std::mem::take(&mut self.out.bytes), std::mem::take(&mut self.out.large))
+        (
+            std::mem::take(&mut self.out.bytes),
+            std::mem::take(&mut self.out.large),
+        )
     }
 
     /// Gives up the buffer that replies are written to, when nothing is in it.
     pub fn take_buffer(&mut self) -> Vec<u8> {
-        assert!(self.out.bytes.is_empty(), "replies are waiting in the buffer");
+        assert!(
+            self.out.bytes.is_empty(),
+            "replies are waiting in the buffer"
+        );
         std::mem::take(&mut self.out.bytes)
     }
 
@@ -313,7 +334,11 @@ mod tests {
         replies.fill(second, b"2", &[]);
         assert_eq!(replies.take_ready().0, b"2345");
         replies.fill(sixth, b"6", &[]);
-        assert_eq!(replies.take_ready().0, b"7", "a muted reply takes its place and no bytes");
+        assert_eq!(
+            replies.take_ready().0,
+            b"7",
+            "a muted reply takes its place and no bytes"
+        );
         assert_eq!(replies.waiting(), 0);
         write(&mut replies, "8");
         assert_eq!(replies.take_ready().0, b"8");
@@ -321,7 +346,10 @@ mod tests {
 
     #[test]
     fn places_wrap() {
-        let mut replies = Replies { first_place: u32::MAX, ..Replies::default() };
+        let mut replies = Replies {
+            first_place: u32::MAX,
+            ..Replies::default()
+        };
         let first = replies.reserve(false);
         let second = replies.reserve(false);
         assert_eq!((first, second), (u32::MAX, 0));

@@ -33,7 +33,9 @@ where
                 Latency::Matters(PREEMPT),
                 "turn",
             );
-            glommio::spawn_local_into(make(), queue).expect("the queue was just made").await
+            glommio::spawn_local_into(make(), queue)
+                .expect("the queue was just made")
+                .await
         })
         .map(Executor)
         .map_err(|error| format!("an executor could not be started: {error}"))

@@ -18,7 +18,9 @@ pub struct Handover {
 impl Service {
     /// Gives a connection to another shard.
     pub fn hand_over(&mut self, target: usize, handover: Handover) {
-        self.message_to(target).envelopes.push(Envelope::Server(Box::new(handover)));
+        self.message_to(target)
+            .envelopes
+            .push(Envelope::Server(Box::new(handover)));
         self.metrics.connections_handed_over += 1;
     }
 }

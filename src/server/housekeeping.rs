@@ -15,17 +15,23 @@ In this mode connections are only accepted from the loopback interface. To conne
 impl Service {
     /// Done every 100 ms or so; `bytes_ring` is what the ring keeps for receiving.
     pub fn housekeeping(&mut self, bytes_ring: usize) {
-        if self.pause.is_some_and(|pause| pause.until_ms <= self.now_ms) {
+        if self
+            .pause
+            .is_some_and(|pause| pause.until_ms <= self.now_ms)
+        {
             self.pause = None;
             self.end_pauses();
         }
+        self.metrics.sample_rates(self.now_ms);
         let timeout_ms = i64::from(self.config.timeout) * 1000;
         let now_ms = self.now_ms;
         let count = self.places_count();
         let from = self.next_round;
         let mut bytes = 0;
         for index in from..(from + CONNECTIONS_PER_ROUND).min(count) {
-            let Some(connection) = self.connection_at(index) else { continue };
+            let Some(connection) = self.connection_at(index) else {
+                continue;
+            };
             bytes += connection.input_bytes() + connection.output_bytes();
             if let Some(Hold::Sleep { until_ms, place }) = connection.hold {
                 if until_ms <= now_ms {
@@ -73,7 +79,9 @@ impl Service {
         }
         held.sort_unstable();
         while total > limit {
-            let Some((bytes, index)) = held.pop() else { return };
+            let Some((bytes, index)) = held.pop() else {
+                return;
+            };
             total -= bytes as u64;
             self.metrics.evicted_clients += 1;
             self.close(index);
@@ -87,7 +95,9 @@ impl Service {
         if limit.hard_bytes == 0 && limit.soft_bytes == 0 {
             return;
         }
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         let bytes = connection.output_bytes() as u64;
         let above_soft = limit.soft_bytes > 0 && bytes > limit.soft_bytes;
         let too_long = match (above_soft, connection.soft_limit_since_ms) {
@@ -101,7 +111,9 @@ impl Service {
             }
             (true, Some(since_ms)) => now_ms - since_ms > limit.soft_seconds as i64 * 1000,
         };
-        if connection.state != State::Closed && (too_long || (limit.hard_bytes > 0 && bytes > limit.hard_bytes)) {
+        if connection.state != State::Closed
+            && (too_long || (limit.hard_bytes > 0 && bytes > limit.hard_bytes))
+        {
             connection.state = State::Closed;
             self.metrics.output_buffer_limit_disconnections += 1;
             self.list(index);
@@ -122,7 +134,9 @@ impl Service {
         for index in self.indexes() {
             if let Some(connection) = self.connection_at(index) {
                 let authenticated = connection.session.authenticated;
-                connection.parser.set_limits(config.proto_max_bulk_len, authenticated);
+                connection
+                    .parser
+                    .set_limits(config.proto_max_bulk_len, authenticated);
             }
         }
         self.config = config;
@@ -130,10 +144,14 @@ impl Service {
 
     /// What a client from elsewhere is told while there is no password and no explicit bind.
     pub fn protected_mode_refusal(&self, peer: &Peer) -> Option<&'static [u8]> {
-        let Peer::Tcp { remote, .. } = peer else { return None };
+        let Peer::Tcp { remote, .. } = peer else {
+            return None;
+        };
         let loopback = match remote.ip() {
             IpAddr::V4(ip) => ip.is_loopback(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+            IpAddr::V6(ip) => {
+                ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+            }
         };
         let protected = self.config.protected_mode && self.config.requirepass.is_empty();
         (protected && !loopback).then_some(PROTECTED)

@@ -60,12 +60,16 @@ impl Operations {
     }
 
     pub(super) fn get(&mut self, id: u32) -> &mut Pending {
-        self.pending[id as usize].as_mut().expect("an operation ends once")
+        self.pending[id as usize]
+            .as_mut()
+            .expect("an operation ends once")
     }
 
     fn remove(&mut self, id: u32) -> Pending {
         self.free.push(id);
-        self.pending[id as usize].take().expect("an operation ends once")
+        self.pending[id as usize]
+            .take()
+            .expect("an operation ends once")
     }
 
     /// Whether none is under way.
@@ -76,7 +80,13 @@ impl Operations {
 
 impl Service {
     /// Registers an operation of a connection; its reply's place is reserved. None when the connection is gone.
-    pub(super) fn begin(&mut self, index: u32, work: Work, holds: bool, muted: bool) -> Option<u32> {
+    pub(super) fn begin(
+        &mut self,
+        index: u32,
+        work: Work,
+        holds: bool,
+        muted: bool,
+    ) -> Option<u32> {
         let connection = self.connection_at(index)?;
         let place = connection.replies.reserve(muted);
         if holds {
@@ -95,12 +105,26 @@ impl Service {
     }
 
     /// Sends one part of an operation to a shard, or carries it out if that is this one.
-    fn send_words(&mut self, id: u32, part: u32, shard: usize, row: &'static Command, words: &[&[u8]]) {
+    fn send_words(
+        &mut self,
+        id: u32,
+        part: u32,
+        shard: usize,
+        row: &'static Command,
+        words: &[&[u8]],
+    ) {
         let pending = self.operations.get(id);
         let reply_to = ReplyTo::Operation { id, part };
-        let header = Service::operation_header(row, reply_to, pending.db, pending.protocol, pending.no_touch);
+        let header = Service::operation_header(
+            row,
+            reply_to,
+            pending.db,
+            pending.protocol,
+            pending.no_touch,
+        );
         if shard != self.shard.id {
-            self.message_to(shard).push_words(&header, words.iter().copied());
+            self.message_to(shard)
+                .push_words(&header, words.iter().copied());
             self.metrics.hops_sent += 1;
             return;
         }
@@ -115,10 +139,15 @@ impl Service {
         let view = message.request(0, 0).expect("it was just put there");
         let mut ranges = Vec::new();
         let mut reply = Reply::new(header.protocol);
-        let touch = if header.no_touch { Touch::No } else { Touch::Yes };
+        let touch = if header.no_touch {
+            Touch::No
+        } else {
+            Touch::Yes
+        };
         let args = message.args(&view, &mut ranges);
         let row = row_of(header.command, &args);
-        self.shard.execute(row, args, header.db as usize, touch, None, &mut reply);
+        self.shard
+            .execute(row, args, header.db as usize, touch, None, &mut reply);
         reply
     }
 
@@ -126,7 +155,11 @@ impl Service {
         for (part, step) in steps.into_iter().enumerate() {
             let part = part as u32;
             match step {
-                Step::Command { shard, command, words } => {
+                Step::Command {
+                    shard,
+                    command,
+                    words,
+                } => {
                     let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
                     self.send_words(id, part, shard, command, &words);
                 }
@@ -135,14 +168,22 @@ impl Service {
                     self.operation_outcome(id, part, outcome);
                 }
                 Step::Key { shard, work } => {
-                    self.message_to(shard).envelopes.push(Envelope::Key { id, part, work });
+                    self.message_to(shard)
+                        .envelopes
+                        .push(Envelope::Key { id, part, work });
                 }
             }
         }
     }
 
     /// A part's reply has come.
-    pub(super) fn operation_reply(&mut self, id: u32, part: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+    pub(super) fn operation_reply(
+        &mut self,
+        id: u32,
+        part: u32,
+        bytes: &[u8],
+        large: &[(usize, LargeBytes)],
+    ) {
         let Work::Data(operation) = &mut self.operations.get(id).work else {
             unreachable!("server operations are answered by envelopes")
         };
@@ -172,10 +213,16 @@ impl Service {
         let mut reply = Reply::new(pending.protocol);
         match pending.work {
             Work::Data(operation) => operation.write_reply(&mut reply),
-            Work::Server(operation) => self.finish_server_operation(operation, pending.token, &mut reply),
+            Work::Server(operation) => {
+                self.finish_server_operation(operation, pending.token, &mut reply)
+            }
         }
-        let Some(connection) = self.connection(pending.token) else { return };
-        connection.replies.fill(pending.place, &reply.bytes, &reply.large);
+        let Some(connection) = self.connection(pending.token) else {
+            return;
+        };
+        connection
+            .replies
+            .fill(pending.place, &reply.bytes, &reply.large);
         if pending.holds {
             connection.hold = None;
             connection.stalled = true;
@@ -184,15 +231,23 @@ impl Service {
     }
 
     /// Carries out the envelopes of a message; those of the layer above are handed back.
-    pub(super) fn take_envelopes(&mut self, from: usize, message: &mut Message) -> Vec<Box<dyn Any + Send>> {
+    pub(super) fn take_envelopes(
+        &mut self,
+        from: usize,
+        message: &mut Message,
+    ) -> Vec<Box<dyn Any + Send>> {
         let mut matters = Vec::new();
         for envelope in mem::take(&mut message.envelopes) {
             match envelope {
                 Envelope::Key { id, part, work } => {
                     let outcome = self.shard.perform(work);
-                    self.message_to(from).envelopes.push(Envelope::KeyDone { id, part, outcome });
+                    self.message_to(from)
+                        .envelopes
+                        .push(Envelope::KeyDone { id, part, outcome });
                 }
-                Envelope::KeyDone { id, part, outcome } => self.operation_outcome(id, part, outcome),
+                Envelope::KeyDone { id, part, outcome } => {
+                    self.operation_outcome(id, part, outcome)
+                }
                 Envelope::Server(matter) => matters.push(matter),
             }
         }
@@ -215,7 +270,9 @@ impl Service {
             Split::Elements => {
                 let positions: Vec<usize> = command::key_positions(row, args.len()).collect();
                 let operation = Operation::elements(positions.len());
-                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else { return };
+                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
+                    return;
+                };
                 for (part, &position) in positions.iter().enumerate() {
                     let words = [args.get(0), args.get(position)];
                     self.send_words(id, part as u32, owner(position), row, &words);
@@ -223,22 +280,35 @@ impl Service {
             }
             Split::Sum | Split::AllOk => {
                 let parts = parts_by_owner(row, &args, owner);
-                let operation =
-                    if split == Split::Sum { Operation::sum(parts.len()) } else { Operation::all_ok(parts.len()) };
-                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else { return };
+                let operation = if split == Split::Sum {
+                    Operation::sum(parts.len())
+                } else {
+                    Operation::all_ok(parts.len())
+                };
+                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
+                    return;
+                };
                 for (part, (shard, words)) in parts.into_iter().enumerate() {
                     self.send_words(id, part as u32, shard, row, &words);
                 }
             }
             Split::AllOrNothing => self.split_all_or_nothing(index, row, &args, muted),
             Split::Transfer => {
-                let db = self.connection_at(index).map_or(0, |connection| connection.session.db);
+                let db = self
+                    .connection_at(index)
+                    .map_or(0, |connection| connection.session.db);
                 let databases = self.shard.engine.databases();
                 match Transfer::parse(row.name, &args, db, databases) {
                     Err(error) => self.refuse_error(index, muted, &error),
                     Ok(transfer) => {
                         let key = |position: usize, db: usize| {
-                            (owner(position), OwnedKey { db, bytes: args.get(position).into() })
+                            (
+                                owner(position),
+                                OwnedKey {
+                                    db,
+                                    bytes: args.get(position).into(),
+                                },
+                            )
                         };
                         let source = key(1, db);
                         let destination = key(2, transfer.destination_db);
@@ -248,10 +318,20 @@ impl Service {
                 }
             }
             Split::Gather => {
-                let Some(connection) = self.connection_at(index) else { return };
+                let Some(connection) = self.connection_at(index) else {
+                    return;
+                };
                 let db = connection.session.db;
                 let reply = Reply::new(connection.replies.protocol());
-                let key = |position: usize| (owner(position), OwnedKey { db, bytes: args.get(position).into() });
+                let key = |position: usize| {
+                    (
+                        owner(position),
+                        OwnedKey {
+                            db,
+                            bytes: args.get(position).into(),
+                        },
+                    )
+                };
                 // BITOP operation destination source ...; LCS source source.
                 let (gather, sources) = if row.name == "bitop" {
                     let gather = gather::parse_bitop(&args).map(|operation| {
@@ -265,7 +345,8 @@ impl Service {
                 match gather {
                     Err(error) => self.refuse_error(index, muted, &error),
                     Ok(gather) => {
-                        let (operation, steps) = Operation::gather(gather, sources.map(key).collect(), reply);
+                        let (operation, steps) =
+                            Operation::gather(gather, sources.map(key).collect(), reply);
                         self.begin_steps(index, operation, steps, muted);
                     }
                 }
@@ -279,20 +360,33 @@ impl Service {
         }
     }
 
-    fn split_all_or_nothing(&mut self, index: u32, row: &'static Command, args: &Args<'_>, muted: bool) {
+    fn split_all_or_nothing(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        args: &Args<'_>,
+        muted: bool,
+    ) {
         if args.len() % 2 == 0 {
             return self.refuse_error(index, muted, &CommandError::arity(row.name));
         }
         let shards = self.shards();
         let exists = table::lookup(b"exists").expect("EXISTS is in the table");
         let mset = table::lookup(b"mset").expect("MSET is in the table");
-        let parts = parts_by_owner(row, args, |position| slots::owner(args.get(position), shards));
-        let boxed = |words: Vec<&[u8]>| words.into_iter().map(Box::from).collect::<Vec<Box<[u8]>>>();
+        let parts = parts_by_owner(row, args, |position| {
+            slots::owner(args.get(position), shards)
+        });
+        let boxed =
+            |words: Vec<&[u8]>| words.into_iter().map(Box::from).collect::<Vec<Box<[u8]>>>();
         let then = parts
             .iter()
             .map(|(&shard, words)| {
                 let words = boxed([&[&b"mset"[..]], &words[1..]].concat());
-                Step::Command { shard, command: mset, words }
+                Step::Command {
+                    shard,
+                    command: mset,
+                    words,
+                }
             })
             .collect();
         let first = parts
@@ -300,10 +394,19 @@ impl Service {
             .map(|(&shard, words)| {
                 let keys = words[1..].iter().step_by(2).copied();
                 let words = boxed([&b"exists"[..]].into_iter().chain(keys).collect());
-                Step::Command { shard, command: exists, words }
+                Step::Command {
+                    shard,
+                    command: exists,
+                    words,
+                }
             })
             .collect();
-        self.begin_steps(index, Operation::all_or_nothing(parts.len(), then), first, muted);
+        self.begin_steps(
+            index,
+            Operation::all_or_nothing(parts.len(), then),
+            first,
+            muted,
+        );
     }
 
     fn refuse_error(&mut self, index: u32, muted: bool, error: &CommandError) {
@@ -325,7 +428,9 @@ impl Service {
             Merge::Sum => Operation::sum(shards),
             Merge::Concatenate => Operation::concatenate(shards),
         };
-        let Some(id) = self.begin(index, Work::Data(operation), false, muted) else { return };
+        let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
+            return;
+        };
         let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
         for shard in 0..shards {
             self.send_words(id, shard as u32, shard, row, &words);
@@ -335,7 +440,9 @@ impl Service {
     /// SCAN goes to the shard that its cursor names; a cursor that names none, or nothing that is a cursor, may go anywhere.
     pub(super) fn scan(&mut self, index: u32, row: &'static Command, args: Args<'_>, muted: bool) {
         let named = cursor::parse(args.get(1)).map(cursor::shard);
-        let shard = named.filter(|&shard| shard < self.shards()).unwrap_or(self.shard.id);
+        let shard = named
+            .filter(|&shard| shard < self.shards())
+            .unwrap_or(self.shard.id);
         self.whole_request_to(index, row, shard, &args, muted);
     }
 
@@ -349,7 +456,9 @@ impl Service {
         muted: bool,
     ) {
         let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         let reply_to = ReplyTo::Connection {
             token: connection.token.to_bits(),
             place: connection.replies.reserve(muted),
@@ -363,7 +472,8 @@ impl Service {
             session.no_touch,
         );
         if shard != self.shard.id {
-            self.message_to(shard).push_words(&header, words.iter().copied());
+            self.message_to(shard)
+                .push_words(&header, words.iter().copied());
             self.metrics.hops_sent += 1;
             return;
         }
@@ -380,13 +490,27 @@ impl Service {
 
     /// RANDOMKEY asks the shards one after the other, beginning with a random one, until one has a key: that is a random key only when shards hold
     /// about as many keys, which the slots see to.
-    pub(super) fn on_random_shard(&mut self, index: u32, row: &'static Command, args: Args<'_>, muted: bool) {
+    pub(super) fn on_random_shard(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        args: Args<'_>,
+        muted: bool,
+    ) {
         let first = self.random_below(self.shards());
-        let words: Vec<Box<[u8]>> = (0..args.len()).map(|position| args.get(position).into()).collect();
-        let order: Vec<usize> = (0..self.shards()).map(|step| (first + step) % self.shards()).collect();
+        let words: Vec<Box<[u8]>> = (0..args.len())
+            .map(|position| args.get(position).into())
+            .collect();
+        let order: Vec<usize> = (0..self.shards())
+            .map(|step| (first + step) % self.shards())
+            .collect();
         let steps = order
             .iter()
-            .map(|&shard| Step::Command { shard, command: row, words: words.clone() })
+            .map(|&shard| Step::Command {
+                shard,
+                command: row,
+                words: words.clone(),
+            })
             .collect();
         self.begin_steps(index, Operation::first_of(order.len()), steps, muted);
     }
@@ -398,11 +522,17 @@ fn parts_by_owner<'a>(
     args: &'a Args<'_>,
     owner: impl Fn(usize) -> usize,
 ) -> BTreeMap<usize, Vec<&'a [u8]>> {
-    let step = usize::try_from(row.key_step).expect("keys come in order").max(1);
+    let step = usize::try_from(row.key_step)
+        .expect("keys come in order")
+        .max(1);
     let mut parts: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
     for position in command::key_positions(row, args.len()) {
-        let words = parts.entry(owner(position)).or_insert_with(|| vec![args.get(0)]);
-        words.extend((position..(position + step).min(args.len())).map(|position| args.get(position)));
+        let words = parts
+            .entry(owner(position))
+            .or_insert_with(|| vec![args.get(0)]);
+        words.extend(
+            (position..(position + step).min(args.len())).map(|position| args.get(position)),
+        );
     }
     parts
 }

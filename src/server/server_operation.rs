@@ -153,19 +153,33 @@ impl ClientFilter {
         let session = &connection.session;
         let (remote, local) = address(&session.peer);
         connection.state != State::Closed
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&session.id))
+            && self
+                .ids
+                .as_ref()
+                .is_none_or(|ids| ids.contains(&session.id))
             && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
             && self.address.as_ref().is_none_or(|wanted| *wanted == remote)
-            && self.local_address.as_ref().is_none_or(|wanted| *wanted == local)
-            && self.age_seconds_min.is_none_or(|age| (now_ms - session.created_ms) / 1000 >= age)
+            && self
+                .local_address
+                .as_ref()
+                .is_none_or(|wanted| *wanted == local)
+            && self
+                .age_seconds_min
+                .is_none_or(|age| (now_ms - session.created_ms) / 1000 >= age)
     }
 }
 
 impl Service {
     /// Asks every shard for a connection, whose later commands wait.
     pub(super) fn ask_all(&mut self, index: u32, call: Call, finish: Finish, muted: bool) {
-        let operation = ServerOperation { left: self.shards(), answers: Vec::new(), finish };
-        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else { return };
+        let operation = ServerOperation {
+            left: self.shards(),
+            answers: Vec::new(),
+            finish,
+        };
+        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else {
+            return;
+        };
         let own = self.shard.id;
         for shard in (0..self.shards()).filter(|&shard| shard != own) {
             self.send_question(shard, id, call.clone());
@@ -175,9 +189,22 @@ impl Service {
     }
 
     /// Asks one shard for a connection, whose later commands wait.
-    pub(super) fn ask(&mut self, index: u32, shard: usize, call: Call, finish: Finish, muted: bool) {
-        let operation = ServerOperation { left: 1, answers: Vec::new(), finish };
-        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else { return };
+    pub(super) fn ask(
+        &mut self,
+        index: u32,
+        shard: usize,
+        call: Call,
+        finish: Finish,
+        muted: bool,
+    ) {
+        let operation = ServerOperation {
+            left: 1,
+            answers: Vec::new(),
+            finish,
+        };
+        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else {
+            return;
+        };
         if shard == self.shard.id {
             let answer = self.answer(call);
             self.take_answer(id, answer);
@@ -187,8 +214,14 @@ impl Service {
     }
 
     fn send_question(&mut self, shard: usize, id: u32, call: Call) {
-        let question = Question { id, from: self.shard.id, call };
-        self.message_to(shard).envelopes.push(Envelope::Server(Box::new(question)));
+        let question = Question {
+            id,
+            from: self.shard.id,
+            call,
+        };
+        self.message_to(shard)
+            .envelopes
+            .push(Envelope::Server(Box::new(question)));
     }
 
     /// Takes a matter of the server layer that another shard sent.
@@ -196,13 +229,20 @@ impl Service {
         let matter = match matter.downcast::<Question>() {
             Ok(question) => {
                 let answer = self.answer(question.call);
-                let answering = Answering { id: question.id, answer };
-                self.message_to(question.from).envelopes.push(Envelope::Server(Box::new(answering)));
+                let answering = Answering {
+                    id: question.id,
+                    answer,
+                };
+                self.message_to(question.from)
+                    .envelopes
+                    .push(Envelope::Server(Box::new(answering)));
                 return;
             }
             Err(matter) => matter,
         };
-        let answering = matter.downcast::<Answering>().expect("questions and answers are all there is");
+        let answering = matter
+            .downcast::<Answering>()
+            .expect("questions and answers are all there is");
         self.take_answer(answering.id, answering.answer);
     }
 
@@ -223,8 +263,14 @@ impl Service {
             Call::Snapshot => Answer::Snapshot(Box::new(self.snapshot())),
             Call::Clients(filter) => {
                 let now_ms = self.now_ms;
-                let fitting = self.connections().filter(|connection| filter.fits(connection, now_ms));
-                Answer::Clients(fitting.map(|connection| (connection.session.id, line(connection, now_ms))).collect())
+                let fitting = self
+                    .connections()
+                    .filter(|connection| filter.fits(connection, now_ms));
+                Answer::Clients(
+                    fitting
+                        .map(|connection| (connection.session.id, line(connection, now_ms)))
+                        .collect(),
+                )
             }
             Call::Kill(kill) => Answer::Killed(self.kill(&kill)),
             Call::Configure(config) => {
@@ -266,7 +312,9 @@ impl Service {
         let mut killed = 0;
         for index in self.indexes() {
             let now_ms = self.now_ms;
-            let Some(connection) = self.connection_at(index) else { continue };
+            let Some(connection) = self.connection_at(index) else {
+                continue;
+            };
             let own = connection.session.id == kill.own;
             if !kill.filter.fits(connection, now_ms) || (own && kill.skip_own) {
                 continue;
@@ -286,7 +334,9 @@ impl Service {
     /// Lets connections go on that CLIENT PAUSE held.
     pub(super) fn end_pauses(&mut self) {
         for index in self.indexes() {
-            let Some(connection) = self.connection_at(index) else { continue };
+            let Some(connection) = self.connection_at(index) else {
+                continue;
+            };
             if matches!(connection.hold, Some(Hold::Pause)) {
                 connection.hold = None;
                 connection.stalled = true;
@@ -298,11 +348,17 @@ impl Service {
     /// One line of CLIENT LIST.
     pub(super) fn client_line(&mut self, index: u32) -> Option<String> {
         let now_ms = self.now_ms;
-        self.connection_at(index).map(|connection| line(connection, now_ms))
+        self.connection_at(index)
+            .map(|connection| line(connection, now_ms))
     }
 
     /// Writes the reply of a question that all have answered.
-    pub(super) fn finish_server_operation(&mut self, operation: ServerOperation, _token: Token, reply: &mut Reply) {
+    pub(super) fn finish_server_operation(
+        &mut self,
+        operation: ServerOperation,
+        _token: Token,
+        reply: &mut Reply,
+    ) {
         let mut answers = operation.answers;
         match operation.finish {
             Finish::Ok => reply.ok(),
@@ -318,8 +374,16 @@ impl Service {
                 reply.verbatim("txt", text.as_bytes());
             }
             Finish::KilledOne | Finish::KilledMany => {
-                let count: usize =
-                    answers.iter().map(|answer| if let Answer::Killed(count) = answer { *count } else { 0 }).sum();
+                let count: usize = answers
+                    .iter()
+                    .map(|answer| {
+                        if let Answer::Killed(count) = answer {
+                            *count
+                        } else {
+                            0
+                        }
+                    })
+                    .sum();
                 match operation.finish {
                     Finish::KilledMany => reply.integer(count as i64),
                     _ if count == 0 => reply.error("ERR No such client"),
@@ -346,7 +410,13 @@ impl Service {
 fn snapshots(answers: Vec<Answer>) -> Vec<ShardSnapshot> {
     let mut snapshots: Vec<ShardSnapshot> = answers
         .into_iter()
-        .filter_map(|answer| if let Answer::Snapshot(snapshot) = answer { Some(*snapshot) } else { None })
+        .filter_map(|answer| {
+            if let Answer::Snapshot(snapshot) = answer {
+                Some(*snapshot)
+            } else {
+                None
+            }
+        })
         .collect();
     snapshots.sort_by_key(|snapshot| snapshot.shard);
     snapshots
@@ -389,7 +459,11 @@ fn line(connection: &Connection, now_ms: i64) -> String {
         usize::from(connection.sending_bytes > 0),
         size_of::<Connection>() + input + output,
         session.last_command.map_or("NULL", |row| row.name),
-        if connection.replies.protocol() == Protocol::Resp3 { 3 } else { 2 },
+        if connection.replies.protocol() == Protocol::Resp3 {
+            3
+        } else {
+            2
+        },
         text(&session.library[0]),
         text(&session.library[1]),
     )

@@ -12,7 +12,9 @@ use crate::command::{self, Route, Run, ServerCommand, Split};
 use crate::config::Config;
 use crate::engine::Touch;
 use crate::large::LargeBytes;
-use crate::limits::{BATCH_REQUESTS_MAX, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{
+    BATCH_REQUESTS_MAX, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_MAX, MESSAGE_BYTES_MAX,
+};
 use crate::metrics::ShardMetrics;
 use crate::net::{Ring, Token};
 use crate::protocol::args::{Args, Range};
@@ -24,6 +26,10 @@ use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// One command in this many is timed.
+const TIMED_EVERY: u64 = 64;
 
 /// A place for a connection; the generation counts its uses.
 struct Place {
@@ -95,7 +101,9 @@ pub fn command_index(command: &'static Command) -> u16 {
         return (offset / size_of::<Command>()) as u16;
     }
     let container = command.name.split('|').next().unwrap_or_default();
-    command_index(table::lookup(container.as_bytes()).expect("a subcommand has a container in the table"))
+    command_index(
+        table::lookup(container.as_bytes()).expect("a subcommand has a container in the table"),
+    )
 }
 
 /// The row that a message names.
@@ -105,14 +113,17 @@ pub(super) fn row_of(index: u16, args: &Args<'_>) -> &'static Command {
     if row.subcommands.is_empty() {
         return row;
     }
-    row.subcommand(args.get(1)).expect("the sender has resolved it")
+    row.subcommand(args.get(1))
+        .expect("the sender has resolved it")
 }
 
 impl Service {
     /// A service without connections.
     pub fn new(shard: Shard, shared: Arc<Shared>) -> Service {
         let config = shared.config();
-        let outgoing = (0..shared.shards()).map(|_| Message::new(shard.id)).collect();
+        let outgoing = (0..shared.shards())
+            .map(|_| Message::new(shard.id))
+            .collect();
         Service {
             shard,
             shared,
@@ -153,12 +164,18 @@ impl Service {
     /// Takes a connection in.
     pub fn add_connection(&mut self, socket: OwnedFd, peer: Peer) -> Token {
         let index = self.places_free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, connection: None });
+            self.places.push(Place {
+                generation: 0,
+                connection: None,
+            });
             u32::try_from(self.places.len() - 1).expect("connections are bounded by maxclients")
         });
         let place = &mut self.places[index as usize];
         place.generation = place.generation.wrapping_add(1);
-        let token = Token { index, generation: place.generation };
+        let token = Token {
+            index,
+            generation: place.generation,
+        };
         let authenticated = self.config.requirepass.is_empty();
         let mut parser = Parser::new();
         parser.set_limits(self.config.proto_max_bulk_len, authenticated);
@@ -210,12 +227,17 @@ impl Service {
     /// The connection at a place.
     #[inline]
     pub fn connection_at(&mut self, index: u32) -> Option<&mut Connection> {
-        self.places.get_mut(index as usize)?.connection.as_deref_mut()
+        self.places
+            .get_mut(index as usize)?
+            .connection
+            .as_deref_mut()
     }
 
     /// All connections.
     pub fn connections(&self) -> impl Iterator<Item = &Connection> {
-        self.places.iter().filter_map(|place| place.connection.as_deref())
+        self.places
+            .iter()
+            .filter_map(|place| place.connection.as_deref())
     }
 
     /// The places of all connections.
@@ -238,9 +260,14 @@ impl Service {
 
     /// Lets a connection go whose buffers the kernel no longer holds.
     pub fn remove_connection(&mut self, index: u32) {
-        let mut connection = self.places[index as usize].connection.take().expect("it was there");
+        let mut connection = self.places[index as usize]
+            .connection
+            .take()
+            .expect("it was there");
         self.places_free.push(index);
-        self.shared.connections[self.shard.id].0.fetch_sub(1, Ordering::Relaxed);
+        self.shared.connections[self.shard.id]
+            .0
+            .fetch_sub(1, Ordering::Relaxed);
         if !connection.replies.is_ready() {
             let buffer = connection.replies.take_buffer();
             self.keep_buffer(buffer);
@@ -272,11 +299,20 @@ impl Service {
     // ---- requests in ----
 
     /// Takes in what a connection sent: whole plain requests go into the batch, the rest is kept with the connection.
-    pub fn receive(&mut self, batch: &mut Batch, ring: &Ring, token: Token, buffer: u16, len: usize) {
+    pub fn receive(
+        &mut self,
+        batch: &mut Batch,
+        ring: &Ring,
+        token: Token,
+        buffer: u16,
+        len: usize,
+    ) {
         let data = ring.data(buffer, len);
         self.metrics.bytes_received += data.len() as u64;
         let index = token.index;
-        let Some(connection) = self.connection(token) else { return };
+        let Some(connection) = self.connection(token) else {
+            return;
+        };
         if connection.state != State::Open {
             return;
         }
@@ -291,7 +327,9 @@ impl Service {
         }
         let mut at = 0;
         while at < data.len() {
-            let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+            let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
+                return;
+            };
             match connection.parser.parse(&data[at..]) {
                 Ok(Step::Request { consumed }) => {
                     let args = connection.parser.args(&data[at..]);
@@ -300,7 +338,9 @@ impl Service {
                         at += consumed;
                         continue;
                     }
-                    if !std::ptr::eq(args.buffer.as_ptr(), data[at..].as_ptr()) || !args.large.is_empty() {
+                    if !std::ptr::eq(args.buffer.as_ptr(), data[at..].as_ptr())
+                        || !args.large.is_empty()
+                    {
                         // Its arguments do not lie in the receive buffer (quotes of an inline request): it goes the slow way, after those before it.
                         connection.parser.next_request();
                         self.execute_batch(batch, ring);
@@ -326,7 +366,9 @@ impl Service {
                     at += consumed;
                     if batch.requests.len() >= BATCH_REQUESTS_MAX {
                         self.execute_batch(batch, ring);
-                        let Some(connection) = self.connection(token) else { return };
+                        let Some(connection) = self.connection(token) else {
+                            return;
+                        };
                         if !connection.may_execute() || !connection.deferred.is_empty() {
                             self.feed(index, &data[at..]);
                             return;
@@ -369,7 +411,9 @@ impl Service {
                 len: request.len as usize,
             };
             let index = request.connection;
-            let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { continue };
+            let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
+                continue;
+            };
             if !connection.may_execute() || !connection.deferred.is_empty() {
                 if connection.state == State::Open {
                     connection.deferred.extend_from_slice(args.buffer);
@@ -385,8 +429,14 @@ impl Service {
     /// The slow way in: bytes behind others that wait, or of a large argument.
     pub fn feed(&mut self, index: u32, data: &[u8]) {
         let limit = self.config.client_query_buffer_limit;
-        let Some(connection) = self.connection_at(index) else { return };
-        let taken = if connection.parser.wants_large() { connection.parser.fill_large(data) } else { 0 };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
+        let taken = if connection.parser.wants_large() {
+            connection.parser.fill_large(data)
+        } else {
+            0
+        };
         connection.tail.extend_from_slice(&data[taken..]);
         if connection.input_bytes() > limit {
             self.metrics.query_buffer_limit_disconnections += 1;
@@ -398,7 +448,9 @@ impl Service {
 
     /// Executes what a connection has waiting, as far as it may.
     pub fn resume(&mut self, index: u32) {
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         connection.stalled = false;
         if !connection.deferred.is_empty() {
             let mut deferred = mem::take(&mut connection.deferred);
@@ -407,20 +459,26 @@ impl Service {
             let done = self.run_requests(index, &mut parser, &mut deferred);
             assert!(parser.bytes_held() == 0, "only whole requests are deferred");
             deferred.drain(..done);
-            let Some(connection) = self.connection_at(index) else { return };
+            let Some(connection) = self.connection_at(index) else {
+                return;
+            };
             connection.deferred = deferred;
             if !connection.deferred.is_empty() {
                 return;
             }
         }
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         if connection.tail.is_empty() || connection.parser.wants_large() {
             return;
         }
         let mut parser = mem::take(&mut connection.parser);
         let mut tail = mem::take(&mut connection.tail);
         let done = self.run_requests(index, &mut parser, &mut tail);
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         if done == tail.len() {
             tail = Vec::new();
         } else {
@@ -434,7 +492,9 @@ impl Service {
     fn run_requests(&mut self, index: u32, parser: &mut Parser, bytes: &mut Vec<u8>) -> usize {
         let mut at = 0;
         while at < bytes.len() || parser.bytes_held() > 0 {
-            let Some(connection) = self.connection_at(index) else { return bytes.len() };
+            let Some(connection) = self.connection_at(index) else {
+                return bytes.len();
+            };
             if connection.state != State::Open {
                 return bytes.len();
             }
@@ -476,7 +536,9 @@ impl Service {
 
     fn protocol_error(&mut self, index: u32, error: &ParseError) {
         self.metrics.count_error("ERR");
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         let text = format!("ERR {}", error.0);
         connection.replies.writer().error(&text);
         connection.state = State::Finishing;
@@ -485,7 +547,9 @@ impl Service {
 
     /// Ends a connection at once.
     pub fn close(&mut self, index: u32) {
-        let Some(connection) = self.connection_at(index) else { return };
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         connection.state = State::Closed;
         connection.tail = Vec::new();
         connection.deferred = Vec::new();
@@ -499,7 +563,9 @@ impl Service {
         self.metrics.commands += 1;
         let now_ms = self.now_ms;
         let pause = self.pause;
-        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
+            return;
+        };
         let session = &mut connection.session;
         session.last_command_ms = now_ms;
         session.commands += 1;
@@ -508,7 +574,12 @@ impl Service {
         }
         let muted = session.reply_mode != ReplyMode::On;
         let Some(row) = known.command else {
-            let error = table::resolve(&args).err().expect("it was not resolved a moment ago");
+            let error = table::resolve(&args)
+                .err()
+                .expect("it was not resolved a moment ago");
+            if let Some(row) = table::lookup(args.get(0)) {
+                self.metrics.count_rejected(usize::from(command_index(row)));
+            }
             return self.refuse(index, muted, error.text());
         };
         let command = command_index(row);
@@ -520,11 +591,15 @@ impl Service {
             let stops = !pause.writes_only || row.flags & flags::WRITE != 0;
             if stops && !matches!(row.run, Run::Server(ServerCommand::Client)) {
                 connection.hold = Some(Hold::Pause);
-                connection.deferred.extend_from_slice(&args.buffer[..known.len]);
+                connection
+                    .deferred
+                    .extend_from_slice(&args.buffer[..known.len]);
                 return;
             }
         }
         self.metrics.count_call(usize::from(command));
+        // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
+        let timed = (self.metrics.commands % TIMED_EVERY == 0).then(Instant::now);
         match (row.run, row.route) {
             (Run::Server(which), _) => {
                 self.server_command(index, which, args, muted);
@@ -543,10 +618,16 @@ impl Service {
                     self.split(index, row, split, args, muted);
                 }
             }
-            (Run::Data(_), Route::AllShards(merge)) => self.on_all_shards(index, row, merge, args, muted),
+            (Run::Data(_), Route::AllShards(merge)) => {
+                self.on_all_shards(index, row, merge, args, muted)
+            }
             (Run::Data(_), Route::Cursor) => self.scan(index, row, args, muted),
             (Run::Data(_), Route::RandomShard) => self.on_random_shard(index, row, args, muted),
             (Run::Data(_), Route::Anywhere) => unreachable!("handled above"),
+        }
+        if let Some(from) = timed {
+            let ns = from.elapsed().as_nanos() as u64;
+            self.metrics.count_call_time(usize::from(command), ns);
         }
         if muted {
             if let Some(connection) = self.connection_at(index) {
@@ -567,16 +648,27 @@ impl Service {
         args: Args<'_>,
         muted: bool,
     ) {
-        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
-        let touch = if connection.session.no_touch { Touch::No } else { Touch::Yes };
+        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
+            return;
+        };
+        let touch = if connection.session.no_touch {
+            Touch::No
+        } else {
+            Touch::Yes
+        };
         let db = connection.session.db;
         let spare = &mut self.buffers_spare;
-        connection.replies.give_buffer(|| spare.pop().unwrap_or_default());
+        connection
+            .replies
+            .give_buffer(|| spare.pop().unwrap_or_default());
         let reply = connection.replies.writer();
         let before = (reply.bytes.len(), reply.large.len());
         self.shard.execute(row, args, db, touch, hash, reply);
         if reply.bytes.get(before.0) == Some(&b'-') {
-            self.metrics.count_error_reply(usize::from(command_index(row)), &reply.bytes[before.0 + 1..]);
+            self.metrics.count_error_reply(
+                usize::from(command_index(row)),
+                &reply.bytes[before.0 + 1..],
+            );
         }
         if muted {
             reply.bytes.truncate(before.0);
@@ -598,7 +690,9 @@ impl Service {
         len: usize,
         muted: bool,
     ) {
-        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else { return };
+        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
+            return;
+        };
         let header = RequestHeader {
             reply_to: ReplyTo::Connection {
                 token: connection.token.to_bits(),
@@ -610,7 +704,11 @@ impl Service {
             no_touch: connection.session.no_touch,
         };
         // What the parser set aside (an inline request's unquoted words) is the buffer then, and its ranges point into it.
-        let bytes = if args.buffer.len() < len { args.buffer.len() } else { len };
+        let bytes = if args.buffer.len() < len {
+            args.buffer.len()
+        } else {
+            len
+        };
         self.outgoing[owner].push_request(&header, args, bytes);
         self.metrics.hops_sent += 1;
         if self.outgoing[owner].requests.len() > MESSAGE_BYTES_MAX {
@@ -621,13 +719,17 @@ impl Service {
     /// Whether all keys of a request belong to the shard that owns the first.
     fn one_owner(&self, row: &'static Command, args: &Args<'_>, first: usize) -> bool {
         let shards = self.shards();
-        command::key_positions(row, args.len()).all(|position| slots::owner(args.get(position), shards) == first)
+        command::key_positions(row, args.len())
+            .all(|position| slots::owner(args.get(position), shards) == first)
     }
 
     /// Writes an error of the service itself.
     pub(super) fn refuse(&mut self, index: u32, muted: bool, text: &str) {
-        self.metrics.count_error(text.split(' ').next().unwrap_or("ERR"));
-        let Some(connection) = self.connection_at(index) else { return };
+        self.metrics
+            .count_error(text.split(' ').next().unwrap_or("ERR"));
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         if !muted {
             connection.replies.writer().error(text);
         }
@@ -645,7 +747,10 @@ impl Service {
     }
 
     fn post(&mut self, shard: usize) {
-        let spare = self.messages_spare.pop().unwrap_or_else(|| Message::new(self.shard.id));
+        let spare = self
+            .messages_spare
+            .pop()
+            .unwrap_or_else(|| Message::new(self.shard.id));
         let message = mem::replace(&mut self.outgoing[shard], spare);
         self.shared.inboxes[shard].push(message);
         self.metrics.messages_sent += 1;
@@ -668,7 +773,9 @@ impl Service {
         let mut service = self;
         {
             let service = &mut service;
-            message.for_each_response(|reply_to, bytes, large| service.take_response(reply_to, bytes, large));
+            message.for_each_response(|reply_to, bytes, large| {
+                service.take_response(reply_to, bytes, large)
+            });
         }
         let envelopes = service.take_envelopes(from, &mut message);
         message.clear(service.shard.id, MESSAGE_BYTES_MAX);
@@ -685,12 +792,17 @@ impl Service {
         let mut at = (0, 0);
         while let Some(view) = message.request(at.0, at.1) {
             let row = &COMMANDS[usize::from(view.header.command)];
-            let key = usize::try_from(row.first_key).ok().filter(|&first| first > 0);
-            hashes.push(key.and_then(|first| message.argument(&view, first)).map(|bytes| {
-                let key = self.shard.engine.key(view.header.db as usize, bytes);
-                self.shard.engine.prefetch(&key);
-                key.hash
-            }));
+            let key = usize::try_from(row.first_key)
+                .ok()
+                .filter(|&first| first > 0);
+            hashes.push(
+                key.and_then(|first| message.argument(&view, first))
+                    .map(|bytes| {
+                        let key = self.shard.engine.key(view.header.db as usize, bytes);
+                        self.shard.engine.prefetch(&key);
+                        key.hash
+                    }),
+            );
             at = view.next();
         }
         let mut reply = mem::take(&mut self.scratch_reply);
@@ -699,11 +811,22 @@ impl Service {
         let mut number = 0;
         while let Some(view) = message.request(at.0, at.1) {
             let header = view.header;
-            let touch = if header.no_touch { Touch::No } else { Touch::Yes };
+            let touch = if header.no_touch {
+                Touch::No
+            } else {
+                Touch::Yes
+            };
             reply.protocol = header.protocol;
             let args = message.args(&view, &mut ranges);
             let row = row_of(header.command, &args);
-            self.shard.execute(row, args, header.db as usize, touch, hashes[number], &mut reply);
+            self.shard.execute(
+                row,
+                args,
+                header.db as usize,
+                touch,
+                hashes[number],
+                &mut reply,
+            );
             self.metrics.hops_received += 1;
             self.outgoing[from].push_response(header.reply_to, &reply);
             reply.bytes.clear();
@@ -726,7 +849,9 @@ impl Service {
         match reply_to {
             ReplyTo::Connection { token, place } => {
                 let token = Token::from_bits(token);
-                let Some(connection) = self.connection(token) else { return };
+                let Some(connection) = self.connection(token) else {
+                    return;
+                };
                 if connection.state == State::Closed {
                     return;
                 }
@@ -748,7 +873,13 @@ impl Service {
         protocol: Protocol,
         no_touch: bool,
     ) -> RequestHeader {
-        RequestHeader { reply_to, command: command_index(row), db: db as u32, protocol, no_touch }
+        RequestHeader {
+            reply_to,
+            command: command_index(row),
+            db: db as u32,
+            protocol,
+            no_touch,
+        }
     }
 }
 
@@ -756,7 +887,12 @@ impl Service {
 #[inline]
 fn know(shard: &Shard, shards: usize, args: &Args<'_>, len: usize) -> Known {
     let command = table::resolve(args).ok();
-    let mut known = Known { command, hash: None, owner: shard.id, len };
+    let mut known = Known {
+        command,
+        hash: None,
+        owner: shard.id,
+        len,
+    };
     if let Some(command) = command {
         let first = usize::try_from(command.first_key).unwrap_or(0);
         if first > 0 && first < args.len() {

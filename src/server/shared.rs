@@ -26,13 +26,23 @@ pub struct Shared {
     pub shards_quiet: AtomicUsize,
     /// When the server started, Unix milliseconds.
     pub started_ms: i64,
+    /// Resident memory when it did.
+    pub bytes_at_start: u64,
+    /// The core of each shard, where it is bound to one.
+    pub cpus: Vec<Option<usize>>,
     /// INFO's run_id: 40 hexadecimal digits.
     pub run_id: String,
 }
 
 impl Shared {
     /// For a server of as many shards as there are inboxes.
-    pub fn new(inboxes: Vec<Arc<Inbox>>, config: Config, started_ms: i64, run_id: String) -> Arc<Shared> {
+    pub fn new(
+        inboxes: Vec<Arc<Inbox>>,
+        config: Config,
+        cpus: Vec<Option<usize>>,
+        started_ms: i64,
+        run_id: String,
+    ) -> Arc<Shared> {
         Arc::new(Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
             inboxes,
@@ -41,6 +51,8 @@ impl Shared {
             stopping: AtomicBool::new(false),
             shards_quiet: AtomicUsize::new(0),
             started_ms,
+            bytes_at_start: super::snapshot::bytes_resident(),
+            cpus,
             run_id,
         })
     }
@@ -51,7 +63,9 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Config>> {
-        self.config.lock().expect("no shard panicked while it held the configuration")
+        self.config
+            .lock()
+            .expect("no shard panicked while it held the configuration")
     }
 
     /// The configuration as it is now.
@@ -60,7 +74,10 @@ impl Shared {
     }
 
     /// Changes the configuration as a whole: all or nothing.
-    pub fn change_config<E>(&self, change: impl FnOnce(&Config) -> Result<Config, E>) -> Result<Arc<Config>, E> {
+    pub fn change_config<E>(
+        &self,
+        change: impl FnOnce(&Config) -> Result<Config, E>,
+    ) -> Result<Arc<Config>, E> {
         let mut held = self.lock();
         let changed = Arc::new(change(&held)?);
         *held = changed.clone();
@@ -69,7 +86,10 @@ impl Shared {
 
     /// All connections of the server.
     pub fn connections_total(&self) -> usize {
-        self.connections.iter().map(|count| count.0.load(Ordering::Relaxed)).sum()
+        self.connections
+            .iter()
+            .map(|count| count.0.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// The shard with the fewest connections; `own` wins a tie.

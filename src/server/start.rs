@@ -57,18 +57,26 @@ fn allowed_cores() -> Vec<usize> {
         if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
             return vec![0];
         }
-        (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &set)).collect()
+        (0..libc::CPU_SETSIZE as usize)
+            .filter(|&cpu| libc::CPU_ISSET(cpu, &set))
+            .collect()
     }
 }
 
-fn memory_total_bytes() -> Option<u64> {
+pub(super) fn memory_total_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
 }
 
-fn check_memory(config: &Config) -> Result<(), StartError> {
-    let Some(total) = memory_total_bytes() else { return Ok(()) };
+pub(super) fn check_memory(config: &Config) -> Result<(), StartError> {
+    let Some(total) = memory_total_bytes() else {
+        return Ok(());
+    };
     if config.maxmemory > total {
         return Err(StartError(format!(
             "maxmemory is {} MiB but this machine has {} MiB; give torc less than the machine has",
@@ -89,7 +97,10 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
             return Ok(());
         }
         if limit.rlim_cur < needed {
-            let wanted = libc::rlimit { rlim_cur: needed.min(limit.rlim_max), rlim_max: limit.rlim_max };
+            let wanted = libc::rlimit {
+                rlim_cur: needed.min(limit.rlim_max),
+                rlim_max: limit.rlim_max,
+            };
             libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted);
             libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
         }
@@ -107,10 +118,14 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
 fn listen_error(what: &str, error: &io::Error) -> StartError {
     StartError(match error.raw_os_error() {
         Some(libc::EADDRINUSE) => {
-            format!("{what} is taken by another process; stop that one or choose another with --port, --bind or --unixsocket")
+            format!(
+                "{what} is taken by another process; stop that one or choose another with --port, --bind or --unixsocket"
+            )
         }
         Some(libc::EACCES) => {
-            format!("no permission to listen on {what}; choose a port above 1023 or a directory that may be written")
+            format!(
+                "no permission to listen on {what}; choose a port above 1023 or a directory that may be written"
+            )
         }
         Some(libc::EADDRNOTAVAIL) => {
             format!("{what} is not an address of this machine; correct --bind")
@@ -120,7 +135,10 @@ fn listen_error(what: &str, error: &io::Error) -> StartError {
 }
 
 /// The listeners of every shard, and what they listen on.
-fn listeners(config: &Config, shards: usize) -> Result<(Vec<Vec<Listener>>, Vec<String>), StartError> {
+fn listeners(
+    config: &Config,
+    shards: usize,
+) -> Result<(Vec<Vec<Listener>>, Vec<String>), StartError> {
     let mut all: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
     let mut names = Vec::new();
     let backlog = config.tcp_backlog as i32;
@@ -130,16 +148,26 @@ fn listeners(config: &Config, shards: usize) -> Result<(Vec<Vec<Listener>>, Vec<
             let result = (|| {
                 // Without SO_REUSEPORT first: another server on this port, ours or not, is an error.
                 drop(socket::listen_tcp(&address, backlog, false)?);
-                (0..shards).map(|_| socket::listen_tcp(&address, backlog, true)).collect::<io::Result<Vec<OwnedFd>>>()
+                (0..shards)
+                    .map(|_| socket::listen_tcp(&address, backlog, true))
+                    .collect::<io::Result<Vec<OwnedFd>>>()
             })();
             match result {
                 Ok(sockets) => {
                     names.push(address.to_string());
                     for (own, socket) in all.iter_mut().zip(sockets) {
-                        own.push(Listener { socket: Arc::new(socket), unix_path: None });
+                        own.push(Listener {
+                            socket: Arc::new(socket),
+                            unix_path: None,
+                        });
                     }
                 }
-                Err(error) if bind.optional && matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)) => {}
+                Err(error)
+                    if bind.optional
+                        && matches!(
+                            error.raw_os_error(),
+                            Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)
+                        ) => {}
                 Err(error) => return Err(listen_error(&address.to_string(), &error)),
             }
         }
@@ -148,10 +176,15 @@ fn listeners(config: &Config, shards: usize) -> Result<(Vec<Vec<Listener>>, Vec<
         let socket = socket::listen_unix(Path::new(path), config.unixsocketperm, backlog)
             .map_err(|error| listen_error(path, &error))?;
         names.push(format!("unix:{path}"));
-        all[0].push(Listener { socket: Arc::new(socket), unix_path: Some(path.clone()) });
+        all[0].push(Listener {
+            socket: Arc::new(socket),
+            unix_path: Some(path.clone()),
+        });
     }
     if names.is_empty() {
-        return Err(StartError("there is nothing to listen on; give --port, --bind or --unixsocket".into()));
+        return Err(StartError(
+            "there is nothing to listen on; give --port, --bind or --unixsocket".into(),
+        ));
     }
     Ok((all, names))
 }
@@ -165,8 +198,16 @@ impl Server {
     pub fn start(config: Config) -> Result<Server, StartError> {
         probe::check().map_err(StartError)?;
         check_memory(&config)?;
-        let cores = if config.cpu_list.is_empty() { allowed_cores() } else { config.cpu_list.clone() };
-        let shards = if config.shards == 0 { cores.len().min(SHARDS_MAX) } else { config.shards };
+        let cores = if config.cpu_list.is_empty() {
+            allowed_cores()
+        } else {
+            config.cpu_list.clone()
+        };
+        let shards = if config.shards == 0 {
+            cores.len().min(SHARDS_MAX)
+        } else {
+            config.shards
+        };
         check_descriptors(&config, shards)?;
         let (listeners, addresses) = listeners(&config, shards)?;
         let unix_path = config.unixsocket.clone();
@@ -181,14 +222,20 @@ impl Server {
                 Inbox::new(Box::new(move || socket::signal(wake.as_raw_fd())))
             })
             .collect();
-        let run_id = (0..3).map(|_| format!("{:016x}", random_seed())).collect::<String>()[..40].to_string();
+        let run_id = (0..3)
+            .map(|_| format!("{:016x}", random_seed()))
+            .collect::<String>()[..40]
+            .to_string();
         let seed = random_seed();
-        let shared = Shared::new(inboxes, config, unix_ms(), run_id);
+        // More shards than cores cannot each have one; then the scheduler places them.
+        let cpus: Vec<Option<usize>> = (0..shards)
+            .map(|id| (shards <= cores.len()).then(|| cores[id]))
+            .collect();
+        let shared = Shared::new(inboxes, config, cpus.clone(), unix_ms(), run_id);
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
         for (id, (listeners, wake)) in listeners.into_iter().zip(wakes).enumerate() {
-            // More shards than cores cannot each have one; then the scheduler places them.
-            let cpu = (shards <= cores.len()).then(|| cores[id]);
+            let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
                 match make_worker(id, seed, &shared, listeners, wake) {
@@ -212,7 +259,13 @@ impl Server {
                 Err(_) => return Err(StartError("a shard ended while it was starting".into())),
             }
         }
-        Ok(Server { shared, shards: threads, addresses, shard_count: shards, unix_path })
+        Ok(Server {
+            shared,
+            shards: threads,
+            addresses,
+            shard_count: shards,
+            unix_path,
+        })
     }
 
     /// A handle with which another thread can ask for a stop.
@@ -258,7 +311,9 @@ fn make_worker(
         count: shards,
         engine,
         stats: Default::default(),
-        settings: Settings { string_bytes_max: config.proto_max_bulk_len },
+        settings: Settings {
+            string_bytes_max: config.proto_max_bulk_len,
+        },
     };
     let spin = Duration::from_micros(config.spin_us);
     let service = Service::new(shard, shared.clone());

@@ -10,7 +10,8 @@ use super::executor::{self, Sleeper};
 use super::handover::Handover;
 use super::service::Service;
 use crate::limits::{
-    INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES, STOP_SECONDS_MAX,
+    INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES,
+    STOP_SECONDS_MAX,
 };
 use crate::metrics::TurnClock;
 use crate::net::{Event, Outgoing, Ring, RingOptions, Token, socket};
@@ -61,7 +62,9 @@ pub struct Worker {
 
 /// Unix milliseconds.
 pub fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -149,7 +152,9 @@ impl Worker {
         if !self.ring.has_events() {
             self.sleeper.sleep().await;
         }
-        self.ring.notify(None).expect("the descriptor was registered");
+        self.ring
+            .notify(None)
+            .expect("the descriptor was registered");
         socket::drain(fd);
     }
 
@@ -176,20 +181,34 @@ impl Worker {
         while let Some(event) = self.ring.next_event() {
             active = true;
             match event {
-                Event::Accepted { listener, result, more } => self.accepted(listener, result, more),
-                Event::Received { token, buffer, len, more } => {
+                Event::Accepted {
+                    listener,
+                    result,
+                    more,
+                } => self.accepted(listener, result, more),
+                Event::Received {
+                    token,
+                    buffer,
+                    len,
+                    more,
+                } => {
                     self.received.push((token, buffer, len));
                     if !more {
                         self.receive_ended(token);
                     }
                 }
                 Event::ReceiveEnded { token, result } => self.receive_failed(token, result),
-                Event::Sent { token, outgoing, result } => self.sent(token, outgoing, result),
+                Event::Sent {
+                    token,
+                    outgoing,
+                    result,
+                } => self.sent(token, outgoing, result),
                 Event::Woken => self.ring.wake_on(self.wake.as_raw_fd()),
             }
         }
         for &(token, buffer, len) in &self.received {
-            self.service.receive(&mut self.batch, &self.ring, token, buffer, len);
+            self.service
+                .receive(&mut self.batch, &self.ring, token, buffer, len);
         }
         self.service.execute_batch(&mut self.batch, &self.ring);
         for (_, buffer, _) in self.received.drain(..) {
@@ -227,7 +246,10 @@ impl Worker {
         let Ok(socket) = result else { return };
         let shared = self.service.shared.clone();
         if shared.connections_total() >= self.service.config.maxclients {
-            socket::refuse(socket.as_raw_fd(), b"-ERR max number of clients reached\r\n");
+            socket::refuse(
+                socket.as_raw_fd(),
+                b"-ERR max number of clients reached\r\n",
+            );
             self.service.metrics.rejected_connections += 1;
             return;
         }
@@ -235,7 +257,9 @@ impl Worker {
             Some(path) => Peer::Unix(path.clone()),
             None => {
                 let fd = socket.as_raw_fd();
-                let (Some(remote), Some(local)) = (socket::peer_address(fd), socket::local_address(fd)) else {
+                let (Some(remote), Some(local)) =
+                    (socket::peer_address(fd), socket::local_address(fd))
+                else {
                     return;
                 };
                 Peer::Tcp { remote, local }
@@ -275,10 +299,13 @@ impl Worker {
     }
 
     fn receive_failed(&mut self, token: Token, result: io::Result<()>) {
-        let Some(connection) = self.service.connection(token) else { return };
+        let Some(connection) = self.service.connection(token) else {
+            return;
+        };
         match result {
             Ok(()) => connection.ended = true,
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ECANCELED)) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ECANCELED)) => {
+            }
             Err(_) => connection.state = State::Closed,
         }
         self.receive_ended(token);
@@ -311,21 +338,30 @@ impl Worker {
 
     /// Does for one connection what the turn made necessary: goes on with waiting requests, sends, receives, ends.
     fn settle(&mut self, index: u32) {
-        let Some(connection) = self.service.connection_at(index) else { return };
+        let Some(connection) = self.service.connection_at(index) else {
+            return;
+        };
         connection.listed = false;
         if connection.may_execute() {
             if connection.stalled || !connection.deferred.is_empty() {
                 self.service.resume(index);
             }
-            let Some(connection) = self.service.connection_at(index) else { return };
+            let Some(connection) = self.service.connection_at(index) else {
+                return;
+            };
             if connection.ended && connection.may_execute() {
                 connection.state = State::Finishing;
             }
         }
         self.service.enforce_output_limit(index);
-        let Some(connection) = self.service.connection_at(index) else { return };
+        let Some(connection) = self.service.connection_at(index) else {
+            return;
+        };
         let fd = connection.socket.as_raw_fd();
-        if connection.state != State::Closed && connection.sending_bytes == 0 && connection.replies.is_ready() {
+        if connection.state != State::Closed
+            && connection.sending_bytes == 0
+            && connection.replies.is_ready()
+        {
             let (bytes, large) = connection.replies.take_ready();
             let outgoing = Outgoing { bytes, large };
             connection.sending_bytes = outgoing.len();
@@ -333,7 +369,8 @@ impl Worker {
         }
         match connection.state {
             State::Open => {
-                let wants = connection.may_execute() || connection.input_bytes() < INPUT_STALL_BYTES;
+                let wants =
+                    connection.may_execute() || connection.input_bytes() < INPUT_STALL_BYTES;
                 if wants && !connection.receiving && !connection.ended {
                     connection.receiving = true;
                     self.ring.receive(fd, connection.token);
@@ -357,7 +394,9 @@ impl Worker {
 
     /// Shuts a connection down, and lets it go once the kernel has.
     fn end(&mut self, index: u32) {
-        let Some(connection) = self.service.connection_at(index) else { return };
+        let Some(connection) = self.service.connection_at(index) else {
+            return;
+        };
         if connection.receiving || connection.sending_bytes > 0 {
             socket::shutdown(connection.socket.as_raw_fd());
         } else {
@@ -369,7 +408,11 @@ impl Worker {
         let now = Instant::now();
         if self.upkeep_waiting || now - self.upkeep_at >= UPKEEP_INTERVAL {
             self.upkeep_at = now;
-            let units = if active { UPKEEP_UNITS_BUSY } else { UPKEEP_UNITS_IDLE };
+            let units = if active {
+                UPKEEP_UNITS_BUSY
+            } else {
+                UPKEEP_UNITS_IDLE
+            };
             self.upkeep_waiting = self.service.shard.engine.upkeep(units);
         }
         if now - self.housekeeping_at >= HOUSEKEEPING_INTERVAL {
@@ -412,7 +455,9 @@ impl Worker {
     /// Reads no more from anybody.
     fn end_receiving(&mut self) {
         for index in self.service.indexes() {
-            let Some(connection) = self.service.connection_at(index) else { continue };
+            let Some(connection) = self.service.connection_at(index) else {
+                continue;
+            };
             connection.ended = true;
             if let Some(Hold::Sleep { place, .. }) = connection.hold {
                 connection.replies.fill(place, b"+OK\r\n", &[]);

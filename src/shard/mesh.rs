@@ -29,17 +29,27 @@ unsafe impl Sync for Inbox {}
 impl Inbox {
     /// An empty inbox; `wake` is called by a sender when the owner said that it sleeps.
     pub fn new(wake: Box<dyn Fn() + Send + Sync>) -> Arc<Inbox> {
-        Arc::new(Inbox { head: AtomicPtr::new(ptr::null_mut()), asleep: AtomicBool::new(false), wake })
+        Arc::new(Inbox {
+            head: AtomicPtr::new(ptr::null_mut()),
+            asleep: AtomicBool::new(false),
+            wake,
+        })
     }
 
     /// Puts a message in; wakes the owner if it sleeps.
     pub fn push(&self, message: Message) {
-        let node = Box::into_raw(Box::new(Node { message, next: ptr::null_mut() }));
+        let node = Box::into_raw(Box::new(Node {
+            message,
+            next: ptr::null_mut(),
+        }));
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
             // SAFETY: the node is ours until the exchange succeeds.
             unsafe { (*node).next = head };
-            match self.head.compare_exchange_weak(head, node, Ordering::Release, Ordering::Relaxed) {
+            match self
+                .head
+                .compare_exchange_weak(head, node, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) => head = now,
             }
@@ -127,7 +137,9 @@ mod tests {
                 std::thread::spawn(move || {
                     for number in 0..count {
                         let mut message = Message::new(from);
-                        message.responses.extend_from_slice(&u64::to_le_bytes(number));
+                        message
+                            .responses
+                            .extend_from_slice(&u64::to_le_bytes(number));
                         inbox.push(message);
                     }
                 })

@@ -39,9 +39,15 @@ impl ReplyTo {
     }
     fn decode(target: u64, place: u32) -> ReplyTo {
         if target & OPERATION != 0 {
-            ReplyTo::Operation { id: target as u32, part: place }
+            ReplyTo::Operation {
+                id: target as u32,
+                part: place,
+            }
         } else {
-            ReplyTo::Connection { token: target, place }
+            ReplyTo::Connection {
+                token: target,
+                place,
+            }
         }
     }
 }
@@ -133,7 +139,13 @@ impl Message {
         self.envelopes.clear();
     }
 
-    fn put_request_header(&mut self, header: &RequestHeader, args: usize, bytes: usize, large: usize) {
+    fn put_request_header(
+        &mut self,
+        header: &RequestHeader,
+        args: usize,
+        bytes: usize,
+        large: usize,
+    ) {
         let (target, place) = header.reply_to.encode();
         let flags = u8::from(header.protocol == Protocol::Resp3) | u8::from(header.no_touch) << 1;
         let mut encoded = [0u8; REQUEST_HEADER];
@@ -149,25 +161,37 @@ impl Message {
     }
 
     fn put_range(&mut self, offset: usize, length: usize) {
-        self.requests.extend_from_slice(&(offset as u32).to_le_bytes());
-        self.requests.extend_from_slice(&(length as u32).to_le_bytes());
+        self.requests
+            .extend_from_slice(&(offset as u32).to_le_bytes());
+        self.requests
+            .extend_from_slice(&(length as u32).to_le_bytes());
     }
 
     /// Adds a whole request as it was received: its bytes with its ranges.
     pub fn push_request(&mut self, header: &RequestHeader, args: Args<'_>, bytes: usize) {
         let large_count = args.large.iter().filter(|large| large.is_some()).count();
-        assert!(large_count == args.large.len(), "no large argument was taken before the hop");
+        assert!(
+            large_count == args.large.len(),
+            "no large argument was taken before the hop"
+        );
         self.put_request_header(header, args.len(), bytes, large_count);
         for range in args.ranges {
             self.put_range(range.offset as usize, range.length as usize);
         }
         self.requests.extend_from_slice(&args.buffer[..bytes]);
-        self.large_arguments.extend(args.large.iter_mut().map(Option::take));
+        self.large_arguments
+            .extend(args.large.iter_mut().map(Option::take));
     }
 
     /// Adds a request made of chosen arguments.
-    pub fn push_words<'a>(&mut self, header: &RequestHeader, words: impl Iterator<Item = &'a [u8]> + Clone) {
-        let (count, bytes) = words.clone().fold((0, 0), |(count, bytes), word| (count + 1, bytes + word.len()));
+    pub fn push_words<'a>(
+        &mut self,
+        header: &RequestHeader,
+        words: impl Iterator<Item = &'a [u8]> + Clone,
+    ) {
+        let (count, bytes) = words.clone().fold((0, 0), |(count, bytes), word| {
+            (count + 1, bytes + word.len())
+        });
         self.put_request_header(header, count, bytes, 0);
         let mut offset = 0;
         for word in words.clone() {
@@ -182,7 +206,8 @@ impl Message {
     /// The request that begins at `at`; None at the end. `large_from` is where the large arguments of the one before ended.
     pub fn request(&self, at: usize, large_from: usize) -> Option<RequestView> {
         let encoded: &[u8; REQUEST_HEADER] = self.requests.get(at..)?.first_chunk()?;
-        let u32_at = |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
+        let u32_at =
+            |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
         let target = u64::from_le_bytes(encoded[0..8].try_into().expect("eight bytes"));
         let args = u32_at(20) as usize;
         let ranges_at = at + REQUEST_HEADER;
@@ -192,7 +217,11 @@ impl Message {
                 reply_to: ReplyTo::decode(target, u32_at(8)),
                 command: u16::from_le_bytes([encoded[12], encoded[13]]),
                 db: u32_at(16),
-                protocol: if encoded[14] & 1 != 0 { Protocol::Resp3 } else { Protocol::Resp2 },
+                protocol: if encoded[14] & 1 != 0 {
+                    Protocol::Resp3
+                } else {
+                    Protocol::Resp2
+                },
                 no_touch: encoded[14] & 2 != 0,
             },
             args,
@@ -223,7 +252,10 @@ impl Message {
     /// One argument of a request, unless it is a large one.
     pub fn argument(&self, view: &RequestView, index: usize) -> Option<&[u8]> {
         let at = view.ranges_at + index * RANGE;
-        let range = self.requests.get(at..at + RANGE).filter(|_| index < view.args)?;
+        let range = self
+            .requests
+            .get(at..at + RANGE)
+            .filter(|_| index < view.args)?;
         let offset = u32::from_le_bytes([range[0], range[1], range[2], range[3]]);
         let length = u32::from_le_bytes([range[4], range[5], range[6], range[7]]) as usize;
         if offset == IN_LARGE {
@@ -250,14 +282,23 @@ impl Message {
     pub fn for_each_response(&self, mut visit: impl FnMut(ReplyTo, &[u8], &[(usize, LargeBytes)])) {
         let mut at = 0;
         let mut large_from = 0;
-        while let Some(encoded) = self.responses.get(at..).and_then(<[u8]>::first_chunk::<RESPONSE_HEADER>) {
-            let u32_at = |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
+        while let Some(encoded) = self
+            .responses
+            .get(at..)
+            .and_then(<[u8]>::first_chunk::<RESPONSE_HEADER>)
+        {
+            let u32_at =
+                |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
             let target = u64::from_le_bytes(encoded[0..8].try_into().expect("eight bytes"));
             let start = at + RESPONSE_HEADER;
             at = start + u32_at(12) as usize;
             let large_until = large_from + u32_at(16) as usize;
             let reply_to = ReplyTo::decode(target, u32_at(8));
-            visit(reply_to, &self.responses[start..at], &self.large_values[large_from..large_until]);
+            visit(
+                reply_to,
+                &self.responses[start..at],
+                &self.large_values[large_from..large_until],
+            );
             large_from = large_until;
         }
     }
@@ -275,16 +316,42 @@ mod tests {
     use super::*;
 
     fn header(reply_to: ReplyTo) -> RequestHeader {
-        RequestHeader { reply_to, command: 7, db: 3, protocol: Protocol::Resp3, no_touch: true }
+        RequestHeader {
+            reply_to,
+            command: 7,
+            db: 3,
+            protocol: Protocol::Resp3,
+            no_touch: true,
+        }
     }
 
     #[test]
     fn requests_come_out_as_they_went_in() {
         let mut message = Message::new(1);
-        let connection = header(ReplyTo::Connection { token: 0xab_cdef_0123, place: 9 });
+        let connection = header(ReplyTo::Connection {
+            token: 0xab_cdef_0123,
+            place: 9,
+        });
         let buffer = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
-        let ranges = [Range { offset: 8, length: 3 }, Range { offset: 17, length: 1 }];
-        message.push_request(&connection, Args { buffer, ranges: &ranges, large: &mut [] }, buffer.len());
+        let ranges = [
+            Range {
+                offset: 8,
+                length: 3,
+            },
+            Range {
+                offset: 17,
+                length: 1,
+            },
+        ];
+        message.push_request(
+            &connection,
+            Args {
+                buffer,
+                ranges: &ranges,
+                large: &mut [],
+            },
+            buffer.len(),
+        );
         let operation = header(ReplyTo::Operation { id: 4, part: 2 });
         message.push_words(&operation, [&b"DEL"[..], b"", b"key"].into_iter());
         let first = message.request(0, 0).unwrap();
@@ -295,7 +362,10 @@ mod tests {
         assert_eq!(second.header, operation);
         let mut scratch = Vec::new();
         let args = message.args(&second, &mut scratch);
-        assert_eq!((args.len(), args.get(0), args.get(1), args.get(2)), (3, &b"DEL"[..], &b""[..], &b"key"[..]));
+        assert_eq!(
+            (args.len(), args.get(0), args.get(1), args.get(2)),
+            (3, &b"DEL"[..], &b""[..], &b"key"[..])
+        );
         let (at, large) = second.next();
         assert!(message.request(at, large).is_none());
     }
@@ -314,6 +384,12 @@ mod tests {
             seen.push((to, bytes.to_vec()));
         });
         assert_eq!(seen.len(), 3);
-        assert_eq!(seen[2], (ReplyTo::Connection { token: 5, place: 3 }, b":12\r\n".to_vec()));
+        assert_eq!(
+            seen[2],
+            (
+                ReplyTo::Connection { token: 5, place: 3 },
+                b":12\r\n".to_vec()
+            )
+        );
     }
 }

@@ -10,8 +10,8 @@ use crate::command::lcs::Lcs;
 use crate::command::table::Command;
 use crate::command::transfer::{Portable, Transfer};
 use crate::engine::{Key, Touch};
-use crate::limits::STRING_BYTES_MAX;
 use crate::large::LargeBytes;
+use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::resp::Reply;
 use std::any::Any;
 
@@ -81,25 +81,55 @@ impl Shard {
         let hashed = |shard: &Shard, key: &OwnedKey| shard.engine.key(key.db, &key.bytes).hash;
         match work {
             KeyWork::Fetch(owned, transfer) => {
-                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                let key = Key {
+                    db: owned.db,
+                    bytes: &owned.bytes,
+                    hash: hashed(self, &owned),
+                };
                 KeyOutcome::Value(transfer.fetch(&mut self.engine, &mut self.stats, &key))
             }
             KeyWork::Put(owned, transfer, portable) => {
-                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                let key = Key {
+                    db: owned.db,
+                    bytes: &owned.bytes,
+                    hash: hashed(self, &owned),
+                };
                 KeyOutcome::Stored(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
             }
             KeyWork::RemoveSource(owned, transfer) => {
-                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
+                let key = Key {
+                    db: owned.db,
+                    bytes: &owned.bytes,
+                    hash: hashed(self, &owned),
+                };
                 transfer.remove_source(&mut self.engine, &key);
                 KeyOutcome::Stored(Ok(true))
             }
             KeyWork::Read(owned) => {
-                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
-                KeyOutcome::Value(gather::fetch(&mut self.engine, &mut self.stats, Touch::Yes, &key))
+                let key = Key {
+                    db: owned.db,
+                    bytes: &owned.bytes,
+                    hash: hashed(self, &owned),
+                };
+                KeyOutcome::Value(gather::fetch(
+                    &mut self.engine,
+                    &mut self.stats,
+                    Touch::Yes,
+                    &key,
+                ))
             }
             KeyWork::Store(owned, made) => {
-                let key = Key { db: owned.db, bytes: &owned.bytes, hash: hashed(self, &owned) };
-                KeyOutcome::Length(gather::store_bits(&mut self.engine, &mut self.stats, &key, made))
+                let key = Key {
+                    db: owned.db,
+                    bytes: &owned.bytes,
+                    hash: hashed(self, &owned),
+                };
+                KeyOutcome::Length(gather::store_bits(
+                    &mut self.engine,
+                    &mut self.stats,
+                    &key,
+                    made,
+                ))
             }
         }
     }
@@ -156,7 +186,10 @@ enum Kind {
     /// The first part, in order, that is not nil.
     FirstOf(Vec<Reply>),
     /// MSETNX: unless one of the keys was there, these steps follow.
-    AllOrNothing { found: bool, then: Option<Vec<Step>> },
+    AllOrNothing {
+        found: bool,
+        then: Option<Vec<Step>>,
+    },
     /// RENAME, RENAMENX, COPY.
     Transfer(Box<TransferState>),
     /// BITOP, LCS.
@@ -191,7 +224,11 @@ struct GatherState {
 impl Operation {
     fn new(parts: usize, kind: Kind) -> Operation {
         assert!(parts > 0, "an operation has parts");
-        Operation { left: parts, error: None, kind }
+        Operation {
+            left: parts,
+            error: None,
+            kind,
+        }
     }
     /// Integers are added up.
     pub fn sum(parts: usize) -> Operation {
@@ -203,11 +240,17 @@ impl Operation {
     }
     /// Part n is an array of one element, which goes to place n.
     pub fn elements(parts: usize) -> Operation {
-        Operation::new(parts, Kind::Elements((0..parts).map(|_| Reply::default()).collect()))
+        Operation::new(
+            parts,
+            Kind::Elements((0..parts).map(|_| Reply::default()).collect()),
+        )
     }
     /// Of all parts the first, in order, that is not nil.
     pub fn first_of(parts: usize) -> Operation {
-        Operation::new(parts, Kind::FirstOf((0..parts).map(|_| Reply::default()).collect()))
+        Operation::new(
+            parts,
+            Kind::FirstOf((0..parts).map(|_| Reply::default()).collect()),
+        )
     }
     /// Arrays are joined.
     pub fn concatenate(parts: usize) -> Operation {
@@ -215,7 +258,13 @@ impl Operation {
     }
     /// The parts count existing keys; if there is none, the steps follow.
     pub fn all_or_nothing(parts: usize, then: Vec<Step>) -> Operation {
-        Operation::new(parts, Kind::AllOrNothing { found: false, then: Some(then) })
+        Operation::new(
+            parts,
+            Kind::AllOrNothing {
+                found: false,
+                then: Some(then),
+            },
+        )
     }
     /// A value goes from one shard to another; the first step is to fetch it.
     pub fn transfer(
@@ -223,7 +272,10 @@ impl Operation {
         source: (usize, OwnedKey),
         destination: (usize, OwnedKey),
     ) -> (Operation, Vec<Step>) {
-        let first = Step::Key { shard: source.0, work: KeyWork::Fetch(source.1.clone(), transfer) };
+        let first = Step::Key {
+            shard: source.0,
+            work: KeyWork::Fetch(source.1.clone(), transfer),
+        };
         let state = TransferState {
             transfer,
             source: source.1,
@@ -232,7 +284,10 @@ impl Operation {
             destination_shard: destination.0,
             stored: false,
         };
-        (Operation::new(1, Kind::Transfer(Box::new(state))), vec![first])
+        (
+            Operation::new(1, Kind::Transfer(Box::new(state))),
+            vec![first],
+        )
     }
     /// Values of several shards are combined; the first steps are to read them. `reply` is where the reply will be written.
     pub fn gather(
@@ -241,16 +296,32 @@ impl Operation {
         reply: Reply,
     ) -> (Operation, Vec<Step>) {
         let values = sources.iter().map(|_| None).collect();
-        let state = GatherState { gather, values, combined: false, reply };
+        let state = GatherState {
+            gather,
+            values,
+            combined: false,
+            reply,
+        };
         let steps: Vec<Step> = sources
             .into_iter()
-            .map(|(shard, key)| Step::Key { shard, work: KeyWork::Read(key) })
+            .map(|(shard, key)| Step::Key {
+                shard,
+                work: KeyWork::Read(key),
+            })
             .collect();
-        (Operation::new(steps.len(), Kind::Gather(Box::new(state))), steps)
+        (
+            Operation::new(steps.len(), Kind::Gather(Box::new(state))),
+            steps,
+        )
     }
 
     /// A part's reply has come.
-    pub fn take_reply(&mut self, part: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) -> Progress {
+    pub fn take_reply(
+        &mut self,
+        part: u32,
+        bytes: &[u8],
+        large: &[(usize, LargeBytes)],
+    ) -> Progress {
         self.left -= 1;
         if bytes.first() == Some(&b'-') {
             self.error.get_or_insert_with(|| bytes.to_vec());
@@ -262,7 +333,9 @@ impl Operation {
                     let head = b"*1\r\n".len();
                     let reply = &mut elements[part as usize];
                     reply.bytes.extend_from_slice(&bytes[head..]);
-                    reply.large.extend(large.iter().map(|(at, value)| (at - head, value.clone())));
+                    reply
+                        .large
+                        .extend(large.iter().map(|(at, value)| (at - head, value.clone())));
                 }
                 Kind::FirstOf(replies) => {
                     let reply = &mut replies[part as usize];
@@ -270,7 +343,10 @@ impl Operation {
                     reply.large.extend_from_slice(large);
                 }
                 Kind::Concatenate(bodies, count) => {
-                    let line = bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |at| at + 1);
+                    let line = bytes
+                        .iter()
+                        .position(|&byte| byte == b'\n')
+                        .map_or(bytes.len(), |at| at + 1);
                     *count += integer(&bytes[..line]) as usize;
                     bodies.extend_from_slice(&bytes[line..]);
                 }
@@ -300,15 +376,20 @@ impl Operation {
         let next = match (&mut self.kind, outcome) {
             (
                 _,
-                KeyOutcome::Value(Err(error)) | KeyOutcome::Stored(Err(error)) | KeyOutcome::Length(Err(error)),
+                KeyOutcome::Value(Err(error))
+                | KeyOutcome::Stored(Err(error))
+                | KeyOutcome::Length(Err(error)),
             ) => {
-                self.error.get_or_insert_with(|| format!("-{}\r\n", error.text()).into_bytes());
+                self.error
+                    .get_or_insert_with(|| format!("-{}\r\n", error.text()).into_bytes());
                 None
             }
-            (Kind::Transfer(state), KeyOutcome::Value(Ok(value))) => value.map(|portable| Step::Key {
-                shard: state.destination_shard,
-                work: KeyWork::Put(state.destination.clone(), state.transfer, portable),
-            }),
+            (Kind::Transfer(state), KeyOutcome::Value(Ok(value))) => {
+                value.map(|portable| Step::Key {
+                    shard: state.destination_shard,
+                    work: KeyWork::Put(state.destination.clone(), state.transfer, portable),
+                })
+            }
             (Kind::Transfer(state), KeyOutcome::Stored(Ok(stored))) => {
                 let first_time = !state.stored;
                 state.stored |= stored;
@@ -390,12 +471,22 @@ impl Operation {
 impl GatherState {
     /// Combines the values; a result that is stored elsewhere is a step, any other is in the reply.
     fn combine(&mut self) -> Result<Option<Step>, CommandError> {
-        let values: Vec<_> = self.values.iter().map(|value| value.as_ref().map(Portable::string)).collect();
-        let sources: Vec<&[u8]> = values.iter().map(|value| value.as_deref().unwrap_or(&[])).collect();
+        let values: Vec<_> = self
+            .values
+            .iter()
+            .map(|value| value.as_ref().map(Portable::string))
+            .collect();
+        let sources: Vec<&[u8]> = values
+            .iter()
+            .map(|value| value.as_deref().unwrap_or(&[]))
+            .collect();
         match &self.gather {
             Gather::Bitop(operation, shard, destination) => {
                 let made = gather::bitop(*operation, &sources)?;
-                Ok(Some(Step::Key { shard: *shard, work: KeyWork::Store(destination.clone(), made) }))
+                Ok(Some(Step::Key {
+                    shard: *shard,
+                    work: KeyWork::Store(destination.clone(), made),
+                }))
             }
             Gather::Lcs(lcs) => {
                 lcs.run(sources[0], sources[1], STRING_BYTES_MAX, &mut self.reply)?;
@@ -407,14 +498,22 @@ impl GatherState {
 
 fn append(reply: &mut Reply, part: &Reply) {
     let base = reply.bytes.len();
-    reply.large.extend(part.large.iter().map(|(at, value)| (base + at, value.clone())));
+    reply.large.extend(
+        part.large
+            .iter()
+            .map(|(at, value)| (base + at, value.clone())),
+    );
     reply.bytes.extend_from_slice(&part.bytes);
 }
 
 /// The number in `:n\r\n` or in the head `*n\r\n` of an array.
 fn integer(bytes: &[u8]) -> i64 {
-    let digits = bytes.get(1..bytes.len().saturating_sub(2)).and_then(|digits| std::str::from_utf8(digits).ok());
-    digits.and_then(|digits| digits.parse().ok()).expect("shards of one server understand each other")
+    let digits = bytes
+        .get(1..bytes.len().saturating_sub(2))
+        .and_then(|digits| std::str::from_utf8(digits).ok());
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .expect("shards of one server understand each other")
 }
 
 #[cfg(test)]
@@ -458,7 +557,10 @@ mod tests {
     fn all_or_nothing_writes_only_when_no_key_was_there() {
         let mut refused = Operation::all_or_nothing(2, Vec::new());
         refused.take_reply(0, b":0\r\n", &[]);
-        assert!(matches!(refused.take_reply(1, b":1\r\n", &[]), Progress::Done));
+        assert!(matches!(
+            refused.take_reply(1, b":1\r\n", &[]),
+            Progress::Done
+        ));
         assert_eq!(reply_of(refused), ":0\r\n");
     }
 }

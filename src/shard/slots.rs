@@ -13,7 +13,11 @@ const TABLES: [[u16; 256]; 8] = {
         let mut crc = (byte as u16) << 8;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 0x8000 != 0 { crc << 1 ^ POLYNOMIAL } else { crc << 1 };
+            crc = if crc & 0x8000 != 0 {
+                crc << 1 ^ POLYNOMIAL
+            } else {
+                crc << 1
+            };
             bit += 1;
         }
         tables[0][byte] = crc;
@@ -67,7 +71,11 @@ pub fn slot(key: &[u8]) -> u16 {
 /// The shard among `shards` that owns a key.
 #[inline]
 pub fn owner(key: &[u8], shards: usize) -> usize {
-    if shards == 1 { 0 } else { usize::from(slot(key)) * shards / SLOTS }
+    if shards == 1 {
+        0
+    } else {
+        usize::from(slot(key)) * shards / SLOTS
+    }
 }
 
 #[cfg(test)]

@@ -105,7 +105,13 @@ fn a_value_beyond_the_limit_is_refused_and_evicts_nothing() {
 
 #[test]
 fn volatile_policies_evict_only_what_expires() {
-    for policy in [Policy::VolatileRandom, Policy::VolatileTtl] {
+    for policy in [
+        Policy::VolatileRandom,
+        Policy::VolatileTtl,
+        Policy::VolatileLru,
+        Policy::VolatileLfu,
+        Policy::VolatileS3Fifo,
+    ] {
         let mut engine = limited(4 << 20, policy);
         for number in 0..10_000 {
             let key = format!("stays:{number}").into_bytes();
@@ -148,8 +154,19 @@ fn volatile_policies_evict_only_what_expires() {
 
 #[test]
 fn memory_follows_the_sizes_in_demand() {
+    for policy in [
+        Policy::AllKeysRandom,
+        Policy::AllKeysLru,
+        Policy::AllKeysLfu,
+        Policy::AllKeysS3Fifo,
+    ] {
+        memory_follows_the_sizes_in_demand_under(policy);
+    }
+}
+
+fn memory_follows_the_sizes_in_demand_under(policy: Policy) {
     const LIMIT: u64 = 16 << 20;
-    let mut engine = limited(LIMIT, Policy::AllKeysRandom);
+    let mut engine = limited(LIMIT, policy);
     let mut random = crate::engine::random::Random::new(7);
     let mut number = 0;
     let phases: [&[usize]; 6] = [
@@ -204,15 +221,18 @@ fn memory_follows_the_sizes_in_demand() {
             }
             assert!(
                 there * 2 > all,
-                "phase {phase}: {there} of the last {all} items of {size} bytes are left"
+                "{policy:?}, phase {phase}: {there} of the last {all} items of {size} bytes are left"
             );
         }
         check(&mut engine);
-        assert!(worst <= 4200, "phase {phase}: one write evicted {worst}");
+        assert!(
+            worst <= 4200,
+            "{policy:?}, phase {phase}: one write evicted {worst}"
+        );
         let live = engine.stats().bytes_items + engine.stats().bytes_large;
         assert!(
             live * 10 > LIMIT * 7,
-            "phase {phase}: only {live} bytes of {LIMIT} hold items"
+            "{policy:?}, phase {phase}: only {live} bytes of {LIMIT} hold items"
         );
     }
 }

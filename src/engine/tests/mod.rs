@@ -1,6 +1,7 @@
 //! Tests of the engine as a whole.
 
 mod expire;
+mod hit_ratio;
 mod limit;
 mod model;
 mod scan;

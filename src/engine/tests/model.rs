@@ -250,6 +250,22 @@ fn compare(engine: &mut Engine, model: &Model, now: i64) {
     }
 }
 
+/// Any policy that evicts.
+fn policy() -> impl Strategy<Value = Policy> {
+    use Policy::*;
+    prop::sample::select(vec![
+        AllKeysLru,
+        AllKeysLfu,
+        AllKeysRandom,
+        AllKeysS3Fifo,
+        VolatileLru,
+        VolatileLfu,
+        VolatileRandom,
+        VolatileTtl,
+        VolatileS3Fifo,
+    ])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
@@ -279,14 +295,16 @@ proptest! {
 
     /// Under a limit with eviction nothing is refused, what is there is right, and the figures stay exact.
     #[test]
-    fn engine_under_a_limit_is_a_map_that_forgets(steps in prop::collection::vec((0..3000u32, len(), any::<bool>()), 1..1500), policy in prop_oneof![Just(Policy::AllKeysRandom), Just(Policy::VolatileTtl)]) {
+    fn engine_under_a_limit_is_a_map_that_forgets(steps in prop::collection::vec((0..3000u32, len(), any::<bool>()), 1..1500), policies in prop::collection::vec(policy(), 1..4)) {
         let mut options = super::options();
         options.memory_bytes_max = 4 << 20;
-        options.policy = policy;
+        options.policy = policies[0];
+        let policy_steps = steps.len() / policies.len() + 1;
         let mut engine = Engine::new(options).unwrap();
         engine.set_now(1);
         let mut model = BTreeMap::new();
-        for (key, len, edit) in steps {
+        for (step, (key, len, edit)) in steps.into_iter().enumerate() {
+            engine.set_policy(policies[step / policy_steps], 5, 10, 1);
             let key = format!("key:{key}").into_bytes();
             let handle = engine.key(0, &key);
             let value = vec![len as u8; len];

@@ -4,7 +4,8 @@ use super::super::connection::ReplyMode;
 use super::super::server_operation::{Call, ClientFilter, ClientKind, Finish, Kill};
 use super::super::service::{Pause, Service};
 use super::session::{INVALID_NAME, name_is_valid};
-use super::{Answered, Outcome, help, integer, lower};
+use super::{Answered, Outcome, integer, lower};
+use crate::command::introspect::write_help;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
@@ -22,21 +23,30 @@ fn kind(word: &[u8]) -> Result<ClientKind, String> {
     match &lower(word)[..] {
         "normal" => Ok(ClientKind::Normal),
         "master" | "slave" | "replica" | "pubsub" => Ok(ClientKind::Other),
-        _ => Err(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(word))),
+        _ => Err(format!(
+            "ERR Unknown client type '{}'",
+            String::from_utf8_lossy(word)
+        )),
     }
 }
 
 impl Service {
     pub(super) fn client(&mut self, index: u32, args: &Args<'_>, reply: &mut Reply) -> Outcome {
         let subcommand = lower(args.get(1));
-        let Some(connection) = self.connection_at(index) else { return Ok(Answered::Now) };
+        let Some(connection) = self.connection_at(index) else {
+            return Ok(Answered::Now);
+        };
         let session = &mut connection.session;
         match &subcommand[..] {
             "id" => {
                 reply.integer(session.id as i64);
             }
             "getname" => {
-                if session.name.is_empty() { reply.null() } else { reply.bulk(&session.name) }
+                if session.name.is_empty() {
+                    reply.null()
+                } else {
+                    reply.bulk(&session.name)
+                }
             }
             "setname" => {
                 if !name_is_valid(args.get(2)) {
@@ -53,7 +63,9 @@ impl Service {
                 };
                 if !name_is_valid(args.get(3)) {
                     let option = lower(args.get(2));
-                    return Err(format!("ERR {option} cannot contain spaces, newlines or special characters."));
+                    return Err(format!(
+                        "ERR {option} cannot contain spaces, newlines or special characters."
+                    ));
                 }
                 session.library[place] = args.get(3).to_vec();
                 reply.ok();
@@ -113,7 +125,7 @@ impl Service {
                 return Ok(Answered::AskAll(Call::Pause(None), Finish::Ok));
             }
             "help" => {
-                help(reply, "CLIENT", HELP);
+                write_help(reply, "CLIENT");
             }
             other => unreachable!("CLIENT {other} is not in the command table"),
         }
@@ -132,20 +144,42 @@ impl Service {
                 _ => return Err("ERR CLIENT PAUSE mode must be WRITE or ALL".into()),
             },
         };
-        let timeout = integer(args.get(2)).ok_or("ERR timeout is not an integer or out of range")?;
+        let timeout =
+            integer(args.get(2)).ok_or("ERR timeout is not an integer or out of range")?;
         if timeout < 0 {
             return Err("ERR timeout is negative".into());
         }
-        let until_ms = self.now_ms.checked_add(timeout).ok_or("ERR timeout is out of range")?;
-        Ok(Answered::AskAll(Call::Pause(Some(Pause { until_ms, writes_only })), Finish::Ok))
+        let until_ms = self
+            .now_ms
+            .checked_add(timeout)
+            .ok_or("ERR timeout is out of range")?;
+        Ok(Answered::AskAll(
+            Call::Pause(Some(Pause {
+                until_ms,
+                writes_only,
+            })),
+            Finish::Ok,
+        ))
     }
 
     fn client_kill(&mut self, index: u32, args: &Args<'_>) -> Outcome {
-        let own = self.connection_at(index).map_or(0, |connection| connection.session.id);
+        let own = self
+            .connection_at(index)
+            .map_or(0, |connection| connection.session.id);
         if args.len() == 3 {
             let address = String::from_utf8_lossy(args.get(2)).into_owned();
-            let filter = ClientFilter { address: Some(address), ..ClientFilter::default() };
-            return Ok(Answered::AskAll(Call::Kill(Kill { filter, own, skip_own: false }), Finish::KilledOne));
+            let filter = ClientFilter {
+                address: Some(address),
+                ..ClientFilter::default()
+            };
+            return Ok(Answered::AskAll(
+                Call::Kill(Kill {
+                    filter,
+                    own,
+                    skip_own: false,
+                }),
+                Finish::KilledOne,
+            ));
         }
         let mut filter = ClientFilter::default();
         let mut skip_own = true;
@@ -158,7 +192,9 @@ impl Service {
             let text = || String::from_utf8_lossy(value).into_owned();
             match &lower(args.get(at))[..] {
                 "id" => {
-                    let id = integer(value).filter(|&id| id > 0).ok_or("ERR client-id should be greater than 0")?;
+                    let id = integer(value)
+                        .filter(|&id| id > 0)
+                        .ok_or("ERR client-id should be greater than 0")?;
                     filter.ids.get_or_insert_with(Vec::new).push(id as u64);
                 }
                 "type" => filter.kind = Some(kind(value)?),
@@ -170,7 +206,8 @@ impl Service {
                     }
                 }
                 "maxage" => {
-                    let age = integer(value).ok_or("ERR maxage is not an integer or out of range")?;
+                    let age =
+                        integer(value).ok_or("ERR maxage is not an integer or out of range")?;
                     filter.age_seconds_min = Some(age.max(0));
                 }
                 "skipme" => {
@@ -184,7 +221,14 @@ impl Service {
             }
             at += 2;
         }
-        Ok(Answered::AskAll(Call::Kill(Kill { filter, own, skip_own }), Finish::KilledMany))
+        Ok(Answered::AskAll(
+            Call::Kill(Kill {
+                filter,
+                own,
+                skip_own,
+            }),
+            Finish::KilledMany,
+        ))
     }
 }
 
@@ -194,42 +238,12 @@ fn client_list(args: &Args<'_>) -> Outcome {
         filter.kind = Some(kind(args.get(3))?);
     } else if args.len() > 3 && args.get(2).eq_ignore_ascii_case(b"id") {
         let ids = (3..args.len()).map(|at| integer(args.get(at)).map(|id| id as u64));
-        filter.ids = Some(ids.collect::<Option<Vec<u64>>>().ok_or("ERR Invalid client ID")?);
+        filter.ids = Some(
+            ids.collect::<Option<Vec<u64>>>()
+                .ok_or("ERR Invalid client ID")?,
+        );
     } else if args.len() != 2 {
         return Err(SYNTAX.into());
     }
     Ok(Answered::AskAll(Call::Clients(filter), Finish::ClientLines))
 }
-
-const HELP: &[&str] = &[
-    "GETNAME",
-    "    Return the name of the current connection.",
-    "GETREDIR",
-    "    Return the client ID we are redirecting to when tracking is enabled.",
-    "ID",
-    "    Return the ID of the current connection.",
-    "INFO",
-    "    Return information about the current client connection.",
-    "KILL <ip:port> | <option> <value> [<option> <value> ...]",
-    "    Kill connections. Options: ADDR, LADDR, TYPE, USER, ID, MAXAGE, SKIPME.",
-    "LIST [TYPE <type> | ID <id> [<id> ...]]",
-    "    Return information about client connections.",
-    "NO-EVICT (ON|OFF)",
-    "    Protect current client connection from eviction.",
-    "NO-TOUCH (ON|OFF)",
-    "    Will not touch LRU/LFU stats when this mode is on.",
-    "PAUSE <timeout> [WRITE|ALL]",
-    "    Suspend all, or just write, clients for <timeout> milliseconds.",
-    "REPLY (ON|OFF|SKIP)",
-    "    Control the replies sent to the current connection.",
-    "SETINFO <option> <value>",
-    "    Set client meta attributes LIB-NAME and LIB-VER.",
-    "SETNAME <name>",
-    "    Assign the name <name> to the current connection.",
-    "TRACKINGINFO",
-    "    Return tracking status for the current connection.",
-    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
-    "    Unblock the specified blocked client.",
-    "UNPAUSE",
-    "    Stop the current client pause, resuming traffic.",
-];

@@ -3,7 +3,7 @@
 use super::super::connection::{Hold, Peer};
 use super::super::server_operation::{Call, Finish, KeyQuestion};
 use super::super::service::Service;
-use super::{Answered, Outcome, help, lower};
+use super::{Answered, Outcome, lower};
 use crate::config::DebugCommand;
 use crate::engine::{Encoding, Item};
 use crate::protocol::args::Args;
@@ -17,7 +17,9 @@ impl Service {
         let now_ms = self.now_ms;
         let shards = self.shards();
         let allowed = self.config.enable_debug_command;
-        let Some(connection) = self.connection_at(index) else { return Ok(Answered::Now) };
+        let Some(connection) = self.connection_at(index) else {
+            return Ok(Answered::Now);
+        };
         let local = match &connection.session.peer {
             Peer::Tcp { remote, .. } => remote.ip().is_loopback(),
             Peer::Unix(_) => true,
@@ -39,17 +41,30 @@ impl Service {
             ("object", 3 | 4) => {
                 let key = args.get(2).to_vec();
                 let owner = slots::owner(&key, shards);
-                let call = Call::Key { db, key, question: KeyQuestion::Object };
+                let call = Call::Key {
+                    db,
+                    key,
+                    question: KeyQuestion::Object,
+                };
                 return Ok(Answered::Ask(owner, call, Finish::DebugObject));
             }
             ("set-active-expire", 3) => {
                 let on = args.get(2) != b"0";
                 return Ok(Answered::AskAll(Call::ActiveExpiry(on), Finish::Ok));
             }
-            ("jmap", _) => return Err("ERR JMAP is a command of a Java server; this one has no heap to dump".into()),
-            ("help", 2) => help(reply, "DEBUG", HELP),
+            ("jmap", _) => {
+                return Err(
+                    "ERR JMAP is a command of a Java server; this one has no heap to dump".into(),
+                );
+            }
+            ("help", 2) => {
+                reply.array(HELP.len());
+                HELP.iter().for_each(|line| reply.simple(line));
+            }
             (other, _) => {
-                return Err(format!("ERR unknown subcommand or wrong number of arguments for '{other}'. Try DEBUG HELP."));
+                return Err(format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{other}'. Try DEBUG HELP."
+                ));
             }
         }
         Ok(Answered::Now)
@@ -73,10 +88,13 @@ impl Service {
 }
 
 const HELP: &[&str] = &[
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not accessed.",
     "SLEEP <seconds>",
     "    Keep this connection waiting for <seconds>. Decimals allowed.",
+    "HELP",
+    "    Print this help.",
 ];

@@ -3,7 +3,8 @@
 use super::super::server_operation::{Call, Finish};
 use super::super::service::Service;
 use super::super::snapshot::ShardSnapshot;
-use super::{Answered, Outcome, help, lower};
+use super::{Answered, Outcome, lower};
+use crate::command::introspect::write_help;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
@@ -14,11 +15,14 @@ impl Service {
             "doctor" => Ok(Answered::AskAll(Call::Snapshot, Finish::MemoryDoctor)),
             "purge" => Ok(Answered::AskAll(Call::Purge, Finish::Ok)),
             "malloc-stats" => {
-                reply.verbatim("txt", b"Items live in an arena of torc's own; see MEMORY STATS.");
+                reply.verbatim(
+                    "txt",
+                    b"Items live in an arena of torc's own; see MEMORY STATS.",
+                );
                 Ok(Answered::Now)
             }
             "help" => {
-                help(reply, "MEMORY", HELP);
+                write_help(reply, "MEMORY");
                 Ok(Answered::Now)
             }
             other => unreachable!("MEMORY {other} is not in the command table"),
@@ -26,7 +30,11 @@ impl Service {
     }
 
     /// MEMORY STATS: Redis' names where they mean the same, then torc's own.
-    pub(in crate::server) fn write_memory_stats(&self, shards: &[ShardSnapshot], reply: &mut Reply) {
+    pub(in crate::server) fn write_memory_stats(
+        &self,
+        shards: &[ShardSnapshot],
+        reply: &mut Reply,
+    ) {
         let sum = |figure: fn(&ShardSnapshot) -> u64| shards.iter().map(figure).sum::<u64>() as i64;
         let used = sum(|shard| shard.engine.bytes_used + shard.metrics.bytes_buffers);
         let items = sum(|shard| shard.engine.items);
@@ -44,13 +52,19 @@ impl Service {
             ("functions.caches", 0),
             ("overhead.total", used - dataset),
             ("keys.count", items),
-            ("keys.bytes-per-key", if items > 0 { used / items } else { 0 }),
+            (
+                "keys.bytes-per-key",
+                if items > 0 { used / items } else { 0 },
+            ),
             ("dataset.bytes", dataset),
             ("arena.bytes", sum(|shard| shard.engine.bytes_arena)),
             ("arena.pages", sum(|shard| shard.engine.pages)),
             ("arena.pages-free", sum(|shard| shard.engine.pages_free)),
             ("arena.pages-moved", sum(|shard| shard.engine.pages_moved)),
-            ("dictionary.bytes", sum(|shard| shard.engine.bytes_dictionaries)),
+            (
+                "dictionary.bytes",
+                sum(|shard| shard.engine.bytes_dictionaries),
+            ),
             ("large-values.bytes", sum(|shard| shard.engine.bytes_large)),
             ("eviction.bytes", sum(|shard| shard.engine.bytes_eviction)),
         ];
@@ -87,16 +101,3 @@ impl Service {
         advice.join("\n") + "\n"
     }
 }
-
-const HELP: &[&str] = &[
-    "DOCTOR",
-    "    Return memory problems reports.",
-    "MALLOC-STATS",
-    "    Return internal statistics report from the memory allocator.",
-    "PURGE",
-    "    Attempt to purge dirty pages for reclamation by the allocator.",
-    "STATS",
-    "    Return information about the memory usage of the server.",
-    "USAGE <key> [SAMPLES <count>]",
-    "    Return memory in bytes used by <key> and its value.",
-];

@@ -11,6 +11,7 @@ use super::service::Service;
 use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+pub(super) use session::REDIS_VERSION;
 
 /// How a command was answered.
 pub(super) enum Answered {
@@ -27,17 +28,6 @@ pub(super) enum Answered {
 /// An error reply's text, or how the command was answered.
 pub(super) type Outcome = Result<Answered, String>;
 
-/// Writes the lines of a HELP subcommand as Redis does.
-pub(super) fn help(reply: &mut Reply, container: &str, lines: &[&str]) {
-    reply.array(lines.len() + 3);
-    reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
-    for line in lines {
-        reply.simple(line);
-    }
-    reply.simple("HELP");
-    reply.simple("    Print this help.");
-}
-
 /// A subcommand's name in lower case.
 pub(super) fn lower(word: &[u8]) -> String {
     String::from_utf8_lossy(word).to_ascii_lowercase()
@@ -50,8 +40,16 @@ pub(super) fn integer(word: &[u8]) -> Option<i64> {
 
 impl Service {
     /// Carries out a command of the server layer for a connection.
-    pub(super) fn server_command(&mut self, index: u32, which: ServerCommand, args: Args<'_>, muted: bool) {
-        let Some(connection) = self.connection_at(index) else { return };
+    pub(super) fn server_command(
+        &mut self,
+        index: u32,
+        which: ServerCommand,
+        args: Args<'_>,
+        muted: bool,
+    ) {
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
         let mut reply = Reply::new(connection.replies.protocol());
         let outcome = match which {
             ServerCommand::Auth => self.auth(index, &args, &mut reply),
@@ -71,14 +69,22 @@ impl Service {
             Ok(Answered::Later) => {}
             Ok(Answered::Now) => {
                 // CLIENT REPLY ON is answered although the connection was mute a moment ago, and OFF is not.
-                let Some(connection) = self.connection_at(index) else { return };
+                let Some(connection) = self.connection_at(index) else {
+                    return;
+                };
                 let mode = connection.session.reply_mode;
                 let quiet = match which {
-                    ServerCommand::Client | ServerCommand::Reset => mode != super::connection::ReplyMode::On,
+                    ServerCommand::Client | ServerCommand::Reset => {
+                        mode != super::connection::ReplyMode::On
+                    }
                     _ => muted,
                 };
                 if !quiet {
-                    connection.replies.writer().bytes.extend_from_slice(&reply.bytes);
+                    connection
+                        .replies
+                        .writer()
+                        .bytes
+                        .extend_from_slice(&reply.bytes);
                 }
                 self.list(index);
             }

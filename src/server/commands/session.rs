@@ -14,7 +14,11 @@ const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user i
 
 /// Compares in a time that depends on the lengths only.
 fn same_secret(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 /// CLIENT SETNAME's rule.
@@ -22,7 +26,8 @@ pub fn name_is_valid(name: &[u8]) -> bool {
     name.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
-pub const INVALID_NAME: &str = "ERR Client names cannot contain spaces, newlines or special characters.";
+pub const INVALID_NAME: &str =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
 
 impl Service {
     fn password_fits(&self, user: &[u8], password: &[u8]) -> bool {
@@ -42,8 +47,11 @@ impl Service {
         if args.len() > 3 {
             return Err("ERR syntax error".into());
         }
-        let (user, password) =
-            if args.len() == 2 { (&b"default"[..], args.get(1)) } else { (args.get(1), args.get(2)) };
+        let (user, password) = if args.len() == 2 {
+            (&b"default"[..], args.get(1))
+        } else {
+            (args.get(1), args.get(2))
+        };
         if args.len() == 2 && self.config.requirepass.is_empty() {
             return Err("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?".into());
         }
@@ -81,7 +89,10 @@ impl Service {
                 name = Some(args.get(at + 1));
                 at += 2;
             } else {
-                return Err(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(word)));
+                return Err(format!(
+                    "ERR Syntax error in HELLO option '{}'",
+                    String::from_utf8_lossy(word)
+                ));
             }
         }
         if let Some((user, password)) = login {
@@ -90,7 +101,9 @@ impl Service {
             }
             self.let_in(index);
         }
-        let Some(connection) = self.connection_at(index) else { return Ok(Answered::Now) };
+        let Some(connection) = self.connection_at(index) else {
+            return Ok(Answered::Now);
+        };
         if !connection.session.authenticated {
             return Err("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time".into());
         }
@@ -108,7 +121,11 @@ impl Service {
         reply.bulk(b"version");
         reply.bulk(REDIS_VERSION.as_bytes());
         reply.bulk(b"proto");
-        reply.integer(if reply.protocol == Protocol::Resp3 { 3 } else { 2 });
+        reply.integer(if reply.protocol == Protocol::Resp3 {
+            3
+        } else {
+            2
+        });
         reply.bulk(b"id");
         reply.integer(id as i64);
         reply.bulk(b"mode");
@@ -121,7 +138,8 @@ impl Service {
     }
 
     pub(super) fn select(&mut self, index: u32, args: &Args<'_>, reply: &mut Reply) -> Outcome {
-        let db = database_index(args.get(1), self.shard.engine.databases()).map_err(|error| error.text().to_string())?;
+        let db = database_index(args.get(1), self.shard.engine.databases())
+            .map_err(|error| error.text().to_string())?;
         if let Some(connection) = self.connection_at(index) {
             connection.session.db = db;
         }
