@@ -194,17 +194,17 @@ impl Server {
         self.child.id()
     }
 
-    /// Its version as it says itself.
+    /// Its version and its allocator, as it says itself.
     pub fn version(&self) -> String {
         if self.name == CONSTANT {
             return env!("CARGO_PKG_VERSION").into();
         }
-        let answer = info::fetch(self.port).ok();
-        answer
-            .as_deref()
-            .and_then(info::version)
-            .unwrap_or("unknown")
-            .into()
+        let answer = info::fetch(self.port).unwrap_or_default();
+        let version = info::version(&answer).unwrap_or("of unknown version");
+        match info::field(&answer, "mem_allocator") {
+            Some(allocator) => format!("{version} ({allocator})"),
+            None => version.into(),
+        }
     }
 }
 
