@@ -131,7 +131,7 @@ impl Default for Config {
             databases: 16,
             shards: 0,
             cpu_list: Vec::new(),
-            spin_us: 50,
+            spin_us: 0,
             lazyfree_lazy_eviction: false,
             lazyfree_lazy_expire: false,
             lazyfree_lazy_server_del: false,

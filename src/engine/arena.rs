@@ -154,7 +154,7 @@ impl Arena {
         unsafe { &mut *self.reservation.base().add(offset).cast::<[u8; N]>() }
     }
 
-    /// Asks the processor to bring the slot's first bytes near.
+    /// Asks the processor to bring the slot's first two cache lines near: a key, and a value of common size.
     #[inline]
     pub fn prefetch(&self, reference: u32) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -165,6 +165,9 @@ impl Arena {
                 .base()
                 .wrapping_add(reference as usize * GRANULE_BYTES);
             std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+                address.wrapping_add(64).cast(),
+            );
         }
         #[cfg(not(all(target_arch = "x86_64", not(miri))))]
         let _ = reference;

@@ -111,15 +111,17 @@ impl Engine {
         }
     }
 
-    /// Brings the dictionary's and the item's cache lines near, for a batch that will be executed soon.
+    /// Brings the cache lines of these keys' dictionary entries and items near, for a batch that will be executed soon. The keys are looked for in the
+    /// first database, which is nearly always the one; the work is wasted, not wrong, when it is another.
     #[inline]
-    pub fn prefetch(&self, key: &Key<'_>) {
-        self.databases[key.db]
-            .dictionary
-            .find(key.hash, |reference| {
+    pub fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
+        let dictionary = &self.databases[0].dictionary;
+        for hash in hashes {
+            dictionary.find(hash, |reference| {
                 self.arena.prefetch(reference);
                 false
             });
+        }
     }
 
     /// Looks a key up; an expired one is deleted and not found.

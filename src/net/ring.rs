@@ -107,7 +107,6 @@ const OP_RECEIVE: u64 = 2;
 const OP_SEND: u64 = 3;
 const OP_WAKE: u64 = 4;
 const OP_IGNORE: u64 = 5;
-const OP_ALARM: u64 = 6;
 const OP_SHIFT: u32 = 56;
 
 /// Sizes of a ring.
@@ -143,8 +142,6 @@ pub struct Ring {
     in_flight: Vec<Option<InFlight>>,
     in_flight_free: Vec<u32>,
     wake_value: Box<u64>,
-    alarm_time: Box<types::Timespec>,
-    alarm_set: bool,
     completed: Vec<(u64, i32, u32)>,
     /// Calls of io_uring_enter so far.
     pub enters: u64,
@@ -168,8 +165,6 @@ impl Ring {
             in_flight: Vec::new(),
             in_flight_free: Vec::new(),
             wake_value: Box::new(0),
-            alarm_time: Box::default(),
-            alarm_set: false,
             completed: Vec::with_capacity(options.completions as usize),
             enters: 0,
         })
@@ -266,21 +261,6 @@ impl Ring {
         let entry = opcode::Read::new(types::Fd(eventfd), (&raw mut *self.wake_value).cast(), 8)
             .build()
             .user_data(OP_WAKE << OP_SHIFT);
-        self.push(&entry);
-    }
-
-    /// Makes something complete (without an event) after a time, for sleeping outside [`Ring::enter`]. While one alarm is set another changes nothing.
-    pub fn set_alarm(&mut self, after: Duration) {
-        if self.alarm_set {
-            return;
-        }
-        self.alarm_set = true;
-        *self.alarm_time = types::Timespec::new()
-            .sec(after.as_secs())
-            .nsec(after.subsec_nanos());
-        let entry = opcode::Timeout::new(&raw const *self.alarm_time)
-            .build()
-            .user_data(OP_ALARM << OP_SHIFT);
         self.push(&entry);
     }
 
@@ -403,28 +383,9 @@ impl Ring {
                 })
             }
             OP_WAKE => Some(Event::Woken),
-            OP_ALARM => {
-                self.alarm_set = false;
-                None
-            }
             OP_IGNORE => None,
             op => unreachable!("operation {op} was never submitted"),
         }
-    }
-
-    /// Has `eventfd` signalled whenever something completes, for sleeping outside [`Ring::enter`]; None ends that.
-    pub fn notify(&self, eventfd: Option<RawFd>) -> io::Result<()> {
-        match eventfd {
-            Some(fd) => self.ring.submitter().register_eventfd(fd),
-            None => self.ring.submitter().unregister_eventfd(),
-        }
-    }
-
-    /// Whether something has completed, or would on [`Ring::enter`].
-    pub fn has_events(&mut self) -> bool {
-        !self.completed.is_empty()
-            || !self.ring.completion().is_empty()
-            || self.ring.submission().taskrun()
     }
 
     /// Bytes of memory the ring keeps for receiving.

@@ -248,18 +248,3 @@ pub fn refuse(fd: RawFd, text: &[u8]) {
         )
     };
 }
-
-/// Empties an event descriptor that was signalled; does nothing when it was not.
-pub fn drain(eventfd: RawFd) {
-    let mut value = libc::pollfd {
-        fd: eventfd,
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: one live pollfd; a zero timeout never blocks.
-    if unsafe { libc::poll(&raw mut value, 1, 0) } == 1 {
-        let mut count: u64 = 0;
-        // SAFETY: reads eight bytes into a live integer; poll said that this does not block.
-        let _ = unsafe { libc::read(eventfd, (&raw mut count).cast(), 8) };
-    }
-}

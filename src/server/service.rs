@@ -394,8 +394,11 @@ impl Service {
         }
     }
 
-    /// Executes the batch.
+    /// Executes the batch. The prefetches come first, in a loop of their own that is short enough for the processor to work on the misses of
+    /// several keys at once, which it cannot while parsing stands between them.
     pub fn execute_batch(&mut self, batch: &mut Batch, ring: &Ring) {
+        let hashes = batch.requests.iter().filter_map(|request| request.hash);
+        self.shard.engine.prefetch(hashes);
         for request in &batch.requests {
             let data = ring.data(request.buffer, request.buffer_len as usize);
             let start = request.start as usize;
@@ -795,16 +798,12 @@ impl Service {
             let key = usize::try_from(row.first_key)
                 .ok()
                 .filter(|&first| first > 0);
-            hashes.push(
-                key.and_then(|first| message.argument(&view, first))
-                    .map(|bytes| {
-                        let key = self.shard.engine.key(view.header.db as usize, bytes);
-                        self.shard.engine.prefetch(&key);
-                        key.hash
-                    }),
-            );
+            let bytes = key.and_then(|first| message.argument(&view, first));
+            hashes.push(bytes.map(|bytes| self.shard.engine.key(0, bytes).hash));
             at = view.next();
         }
+        let first = hashes.iter().copied().flatten().take(BATCH_REQUESTS_MAX);
+        self.shard.engine.prefetch(first);
         let mut reply = mem::take(&mut self.scratch_reply);
         let mut ranges = mem::take(&mut self.scratch_ranges);
         let mut at = (0, 0);
@@ -883,7 +882,7 @@ impl Service {
     }
 }
 
-/// Looks a request's command up, finds the owner of its first key, and prefetches it if that is this shard.
+/// Looks a request's command up, finds the owner of its first key, and hashes that if the shard is this one.
 #[inline]
 fn know(shard: &Shard, shards: usize, args: &Args<'_>, len: usize) -> Known {
     let command = table::resolve(args).ok();
@@ -899,9 +898,7 @@ fn know(shard: &Shard, shards: usize, args: &Args<'_>, len: usize) -> Known {
             let bytes = args.get(first);
             known.owner = slots::owner(bytes, shards);
             if known.owner == shard.id {
-                let key = shard.engine.key(0, bytes);
-                shard.engine.prefetch(&key);
-                known.hash = Some(key.hash);
+                known.hash = Some(shard.engine.key(0, bytes).hash);
             }
         }
     }

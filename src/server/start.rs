@@ -241,7 +241,7 @@ impl Server {
                 match make_worker(id, seed, &shared, listeners, wake) {
                     Ok(worker) => {
                         let _ = ready.send(Ok(()));
-                        worker.run().await;
+                        worker.run();
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));

@@ -1,12 +1,10 @@
 //! The turn of one shard: the ring's events in, requests executed, messages exchanged, replies out, a slice of upkeep; then sleep if there is nothing to do.
 //!
-//! The worker owns the ring and moves bytes between it and the [`Service`], which does everything else. While clients are active it sleeps inside
-//! its own ring's enter, which costs nothing beyond the system call that submits the replies anyway; after some quiet it parks in the
-//! executor, on an event descriptor that the ring signals.
+//! The worker owns the ring and moves bytes between it and the [`Service`], which does everything else. It sleeps inside the ring's enter, which costs
+//! nothing beyond the system call that submits the replies anyway; other shards wake it through an event descriptor that the ring reads.
 
 use super::batch::Batch;
 use super::connection::{Hold, Peer, State};
-use super::executor::{self, Sleeper};
 use super::handover::Handover;
 use super::service::Service;
 use crate::limits::{
@@ -21,12 +19,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Sleeping inside the ring lasts at most this long, so that other tasks of the executor are not kept waiting.
-const RING_SLEEP: Duration = Duration::from_millis(1);
-/// Quiet for this long, a shard parks in its executor.
-const QUIET_BEFORE_PARK: Duration = Duration::from_millis(20);
-/// The longest park: housekeeping is due then.
-const PARK: Duration = Duration::from_millis(200);
+/// While clients are active a sleep lasts at most until upkeep is due.
+const SLEEP_ACTIVE: Duration = UPKEEP_INTERVAL;
+/// After this long without an event the shard sleeps long.
+const QUIET_BEFORE_LONG_SLEEP: Duration = Duration::from_millis(20);
+/// The longest sleep: housekeeping is due then.
+const SLEEP_LONG: Duration = Duration::from_millis(200);
 /// Upkeep is looked at this often, and more often while it has work waiting.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Units of upkeep in a turn, of some 100 ns each: beside requests, and with nothing else to do.
@@ -49,7 +47,6 @@ pub struct Worker {
     service: Service,
     listeners: Vec<Listener>,
     wake: Arc<OwnedFd>,
-    sleeper: Sleeper,
     batch: Batch,
     received: Vec<(Token, u16, usize)>,
     listed: Vec<u32>,
@@ -88,7 +85,6 @@ impl Worker {
             service,
             listeners,
             wake,
-            sleeper: Sleeper::new(socket::eventfd()?)?,
             batch: Batch::default(),
             received: Vec::new(),
             listed: Vec::new(),
@@ -101,7 +97,7 @@ impl Worker {
     }
 
     /// Serves until a stop is asked for.
-    pub async fn run(mut self) {
+    pub fn run(mut self) {
         for (number, listener) in self.listeners.iter().enumerate() {
             self.ring.accept(listener.socket.as_raw_fd(), number as u32);
         }
@@ -110,7 +106,6 @@ impl Worker {
         let mut wait = None;
         while !self.service.shared.stopping.load(Ordering::Acquire) {
             let active = self.turn(wait);
-            executor::give_way().await;
             let now = Instant::now();
             if active {
                 active_at = now;
@@ -123,11 +118,11 @@ impl Worker {
             if !self.inbox_sleeps() {
                 continue;
             }
-            if quiet < QUIET_BEFORE_PARK {
-                wait = Some(RING_SLEEP);
+            wait = Some(if quiet < QUIET_BEFORE_LONG_SLEEP {
+                SLEEP_ACTIVE
             } else {
-                self.park().await;
-            }
+                SLEEP_LONG
+            });
         }
         self.stop();
     }
@@ -138,24 +133,6 @@ impl Worker {
 
     fn inbox_sleeps(&self) -> bool {
         self.service.shared.inboxes[self.service.shard.id].prepare_to_sleep()
-    }
-
-    /// Sleeps in the executor until the ring has something.
-    async fn park(&mut self) {
-        // What is queued must be with the kernel before sleeping elsewhere.
-        self.ring.set_alarm(PARK);
-        self.ring.enter(None);
-        let fd = self.sleeper.fd();
-        if self.ring.notify(Some(fd)).is_err() {
-            return self.ring.enter(Some(RING_SLEEP));
-        }
-        if !self.ring.has_events() {
-            self.sleeper.sleep().await;
-        }
-        self.ring
-            .notify(None)
-            .expect("the descriptor was registered");
-        socket::drain(fd);
     }
 
     /// One turn. Whether anything but upkeep happened.
