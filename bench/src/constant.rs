@@ -65,7 +65,7 @@ pub fn serve(port: u16, reply_bytes: usize) -> Result<(), String> {
         let mut server = Constant::new(listener, reply)
             .map_err(|error| format!("the ring could not be set up: {error}"))?;
         println!("ready on {address}");
-        server.run().await;
+        server.run();
         Ok(())
     })?
     .join()?
@@ -91,7 +91,7 @@ impl Constant {
         })
     }
 
-    async fn run(&mut self) {
+    fn run(&mut self) {
         self.ring.accept(self.listener.as_raw_fd(), 0);
         let mut active_at = Instant::now();
         let mut wait = None;
@@ -99,7 +99,6 @@ impl Constant {
             self.ring.enter(wait);
             let active = self.take_events();
             self.settle_listed();
-            executor::give_way().await;
             let now = Instant::now();
             if active {
                 active_at = now;

@@ -43,10 +43,16 @@ pub fn count(
             return Ok(Some((calls as f64 / replies as f64, name)));
         }
     }
-    let Some(before) = enters(server) else { return Ok(None) };
-    let replies = slice::load(server, request, Until::Seconds(seconds))?.stats.replies();
+    let Some(before) = enters(server) else {
+        return Ok(None);
+    };
+    let replies = slice::load(server, request, Until::Seconds(seconds))?
+        .stats
+        .replies();
     let calls = enters(server).map(|after| (after - before) as f64);
-    Ok(calls.filter(|_| replies > 0).map(|calls| (calls / replies as f64, "the server itself")))
+    Ok(calls
+        .filter(|_| replies > 0)
+        .map(|calls| (calls / replies as f64, "the server itself")))
 }
 
 fn enters(server: &Server) -> Option<u64> {
