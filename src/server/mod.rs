@@ -5,7 +5,7 @@
 mod batch;
 mod commands;
 pub mod connection;
-mod executor;
+pub mod executor;
 mod handover;
 mod housekeeping;
 mod operations;

@@ -1,0 +1,328 @@
+//! A whole comparison: servers up, loads in turns, memory of fresh servers, tables, record.
+
+use crate::affinity;
+use crate::args::CompareOptions;
+use crate::case::{LOADS, Load, MEMORY, SYSTEM_CALLS};
+use crate::memory;
+use crate::record::Record;
+use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
+use crate::server::{self, CONSTANT, Plan, Server, TORC};
+use crate::slice::{self, Request, Sample, Until};
+use crate::system_calls;
+use loadgen::random::Random;
+use loadgen::run::catch_interrupts;
+use std::env;
+use std::path::PathBuf;
+
+/// Size of the values of all loads.
+const VALUE_BYTES: usize = 100;
+/// Requests sent at once while servers are filled.
+const FILL_PIPELINE: usize = 64;
+
+struct Comparison<'a> {
+    options: &'a CompareOptions,
+    server_core: usize,
+    client_core: usize,
+    plans: Vec<Plan>,
+    record: Record,
+}
+
+/// Runs the comparison that the options describe.
+///
+/// # Errors
+/// One sentence about what went wrong; all servers have been stopped then.
+pub fn run(options: &CompareOptions) -> Result<(), String> {
+    catch_interrupts();
+    let mut comparison = Comparison::new(options)?;
+    comparison.run_loads()?;
+    comparison.run_memory()?;
+    let path = comparison.record.save(&options.output);
+    let path = path.map_err(|error| {
+        format!(
+            "the record cannot be written to {}: {error}",
+            options.output.display()
+        )
+    })?;
+    println!("\n{}", report::LEGEND);
+    println!("Raw numbers: {}", path.display());
+    Ok(())
+}
+
+impl<'a> Comparison<'a> {
+    fn new(options: &'a CompareOptions) -> Result<Comparison<'a>, String> {
+        if !(options.seconds >= 0.01 && options.seconds <= 3600.0) {
+            return Err(format!(
+                "--seconds must be from 0.01 to 3600, not {}",
+                options.seconds
+            ));
+        }
+        let allowed = affinity::allowed()
+            .map_err(|error| format!("the allowed cores cannot be read: {error}"))?;
+        let core = |option: Option<usize>, default: usize| match option {
+            Some(core) if !allowed.contains(&core) => Err(format!(
+                "core {core} is not among the allowed ones, {allowed:?}"
+            )),
+            option => Ok(option.unwrap_or(default)),
+        };
+        let server_core = core(options.server_core, allowed[0])?;
+        let client_core = core(options.client_core, allowed[allowed.len() - 1])?;
+        if server_core == client_core {
+            eprintln!(
+                "bench: server and client share core {server_core}; processor time a request still compares, the rest does not"
+            );
+        }
+        let plans = plans(options, &allowed, server_core, client_core)?;
+        affinity::confine(&[client_core])
+            .map_err(|error| format!("cannot use core {client_core}: {error}"))?;
+        let record = Record::new(options, server_core, client_core);
+        Ok(Comparison {
+            options,
+            server_core,
+            client_core,
+            plans,
+            record,
+        })
+    }
+
+    fn wants(&self, case: &str) -> bool {
+        self.options.case.is_empty() || self.options.case.iter().any(|name| name == case)
+    }
+
+    fn request(&self, load: &'a Load, seed: u64) -> Request<'a> {
+        Request {
+            connections: self.options.connections,
+            pipeline: load.pipeline,
+            keys: self.options.keys,
+            value_bytes: VALUE_BYTES,
+            ratio: load.ratio,
+            core: self.client_core,
+            seed,
+        }
+    }
+
+    /// The cases for which all servers stay up.
+    fn run_loads(&mut self) -> Result<(), String> {
+        let servers: Vec<Server> = self
+            .plans
+            .iter()
+            .map(Plan::start)
+            .collect::<Result<_, _>>()?;
+        let names: Vec<String> = servers
+            .iter()
+            .map(|server| format!("{} {}", server.name, server.version()))
+            .collect();
+        println!(
+            "Server on core {}, client on core {}: {}",
+            self.server_core,
+            self.client_core,
+            names.join(", ")
+        );
+        for (plan, server) in self.plans.iter().zip(&servers) {
+            self.record.server(plan, &server.version());
+        }
+        let loads: Vec<&Load> = LOADS.iter().filter(|load| self.wants(load.name)).collect();
+        let count_calls = self.wants(SYSTEM_CALLS);
+        if loads.is_empty() && !count_calls {
+            return Ok(());
+        }
+        for server in servers.iter().filter(|server| server.name != CONSTANT) {
+            eprintln!("filling {} with {} keys", server.name, self.options.keys);
+            let request = Request {
+                pipeline: FILL_PIPELINE,
+                ..self.request(&LOADS[0], self.options.seed)
+            };
+            slice::load(server, &request, Until::Filled)?;
+        }
+        for load in loads {
+            let result = self.run_load(load, &servers)?;
+            print!("{}", report::load(&result));
+            self.record.load(&result);
+        }
+        if count_calls {
+            let result = self.run_system_calls(&servers)?;
+            print!("{}", report::system_calls(&result));
+            self.record.system_calls(&result);
+        }
+        Ok(())
+    }
+
+    fn run_load(&self, load: &'static Load, servers: &[Server]) -> Result<LoadResult, String> {
+        let mut samples: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
+        let mut random = Random::new(self.options.seed);
+        for round in 0..self.options.rounds {
+            eprintln!(
+                "{}: round {} of {}",
+                load.name,
+                round + 1,
+                self.options.rounds
+            );
+            // The same keys and values for every server of a round, others in every round.
+            let request = self.request(load, random.bits() >> 1);
+            for place in shuffled(servers.len(), &mut random) {
+                samples[place].push(slice::measure(
+                    &servers[place],
+                    &request,
+                    self.options.seconds,
+                    round,
+                )?);
+            }
+        }
+        let names = servers.iter().map(|server| server.name.clone());
+        Ok(LoadResult {
+            load: *load,
+            servers: names.zip(samples).collect(),
+        })
+    }
+
+    fn run_system_calls(&self, servers: &[Server]) -> Result<SystemCallsResult, String> {
+        let mut counts = Vec::new();
+        for server in servers {
+            eprintln!("{SYSTEM_CALLS}: {}", server.name);
+            let request = self.request(&LOADS[0], self.options.seed);
+            counts.push((
+                server.name.clone(),
+                system_calls::count(server, &request, self.options.seconds)?,
+            ));
+        }
+        Ok(SystemCallsResult { servers: counts })
+    }
+
+    /// The cases that need a fresh server for every reading.
+    fn run_memory(&mut self) -> Result<(), String> {
+        let mut results = Vec::new();
+        for (case, value_bytes) in MEMORY {
+            if !self.wants(case) {
+                continue;
+            }
+            let plans: Vec<&Plan> = self
+                .plans
+                .iter()
+                .filter(|plan| plan.name != CONSTANT)
+                .collect();
+            let mut servers: Vec<(String, Vec<f64>)> = plans
+                .iter()
+                .map(|plan| (plan.name.clone(), Vec::new()))
+                .collect();
+            for round in 0..self.options.memory_rounds {
+                eprintln!(
+                    "{case}: round {} of {}",
+                    round + 1,
+                    self.options.memory_rounds
+                );
+                let request = Request {
+                    pipeline: FILL_PIPELINE,
+                    value_bytes,
+                    ..self.request(&LOADS[0], self.options.seed + u64::from(round))
+                };
+                for (plan, (_, overheads)) in plans.iter().zip(&mut servers) {
+                    overheads.push(memory::overhead_bytes(plan, &request)?);
+                }
+            }
+            let result = MemoryResult {
+                value_bytes,
+                servers,
+            };
+            self.record.memory(&result);
+            results.push(result);
+        }
+        print!("{}", report::memory(&results));
+        Ok(())
+    }
+}
+
+/// The servers to be measured, peers first.
+fn plans(
+    options: &CompareOptions,
+    allowed: &[usize],
+    server_core: usize,
+    client_core: usize,
+) -> Result<Vec<Plan>, String> {
+    let one = || vec![server_core];
+    let mut plans = Vec::new();
+    for (name, program) in server::peers_found() {
+        plans.push(Plan::redis_like(name.into(), program, Vec::new(), one()));
+    }
+    for text in &options.peer {
+        plans.push(Plan::of_option(text, one())?);
+    }
+    let torc = match &options.torc {
+        Some(path) => path.clone(),
+        None => torc_beside_this_program()?,
+    };
+    plans.push(Plan::torc(TORC.into(), torc.clone(), one()));
+    if let Some(count) = options.shards {
+        let cores = affinity::spread(allowed, server_core, client_core, count as usize);
+        if cores.len() < count as usize {
+            return Err(format!(
+                "--shards {count} needs {count} cores, and {} are allowed",
+                cores.len()
+            ));
+        }
+        plans.push(Plan::torc(format!("{TORC}-{count}-shards"), torc, cores));
+    }
+    plans.push(
+        Plan::constant(one()).map_err(|error| format!("this program cannot be found: {error}"))?,
+    );
+    if let Some(unknown) = options
+        .server
+        .iter()
+        .find(|name| plans.iter().all(|plan| plan.name != **name))
+    {
+        let names: Vec<&str> = plans.iter().map(|plan| &plan.name[..]).collect();
+        return Err(format!(
+            "--server {unknown}: there are {}",
+            names.join(", ")
+        ));
+    }
+    if !options.server.is_empty() {
+        plans.retain(|plan| options.server.contains(&plan.name));
+    }
+    let mut names: Vec<&str> = plans.iter().map(|plan| &plan.name[..]).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!(
+            "two servers are called {}; give the --peer another name",
+            pair[0]
+        ));
+    }
+    Ok(plans)
+}
+
+fn torc_beside_this_program() -> Result<PathBuf, String> {
+    let path = env::current_exe()
+        .map_err(|error| format!("this program cannot be found: {error}"))?
+        .with_file_name("torc");
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err("there is no torc beside this program; build it with cargo build --release, or name one with --torc".into())
+}
+
+/// The numbers below `count` in random order.
+fn shuffled(count: usize, random: &mut Random) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        order.swap(last, random.below(last as u64 + 1) as usize);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_has_its_turn() {
+        let mut random = Random::new(7);
+        let orders: Vec<Vec<usize>> = (0..20).map(|_| shuffled(5, &mut random)).collect();
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2, 3, 4]);
+        }
+        assert!(
+            orders.iter().any(|order| order != &orders[0]),
+            "orders differ"
+        );
+    }
+}

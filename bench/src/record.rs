@@ -1,0 +1,105 @@
+//! The raw numbers of a run, as JSON: whoever doubts a median can take another one.
+
+use crate::args::CompareOptions;
+use crate::report::{LoadResult, MemoryResult, SystemCallsResult};
+use crate::server::Plan;
+use crate::slice::Sample;
+use crate::{clock, machine};
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is kept of a run.
+pub struct Record {
+    started: String,
+    document: Map<String, Value>,
+}
+
+impl Record {
+    /// The conditions of a run.
+    pub fn new(options: &CompareOptions, server_core: usize, client_core: usize) -> Record {
+        let started = clock::utc_now();
+        let mut document = Map::new();
+        document.insert("started".into(), json!(started));
+        document.insert("machine".into(), machine::describe());
+        document.insert(
+            "conditions".into(),
+            json!({
+                "server_core": server_core,
+                "client_core": client_core,
+                "rounds": options.rounds,
+                "seconds": options.seconds,
+                "memory_rounds": options.memory_rounds,
+                "keys": options.keys,
+                "key_bytes": 16,
+                "connections": options.connections,
+                "seed": options.seed,
+            }),
+        );
+        for part in ["servers", "loads", "memory", "system_calls"] {
+            document.insert(part.into(), json!([]));
+        }
+        Record { started, document }
+    }
+
+    fn push(&mut self, part: &str, value: Value) {
+        let list = self.document.get_mut(part).and_then(Value::as_array_mut);
+        list.expect("every part was made as a list").push(value);
+    }
+
+    /// Adds a server.
+    pub fn server(&mut self, plan: &Plan, version: &str) {
+        let value = json!({ "name": plan.name, "version": version, "options": plan.options(), "cores": plan.cores });
+        self.push("servers", value);
+    }
+
+    /// Adds a load.
+    pub fn load(&mut self, result: &LoadResult) {
+        let slices = |samples: &[Sample]| samples.iter().map(Sample::to_json).collect::<Vec<_>>();
+        let servers: Map<String, Value> = result
+            .servers
+            .iter()
+            .map(|(name, samples)| (name.clone(), json!(slices(samples))))
+            .collect();
+        let load = result.load;
+        let value = json!({
+            "case": load.name, "set_to_get": load.ratio, "pipeline": load.pipeline, "value_bytes": 100, "slices": servers,
+        });
+        self.push("loads", value);
+    }
+
+    /// Adds overheads in memory.
+    pub fn memory(&mut self, result: &MemoryResult) {
+        let servers: Map<String, Value> = result
+            .servers
+            .iter()
+            .map(|(name, bytes)| (name.clone(), json!(bytes)))
+            .collect();
+        self.push(
+            "memory",
+            json!({ "value_bytes": result.value_bytes, "overhead_bytes_per_key": servers }),
+        );
+    }
+
+    /// Adds system calls.
+    pub fn system_calls(&mut self, result: &SystemCallsResult) {
+        for (name, count) in &result.servers {
+            let (calls, counter) = count.unzip();
+            self.push(
+                "system_calls",
+                json!({ "server": name, "per_request": calls, "counted_by": counter }),
+            );
+        }
+    }
+
+    /// Writes it into a directory, which is made if need be.
+    pub fn save(&self, directory: &Path) -> io::Result<PathBuf> {
+        fs::create_dir_all(directory)?;
+        let path = directory.join(format!("{}-{}.json", self.started, machine::kernel()));
+        let mut text = serde_json::to_string_pretty(&self.document).map_err(io::Error::other)?;
+        text.push('\n');
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+}
