@@ -51,6 +51,8 @@ pub struct Dictionary {
     segments: Vec<Segment>,
     len: usize,
     bytes: usize,
+    /// Entries put into other tables because theirs had become too empty, since the beginning.
+    entries_moved: u64,
 }
 
 /// A hash's place in the order of [`Dictionary::scan`]: monotone in bits 16 to 48 of the hash, and twice as dense at one end as at the other.
@@ -268,6 +270,11 @@ impl Segment {
 }
 
 impl Dictionary {
+    /// Entries put into other tables because theirs had become too empty, since the beginning: what removals cost beside themselves.
+    pub fn entries_moved(&self) -> u64 {
+        self.entries_moved
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.len
@@ -342,7 +349,11 @@ impl Dictionary {
                 segment.rebuild(segment.place(position), len * 2, &hash_of);
             }
             segment.merge(position, &hash_of);
-            self.bytes = self.bytes + segment.bytes() - before;
+            let after = segment.bytes();
+            if after != before {
+                self.entries_moved += segment.table(position).entries.len() as u64;
+            }
+            self.bytes = self.bytes + after - before;
         }
         true
     }

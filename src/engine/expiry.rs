@@ -84,6 +84,12 @@ impl Engine {
         sweep.on && (sweep.running || (sweep.next_expiry <= self.now_ms && waited))
     }
 
+    /// Entries moved so far because tables had become too empty: each costs about a step.
+    fn dictionary_entries_moved(&self) -> u64 {
+        let moved = |database: &super::Database| database.dictionary.entries_moved();
+        self.databases.iter().map(moved).sum()
+    }
+
     /// Sweeps for about `units` steps; returns how many it took.
     pub(super) fn sweep(&mut self, units: usize) -> usize {
         if !self.sweep_is_due() {
@@ -154,8 +160,9 @@ impl Engine {
                 && let Some(expiry) = item::expiry(self.arena.bytes(reference))
             {
                 if expiry <= self.now_ms {
+                    let before = self.dictionary_entries_moved();
                     self.delete_found(reference, false);
-                    taken += DELETE_UNITS;
+                    taken += DELETE_UNITS + (self.dictionary_entries_moved() - before) as usize;
                 } else {
                     self.arena.lower_expiry_min(page, expiry);
                 }

@@ -9,7 +9,7 @@ use crate::large;
 /// Steps of freeing one flushed item.
 const FREE_UNITS: usize = 2;
 /// Steps of giving a page back to the kernel.
-const RELEASE_UNITS: usize = 40;
+const RELEASE_UNITS: usize = 100;
 /// Bytes of large buffers given back at a time, and the steps it takes.
 const RECLAIM_BYTES: usize = 256 * 1024;
 /// See [`RECLAIM_BYTES`].

@@ -28,8 +28,8 @@ const SLEEP_LONG: Duration = Duration::from_millis(200);
 /// Upkeep is looked at this often, and more often while it has work waiting.
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Units of upkeep in a turn, of some 100 ns each: beside requests, and with nothing else to do.
-const UPKEEP_UNITS_BUSY: usize = 1000;
-const UPKEEP_UNITS_IDLE: usize = 2000;
+const UPKEEP_UNITS_BUSY: usize = 500;
+const UPKEEP_UNITS_IDLE: usize = 1000;
 /// What one turn may take from the ring, in bytes received: some 500 SETs of a hundred bytes, a quarter of a millisecond.
 const TURN_COST_MAX: usize = 64 * 1024;
 /// An event costs as much as this many bytes, a new connection as many more.
