@@ -9,8 +9,10 @@ use std::time::Duration;
 
 /// Locked memory for the executor's own file I/O; sockets have a ring of their own.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
-/// How long a task may run before the executor asks it to give way.
-const PREEMPT: Duration = Duration::from_micros(500);
+/// After how long the executor's timer asks a task to give way: never, in effect. When that timer fires before the first task of a round has run (a
+/// thread that was descheduled is enough), glommio takes the round for empty and goes to sleep with its task runnable, for ever. Completions of
+/// other tasks' I/O ask for giving way without it.
+const PREEMPT: Duration = Duration::from_secs(3600);
 
 /// A thread with an executor on it.
 pub struct Executor<T: Send + 'static>(glommio::ExecutorJoinHandle<T>);
