@@ -733,9 +733,11 @@ impl Service {
     }
 
     /// Writes an error of the service itself.
-    pub(super) fn refuse(&mut self, index: u32, muted: bool, text: &str) {
+    pub(super) fn refuse(&mut self, index: u32, muted: bool, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let code = text.split(|&byte| byte == b' ').next().unwrap_or_default();
         self.metrics
-            .count_error(text.split(' ').next().unwrap_or("ERR"));
+            .count_error(std::str::from_utf8(code).unwrap_or("ERR"));
         let Some(connection) = self.connection_at(index) else {
             return;
         };
