@@ -1,4 +1,4 @@
-//! PING, ECHO, TIME: commands that need neither data nor the connection's state.
+//! PING, ECHO, TIME, LOLWUT: commands that need neither data nor the connection's state.
 
 use super::{CommandError, Context};
 
@@ -24,5 +24,12 @@ pub fn time(context: &mut Context<'_>) -> Result<(), CommandError> {
     context.reply.array(2);
     context.reply.bulk_integer(now_ms.div_euclid(1000));
     context.reply.bulk_integer(now_ms.rem_euclid(1000) * 1000);
+    Ok(())
+}
+
+/// LOLWUT [VERSION n]: no art, but its last line, which tells people which server answers.
+pub fn lolwut(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let text = concat!("torc ver. ", env!("CARGO_PKG_VERSION"), "\n");
+    context.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

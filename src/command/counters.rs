@@ -75,7 +75,7 @@ pub fn incrbyfloat(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     context
         .engine
-        .set(&key, NewValue::Bytes(text.as_bytes()), Expiry::Keep)?;
+        .set(&key, NewValue::Text(text.as_bytes()), Expiry::Keep)?;
     context.stats.changes += 1;
     context.reply.bulk(text.as_bytes());
     Ok(())

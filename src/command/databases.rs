@@ -5,9 +5,12 @@ use super::{CommandError, Context};
 
 /// Reads a database's number.
 pub fn database_index(text: &[u8], databases: usize) -> Result<usize, CommandError> {
-    let index = parse_i64(text)
-        .and_then(|index| i32::try_from(index).ok())
-        .ok_or(CommandError::NotInteger)?;
+    let index = parse_i64(text).ok_or(CommandError::NotInteger)?;
+    let index = i32::try_from(index).map_err(|_| {
+        CommandError::fixed(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        )
+    })?;
     in_range(index, databases)
 }
 

@@ -17,17 +17,21 @@ pub enum CommandError {
     OutOfMemory,
     /// No such key.
     NoSuchKey,
-    /// Anything else, code included: `ERR offset is out of range`.
-    Other(Cow<'static, str>),
+    /// Anything else, code included: `ERR offset is out of range`. Bytes, because some repeat what the client sent.
+    Other(Cow<'static, [u8]>),
 }
 
 impl CommandError {
     /// An error with a fixed text, code included.
     pub const fn fixed(text: &'static str) -> CommandError {
-        CommandError::Other(Cow::Borrowed(text))
+        CommandError::Other(Cow::Borrowed(text.as_bytes()))
     }
     /// An error with a text made for it, code included.
     pub fn made(text: String) -> CommandError {
+        CommandError::Other(Cow::Owned(text.into_bytes()))
+    }
+    /// An error that repeats bytes of the request, code included.
+    pub fn repeating(text: Vec<u8>) -> CommandError {
         CommandError::Other(Cow::Owned(text))
     }
     /// A wrong number of arguments for a command (`client|id` for subcommands).
@@ -45,8 +49,8 @@ impl CommandError {
         CommandError::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
     }
     /// The text of the error reply without the leading `-`.
-    pub fn text(&self) -> &str {
-        match self {
+    pub fn text(&self) -> &[u8] {
+        let text = match self {
             CommandError::WrongType => {
                 "WRONGTYPE Operation against a key holding the wrong kind of value"
             }
@@ -55,7 +59,8 @@ impl CommandError {
             CommandError::NotFloat => "ERR value is not a valid float",
             CommandError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             CommandError::NoSuchKey => "ERR no such key",
-            CommandError::Other(text) => text,
-        }
+            CommandError::Other(text) => return text,
+        };
+        text.as_bytes()
     }
 }

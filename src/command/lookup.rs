@@ -140,39 +140,48 @@ fn resolve_subcommand(
 /// Bytes of a client's words that an error repeats, as in Redis.
 const ECHO_BYTES_MAX: usize = 128;
 
-fn clipped(text: &[u8]) -> String {
-    String::from_utf8_lossy(&text[..text.len().min(ECHO_BYTES_MAX)]).into_owned()
+/// As much of a word as an error repeats: like redis-server, which prints a C string, up to the first NUL.
+fn clipped(text: &[u8], bytes_max: usize) -> &[u8] {
+    let clipped = &text[..text.len().min(bytes_max)];
+    match clipped.iter().position(|&byte| byte == 0) {
+        Some(end) => &clipped[..end],
+        None => clipped,
+    }
 }
 
 /// The error for a name without a row.
 #[cold]
 fn unknown_command(args: &Args<'_>) -> CommandError {
-    let mut words = String::new();
+    let mut words = Vec::new();
     for index in 1..args.len() {
         if words.len() >= ECHO_BYTES_MAX {
             break;
         }
-        let word = args.get(index);
-        words.push('\'');
-        words.push_str(&clipped(
-            &word[..word
-                .len()
-                .min(ECHO_BYTES_MAX - (words.len() - 1).min(ECHO_BYTES_MAX))],
-        ));
-        words.push_str("' ");
+        let word = clipped(args.get(index), ECHO_BYTES_MAX - words.len());
+        words.extend_from_slice(&[b"'", word, b"' "].concat());
     }
-    CommandError::made(format!(
-        "ERR unknown command '{}', with args beginning with: {words}",
-        clipped(args.get(0))
-    ))
+    let name = clipped(args.get(0), ECHO_BYTES_MAX);
+    CommandError::repeating(
+        [
+            b"ERR unknown command '",
+            name,
+            b"', with args beginning with: ",
+            &words,
+        ]
+        .concat(),
+    )
 }
 
 /// The error for a subcommand without a row.
 #[cold]
 fn unknown_subcommand(container: &Command, name: &[u8]) -> CommandError {
-    CommandError::made(format!(
-        "ERR unknown subcommand '{}'. Try {} HELP.",
-        clipped(name),
-        container.name.to_ascii_uppercase()
-    ))
+    let help = format!("'. Try {} HELP.", container.name.to_ascii_uppercase());
+    CommandError::repeating(
+        [
+            b"ERR unknown subcommand '",
+            clipped(name, ECHO_BYTES_MAX),
+            help.as_bytes(),
+        ]
+        .concat(),
+    )
 }

@@ -781,6 +781,15 @@ const ROWS: &[Command] = &[
             "Finds the longest common subsequence of two strings",
             docs::LCS,
         ),
+    Command::data("lolwut", -1, Route::Anywhere, connection::lolwut)
+        .flags(READONLY | FAST, 0)
+        .docs(
+            "5.0.0",
+            "server",
+            "O(1)",
+            "Displays the version of torc",
+            &[],
+        ),
     Command::server("memory", -2, ServerCommand::Memory)
         .flags(0, 0)
         .docs(

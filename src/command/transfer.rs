@@ -54,7 +54,7 @@ impl Portable {
             PortableValue::Bytes(bytes) if self.encoding == Encoding::Raw => {
                 NewValue::RawBytes(bytes)
             }
-            PortableValue::Bytes(bytes) => NewValue::Bytes(bytes),
+            PortableValue::Bytes(bytes) => NewValue::Text(bytes),
             PortableValue::Integer(value) => NewValue::Integer(*value),
             PortableValue::Large(large) => NewValue::Shared(large.clone()),
         };

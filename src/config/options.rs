@@ -425,9 +425,9 @@ rows! {
     "lazyfree-lazy-server-del", yes_no!(lazyfree_lazy_server_del), "", changes,
         "Accepted as in Redis; values of 64 KiB and more are freed in slices either way, smaller ones at once.";
     "lazyfree-lazy-user-del", yes_no!(lazyfree_lazy_user_del), "", changes,
-        "Makes DEL work like UNLINK.";
+        "Accepted as in Redis; values of 64 KiB and more are freed in slices either way, smaller ones at once.";
     "lazyfree-lazy-user-flush", yes_no!(lazyfree_lazy_user_flush), "", changes,
-        "Makes FLUSHALL and FLUSHDB without SYNC or ASYNC work like those with ASYNC.";
+        "Accepted as in Redis; FLUSHALL and FLUSHDB without SYNC free in slices either way, so that no other client waits.";
     "dir", text!(dir), "", fixed,
         "Directory that the process changes to at the start; relative paths begin there.";
     "loglevel", choice!(loglevel: LogLevel), "", changes,

@@ -75,6 +75,8 @@ pub enum Encoding {
 pub enum NewValue<'a> {
     /// A string; stored as an integer when it is a canonical one.
     Bytes(&'a [u8]),
+    /// A string that is not stored as an integer even when it reads like one (INCRBYFLOAT).
+    Text(&'a [u8]),
     /// A string as SETRANGE, APPEND and SETBIT leave it: never stored as an integer, encoding raw.
     RawBytes(&'a [u8]),
     /// An integer.

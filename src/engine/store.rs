@@ -235,6 +235,7 @@ impl Engine {
                 Some(integer) => (Payload::Integer(integer), false),
                 None => (Payload::Bytes(bytes), false),
             },
+            NewValue::Text(bytes) => (Payload::Bytes(bytes), false),
             NewValue::RawBytes(bytes) => (Payload::Bytes(bytes), true),
             NewValue::Integer(integer) => (Payload::Integer(integer), false),
             NewValue::Large(buffer) => (Payload::Large(buffer.freeze()), true),

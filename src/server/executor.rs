@@ -1,9 +1,7 @@
 //! The one place that knows glommio: an executor per core, on which one task, the shard's turn, runs from start to stop.
 //!
 //! The decision worth knowing: the turn never waits for the executor. It sleeps inside its own ring, where sockets and the wake-ups of
-//! other shards arrive. An executor of glommio 0.12 that finds its preemption timer fired before it has polled a runnable task takes that timer's completion,
-//! sees that it woke nobody, and parks with the task still runnable: on a busy machine every await is then a chance to sleep for ever (seen
-//! within seconds under load, with an event descriptor as with `yield_if_needed`).
+//! other shards arrive, so that nothing depends on how the executor wakes a task; see [`PREEMPT`].
 
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
 use std::future::Future;
@@ -11,8 +9,10 @@ use std::time::Duration;
 
 /// Locked memory for the executor's own file I/O; sockets have a ring of their own.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
-/// The latency that the turn's queue asks for, and how long a task may run before the executor asks it to give way.
-const PREEMPT: Duration = Duration::from_millis(1);
+/// After how long the executor's timer asks a task to give way: never, in effect. When that timer fires before the first task of a round has run (a
+/// thread that was descheduled is enough), glommio 0.12 takes the round for empty and goes to sleep with its task runnable, for ever: seen within seconds
+/// on a busy machine, in an await on an event descriptor as in `yield_if_needed`.
+const PREEMPT: Duration = Duration::from_secs(3600);
 
 /// A thread with an executor on it.
 pub struct Executor<T: Send + 'static>(glommio::ExecutorJoinHandle<T>);

@@ -278,6 +278,10 @@ impl Service {
                     self.send_words(id, part as u32, owner(position), row, &words);
                 }
             }
+            // Keys come with their values: a key without one is found before any shard has done its part.
+            Split::AllOk if args.len() % 2 == 0 => {
+                self.refuse_error(index, muted, &CommandError::arity(row.name));
+            }
             Split::Sum | Split::AllOk => {
                 let parts = parts_by_owner(row, &args, owner);
                 let operation = if split == Split::Sum {

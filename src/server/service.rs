@@ -316,9 +316,11 @@ impl Service {
         if connection.state != State::Open {
             return;
         }
+        // Before authentication the limits of requests are narrower, and change in the middle of a pipeline: one request at a time then.
         let plain = connection.tail.is_empty()
             && connection.deferred.is_empty()
             && !connection.parser.wants_large()
+            && connection.session.authenticated
             && connection.may_execute();
         if !plain {
             self.execute_batch(batch, ring);
@@ -417,6 +419,9 @@ impl Service {
             let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
                 continue;
             };
+            if connection.may_execute() && is_paused(self.pause, known.command) {
+                connection.hold = Some(Hold::Pause);
+            }
             if !connection.may_execute() || !connection.deferred.is_empty() {
                 if connection.state == State::Open {
                     connection.deferred.extend_from_slice(args.buffer);
@@ -460,11 +465,18 @@ impl Service {
             let mut parser = Parser::new();
             parser.set_limits(usize::MAX, true);
             let done = self.run_requests(index, &mut parser, &mut deferred);
-            assert!(parser.bytes_held() == 0, "only whole requests are deferred");
+            assert!(
+                done == deferred.len() || !parser.wants_large(),
+                "only whole requests are deferred"
+            );
             deferred.drain(..done);
             let Some(connection) = self.connection_at(index) else {
                 return;
             };
+            assert!(
+                connection.deferred.is_empty(),
+                "nothing is deferred behind what is being resumed"
+            );
             connection.deferred = deferred;
             if !connection.deferred.is_empty() {
                 return;
@@ -510,6 +522,14 @@ impl Service {
                     let args = parser.args(&bytes[at..]);
                     if !args.is_empty() {
                         let known = know(&self.shard, self.shards(), &args, consumed);
+                        if is_paused(self.pause, known.command) {
+                            // The parser keeps the request, with its large arguments, and gives it again.
+                            if let Some(connection) = self.connection_at(index) {
+                                connection.hold = Some(Hold::Pause);
+                                connection.stalled = true;
+                            }
+                            return at;
+                        }
                         self.execute(index, known, args);
                     }
                     parser.next_request();
@@ -565,7 +585,6 @@ impl Service {
     pub fn execute(&mut self, index: u32, known: Known, args: Args<'_>) {
         self.metrics.commands += 1;
         let now_ms = self.now_ms;
-        let pause = self.pause;
         let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
             return;
         };
@@ -589,16 +608,6 @@ impl Service {
         session.last_command = Some(row);
         if !session.authenticated && row.flags & flags::NO_AUTH == 0 {
             return self.refuse(index, muted, "NOAUTH Authentication required.");
-        }
-        if let Some(pause) = pause {
-            let stops = !pause.writes_only || row.flags & flags::WRITE != 0;
-            if stops && !matches!(row.run, Run::Server(ServerCommand::Client)) {
-                connection.hold = Some(Hold::Pause);
-                connection
-                    .deferred
-                    .extend_from_slice(&args.buffer[..known.len]);
-                return;
-            }
         }
         self.metrics.count_call(usize::from(command));
         // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
@@ -727,9 +736,11 @@ impl Service {
     }
 
     /// Writes an error of the service itself.
-    pub(super) fn refuse(&mut self, index: u32, muted: bool, text: &str) {
+    pub(super) fn refuse(&mut self, index: u32, muted: bool, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let code = text.split(|&byte| byte == b' ').next().unwrap_or_default();
         self.metrics
-            .count_error(text.split(' ').next().unwrap_or("ERR"));
+            .count_error(std::str::from_utf8(code).unwrap_or("ERR"));
         let Some(connection) = self.connection_at(index) else {
             return;
         };
@@ -880,6 +891,16 @@ impl Service {
             no_touch,
         }
     }
+}
+
+/// Whether CLIENT PAUSE holds a command back. CLIENT itself goes on, so that a pause can be ended.
+#[inline]
+fn is_paused(pause: Option<Pause>, command: Option<&'static Command>) -> bool {
+    let (Some(pause), Some(row)) = (pause, command) else {
+        return false;
+    };
+    (!pause.writes_only || row.flags & flags::WRITE != 0)
+        && !matches!(row.run, Run::Server(ServerCommand::Client))
 }
 
 /// Looks a request's command up, finds the owner of its first key, and hashes that if the shard is this one.

@@ -119,7 +119,7 @@ fn listen_error(what: &str, error: &io::Error) -> StartError {
     StartError(match error.raw_os_error() {
         Some(libc::EADDRINUSE) => {
             format!(
-                "{what} is taken by another process; stop that one or choose another with --port, --bind or --unixsocket"
+                "{what} is in use by another process; stop that one or choose another with --port, --bind or --unixsocket"
             )
         }
         Some(libc::EACCES) => {

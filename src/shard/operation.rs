@@ -221,6 +221,13 @@ struct GatherState {
     reply: Reply,
 }
 
+/// An error as it stands in a reply.
+fn error_line(error: &CommandError) -> Vec<u8> {
+    let mut reply = Reply::default();
+    reply.error(error.text());
+    reply.bytes
+}
+
 impl Operation {
     fn new(parts: usize, kind: Kind) -> Operation {
         assert!(parts > 0, "an operation has parts");
@@ -380,8 +387,7 @@ impl Operation {
                 | KeyOutcome::Stored(Err(error))
                 | KeyOutcome::Length(Err(error)),
             ) => {
-                self.error
-                    .get_or_insert_with(|| format!("-{}\r\n", error.text()).into_bytes());
+                self.error.get_or_insert_with(|| error_line(&error));
                 None
             }
             (Kind::Transfer(state), KeyOutcome::Value(Ok(value))) => {
@@ -423,7 +429,7 @@ impl Operation {
             if !state.combined {
                 state.combined = true;
                 match state.combine() {
-                    Err(error) => self.error = Some(format!("-{}\r\n", error.text()).into_bytes()),
+                    Err(error) => self.error = Some(error_line(&error)),
                     Ok(None) => {}
                     Ok(Some(step)) => {
                         self.left = 1;

@@ -532,8 +532,8 @@ impl Builder<'_> {
                 self
             }
             10 => self.word("MOVE").key().database(),
-            11 => self.words("OBJECT REFCOUNT").key(),
-            12..=14 => self.words("OBJECT ENCODING").key(),
+            // Not OBJECT REFCOUNT: redis-server shares small integers until COPY makes one of its own, which is nothing to imitate.
+            11..=14 => self.words("OBJECT ENCODING").key(),
             _ => self.word("DEL").key(),
         };
     }

@@ -60,6 +60,34 @@ fn scan_finds_every_key_that_stays_while_others_come_and_go() {
 }
 
 #[test]
+fn scan_filters_by_pattern_and_type() {
+    with_each_number_of_shards(&[], |server| {
+        let mut client = server.client();
+        let mut scan = |filter: &[&str]| {
+            let mut found = Vec::new();
+            let mut cursor = "0".to_string();
+            loop {
+                let words = [&["SCAN", &cursor, "COUNT", "1000"], filter].concat();
+                let reply = client.call(&words);
+                let parts = reply.elements();
+                cursor = parts[0].text();
+                found.extend(parts[1].elements().iter().map(Reply::text));
+                if cursor == "0" {
+                    return found;
+                }
+            }
+        };
+        assert!(scan(&[]).is_empty());
+        assert_eq!(server.client().call(&["SET", "only", "one"]).text(), "OK");
+        assert_eq!(scan(&[]), ["only"]);
+        assert_eq!(scan(&["MATCH", "o*y"]), ["only"]);
+        assert_eq!(scan(&["TYPE", "string"]), ["only"]);
+        assert!(scan(&["MATCH", "x*"]).is_empty());
+        assert!(scan(&["TYPE", "hash"]).is_empty());
+    });
+}
+
+#[test]
 fn commands_over_many_keys_reach_every_shard() {
     with_each_number_of_shards(&[], |server| {
         let mut client = server.client();

@@ -168,7 +168,8 @@ impl Parser {
         self.authenticated = authenticated;
     }
 
-    /// Goes on with the current request.
+    /// Goes on with the current request. Until [`Parser::next_request`] is called, a whole request is given again and again: the caller may find that
+    /// it cannot be executed yet.
     #[inline]
     pub fn parse(&mut self, input: &[u8]) -> Result<Step, ParseError> {
         if self.stage == Stage::Start {
@@ -199,6 +200,11 @@ impl Parser {
     #[inline]
     fn bulks(&mut self, input: &[u8]) -> Result<Step, ParseError> {
         if self.stage != Stage::Bulk {
+            if self.stage == Stage::Done {
+                return Ok(Step::Request {
+                    consumed: self.position,
+                });
+            }
             assert!(
                 self.stage == Stage::AfterLarge && self.filling.is_none(),
                 "the parser was called out of turn"
@@ -437,6 +443,11 @@ impl Parser {
             ranges: &self.ranges,
             large: &mut self.large,
         }
+    }
+
+    /// Whether nothing of a request has been taken in.
+    pub fn is_between_requests(&self) -> bool {
+        self.stage == Stage::Start
     }
 
     /// The ranges of the request just parsed: places in [`Args::buffer`].

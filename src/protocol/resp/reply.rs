@@ -49,11 +49,12 @@ impl Reply {
         self.bytes.extend_from_slice(b"+OK\r\n");
     }
     /// `-text`; the text begins with its code (`ERR `, `WRONGTYPE `). Line ends in it become blanks.
-    pub fn error(&mut self, text: &str) {
+    pub fn error(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
         self.bytes.reserve(text.len() + 3);
         self.bytes.push(b'-');
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text);
         for byte in &mut self.bytes[start..] {
             if matches!(byte, b'\r' | b'\n') {
                 *byte = b' ';

@@ -139,7 +139,7 @@ impl Service {
 
     pub(super) fn select(&mut self, index: u32, args: &Args<'_>, reply: &mut Reply) -> Outcome {
         let db = database_index(args.get(1), self.shard.engine.databases())
-            .map_err(|error| error.text().to_string())?;
+            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
         if let Some(connection) = self.connection_at(index) {
             connection.session.db = db;
         }
@@ -157,7 +157,9 @@ impl Service {
 
     pub(super) fn reset(&mut self, index: u32, reply: &mut Reply) -> Outcome {
         let open = self.config.requirepass.is_empty();
+        let bulk_bytes_max = self.config.proto_max_bulk_len;
         if let Some(connection) = self.connection_at(index) {
+            connection.parser.set_limits(bulk_bytes_max, open);
             let session = &mut connection.session;
             session.authenticated = open;
             session.db = 0;
