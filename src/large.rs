@@ -6,6 +6,7 @@
 //! A shared buffer (`LargeBytes`) can be in a shard's keyspace and in several send queues at once: nothing is copied.
 //! Never: knows nothing of items, keys or sockets.
 
+mod ahead;
 pub(crate) mod buddy;
 pub(crate) mod reservation;
 
@@ -64,7 +65,7 @@ fn pool() -> Option<&'static Pool> {
         let mut len = RESERVATION_BYTES_MAX;
         while len >= RESERVATION_BYTES_MIN {
             if let Ok(reservation) = Reservation::new(len) {
-                reservation.refuse_huge_pages();
+                reservation.refuse_huge_pages(0, reservation.len());
                 return Some(Pool {
                     reservation,
                     state: Mutex::new(PoolState {

