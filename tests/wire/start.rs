@@ -1,7 +1,7 @@
 //! Starts that fail say in one sentence on standard error what is wrong and what helps, and exit with 1.
 
-use crate::support::WAIT_LIMIT;
-use crate::support::server::{free_port, skip_unless_torc, tested_command};
+use crate::support::server::{Server, free_port, skip_unless_torc, tested_command};
+use crate::support::{WAIT_LIMIT, eventually};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
@@ -72,6 +72,40 @@ fn unknown_options_and_nonsense_values_are_named() {
         expect_failure(tested_command(&[("port", &port), (name, value)]), &[name]);
     }
     expect_failure(tested_command(&[("port", "70000")]), &["port"]);
+}
+
+#[test]
+fn a_directory_or_log_that_cannot_be_used_is_named() {
+    if skip_unless_torc("what redis-server says at its start is its own") {
+        return;
+    }
+    let port = free_port().to_string();
+    expect_failure(
+        tested_command(&[("port", &port), ("dir", "/nonexistent/directory")]),
+        &["dir", "/nonexistent/directory"],
+    );
+    expect_failure(
+        tested_command(&[("port", &port), ("logfile", "/nonexistent/torc.log")]),
+        &["logfile", "/nonexistent/torc.log"],
+    );
+}
+
+#[test]
+fn the_log_tells_of_start_and_stop() {
+    if skip_unless_torc("redis-server's log is its own") {
+        return;
+    }
+    let server = Server::start(&[("logfile", "torc.log")]);
+    let log = server.directory().join("torc.log");
+    let written = || std::fs::read_to_string(&log).unwrap_or_default();
+    // `ready` is printed before it is logged.
+    eventually("the start is logged", WAIT_LIMIT, || {
+        written().contains("ready on")
+    });
+    server.signal_stop();
+    let mut server = server;
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(written().contains("stopped as asked"), "{}", written());
 }
 
 #[test]
