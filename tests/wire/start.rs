@@ -135,6 +135,39 @@ fn without_a_ring_the_remedy_is_said() {
 }
 
 #[test]
+fn too_little_lockable_memory_is_named() {
+    if skip_unless_torc("redis-server needs no io_uring") {
+        return;
+    }
+    for bytes in [0, 64 * 1024] {
+        let port = free_port().to_string();
+        let mut command = tested_command(&[("port", &port), ("shards", "2")]);
+        // SAFETY: the hook runs between fork and exec and only makes two system calls with data of its own stack.
+        unsafe { command.pre_exec(move || limit_locked_memory(bytes)) };
+        expect_failure(command, &["ulimit -l"]);
+    }
+}
+
+/// Limits locked memory for this process and what it executes, also for root, whom the limit binds only without CAP_IPC_LOCK.
+fn limit_locked_memory(bytes: u64) -> std::io::Result<()> {
+    const CAP_IPC_LOCK: libc::c_ulong = 14;
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: bytes,
+    };
+    // SAFETY: the limit lives until the call returns; prctl takes no pointer here, and who may not drop the capability does not have it.
+    let outcome = unsafe {
+        libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0);
+        libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit)
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}
+
+#[test]
 fn forbidding_io_uring_works() {
     // The test of the test: a process under the filter is refused a ring with the error asked for.
     for errno in [libc::EPERM, libc::ENOSYS] {
