@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
-use torc::config::{CommandLine, Config};
+use torc::config::{CommandLine, Config, LogLevel};
+use torc::server::log::Log;
 use torc::server::start::{self, Server};
 
 fn main() -> ExitCode {
@@ -16,16 +17,23 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(&error),
     };
+    let log = match Log::open(&config) {
+        Ok(log) => log,
+        Err(error) => return fail(&error),
+    };
     for warning in &config.warnings {
-        eprintln!("torc: {warning}");
+        log.line(&config, LogLevel::Warning, warning);
     }
     start::block_stop_signals();
     let server = match Server::start(*config) {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };
-    println!("{}", start::ready_line(&server, started));
+    let ready = start::ready_line(&server, started);
+    println!("{ready}");
     let shared = server.shared();
+    let state = server.shared();
+    log.line(&state.config(), LogLevel::Notice, &ready);
     thread::spawn(move || {
         start::wait_for_stop_signal();
         shared.stop();
@@ -34,7 +42,10 @@ fn main() -> ExitCode {
         std::process::exit(1);
     });
     match server.join() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            log.line(&state.config(), LogLevel::Notice, "stopped as asked");
+            ExitCode::SUCCESS
+        }
         Err(error) => fail(&error),
     }
 }

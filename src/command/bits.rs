@@ -115,7 +115,9 @@ pub fn bitcount(context: &mut Context<'_>) -> Result<(), CommandError> {
         4 | 5 => {
             let start = integer(context.args.get(2))?;
             let end = integer(context.args.get(3))?;
-            let bits = context.args.len() == 5 && unit(context.args.get(4))?;
+            // As in redis-server 7.0, the unit of a range that is empty by its signs alone is not looked at.
+            let empty = start < 0 && end < 0 && start > end;
+            let bits = context.args.len() == 5 && !empty && unit(context.args.get(4))?;
             let len = if bits { value.len() * 8 } else { value.len() };
             match clamp_range(start, end, len) {
                 None => 0,

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod executor;
 mod handover;
 mod housekeeping;
+pub mod log;
 mod operations;
 mod server_operation;
 pub mod service;

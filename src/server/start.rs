@@ -241,6 +241,8 @@ impl Server {
                 match make_worker(id, seed, &shared, listeners, wake) {
                     Ok(worker) => {
                         let _ = ready.send(Ok(()));
+                        // When nobody can report any more, one that has not is known to have ended.
+                        drop(ready);
                         worker.run();
                     }
                     Err(error) => {
@@ -256,7 +258,10 @@ impl Server {
             match all_ready.recv() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(StartError(error)),
-                Err(_) => return Err(StartError("a shard ended while it was starting".into())),
+                Err(_) => {
+                    shared.stop();
+                    return Err(ended_early(threads));
+                }
             }
         }
         Ok(Server {
@@ -285,6 +290,26 @@ impl Server {
         Ok(())
     }
 }
+
+/// Why a shard ended before it could say anything: what its executor says.
+fn ended_early(threads: Vec<Executor<()>>) -> StartError {
+    let reason = threads
+        .into_iter()
+        .filter_map(|thread| thread.join().err())
+        .next()
+        .unwrap_or_else(|| "it gave no reason".into());
+    let out_of_memory = io::Error::from_raw_os_error(libc::ENOMEM).to_string();
+    StartError(
+        if reason.contains("MemLockLimit") || reason.contains(&out_of_memory) {
+            MEMLOCK.into()
+        } else {
+            format!("a shard ended while it was starting: {reason}")
+        },
+    )
+}
+
+/// What helps when the limit of locked memory is too low.
+const MEMLOCK: &str = "a shard could not lock the memory that io_uring needs; raise the limit with: ulimit -l unlimited (or LimitMEMLOCK=infinity in the service file), or use fewer --shards";
 
 fn make_worker(
     id: usize,
@@ -318,9 +343,7 @@ fn make_worker(
     let spin = Duration::from_micros(config.spin_us);
     let service = Service::new(shard, shared.clone());
     Worker::new(service, listeners, wake, spin).map_err(|error| match error.raw_os_error() {
-        Some(libc::ENOMEM) => {
-            "the ring of a shard could not lock its memory; raise the limit with: ulimit -l unlimited (or LimitMEMLOCK=infinity in the service file), or use fewer --shards".to_string()
-        }
+        Some(libc::ENOMEM) => MEMLOCK.to_string(),
         _ => format!("the ring of shard {id} could not be set up: {error}"),
     })
 }

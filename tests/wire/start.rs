@@ -1,7 +1,7 @@
 //! Starts that fail say in one sentence on standard error what is wrong and what helps, and exit with 1.
 
-use crate::support::WAIT_LIMIT;
-use crate::support::server::{free_port, skip_unless_torc, tested_command};
+use crate::support::server::{Server, free_port, skip_unless_torc, tested_command};
+use crate::support::{WAIT_LIMIT, eventually};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
@@ -75,6 +75,40 @@ fn unknown_options_and_nonsense_values_are_named() {
 }
 
 #[test]
+fn a_directory_or_log_that_cannot_be_used_is_named() {
+    if skip_unless_torc("what redis-server says at its start is its own") {
+        return;
+    }
+    let port = free_port().to_string();
+    expect_failure(
+        tested_command(&[("port", &port), ("dir", "/nonexistent/directory")]),
+        &["dir", "/nonexistent/directory"],
+    );
+    expect_failure(
+        tested_command(&[("port", &port), ("logfile", "/nonexistent/torc.log")]),
+        &["logfile", "/nonexistent/torc.log"],
+    );
+}
+
+#[test]
+fn the_log_tells_of_start_and_stop() {
+    if skip_unless_torc("redis-server's log is its own") {
+        return;
+    }
+    let server = Server::start(&[("logfile", "torc.log")]);
+    let log = server.directory().join("torc.log");
+    let written = || std::fs::read_to_string(&log).unwrap_or_default();
+    // `ready` is printed before it is logged.
+    eventually("the start is logged", WAIT_LIMIT, || {
+        written().contains("ready on")
+    });
+    server.signal_stop();
+    let mut server = server;
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(written().contains("stopped as asked"), "{}", written());
+}
+
+#[test]
 fn more_memory_than_there_is_is_refused() {
     if skip_unless_torc("redis-server promises memory it does not have") {
         return;
@@ -97,6 +131,39 @@ fn without_a_ring_the_remedy_is_said() {
         // SAFETY: the hook runs between fork and exec and only makes two system calls with data of its own stack.
         unsafe { command.pre_exec(move || forbid_io_uring(errno)) };
         expect_failure(command, &["io_uring"]);
+    }
+}
+
+#[test]
+fn too_little_lockable_memory_is_named() {
+    if skip_unless_torc("redis-server needs no io_uring") {
+        return;
+    }
+    for bytes in [0, 64 * 1024] {
+        let port = free_port().to_string();
+        let mut command = tested_command(&[("port", &port), ("shards", "2")]);
+        // SAFETY: the hook runs between fork and exec and only makes two system calls with data of its own stack.
+        unsafe { command.pre_exec(move || limit_locked_memory(bytes)) };
+        expect_failure(command, &["ulimit -l"]);
+    }
+}
+
+/// Limits locked memory for this process and what it executes, also for root, whom the limit binds only without CAP_IPC_LOCK.
+fn limit_locked_memory(bytes: u64) -> std::io::Result<()> {
+    const CAP_IPC_LOCK: libc::c_ulong = 14;
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: bytes,
+    };
+    // SAFETY: the limit lives until the call returns; prctl takes no pointer here, and who may not drop the capability does not have it.
+    let outcome = unsafe {
+        libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0);
+        libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit)
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
     }
 }
 
