@@ -521,7 +521,7 @@ mod tests {
 
     /// The hash of a reference in these tests.
     fn hash(reference: u32) -> u64 {
-        Random::new(u64::from(reference)).next()
+        Random::new(u64::from(reference)).draw()
     }
 
     #[test]
@@ -611,7 +611,7 @@ mod tests {
         let mut counts = vec![0; 1000];
         let mut random = Random::new(1);
         for _ in 0..100_000 {
-            counts[dictionary.random(random.next()).unwrap() as usize] += 1;
+            counts[dictionary.random(random.draw()).unwrap() as usize] += 1;
         }
         assert!(
             counts.iter().all(|&count| count > 0),

@@ -44,7 +44,7 @@ impl Engine {
     /// A random live key of a database.
     pub fn random_key(&mut self, db: usize) -> Option<Item> {
         for _ in 0..EXPIRED_MAX {
-            let reference = self.databases[db].dictionary.random(self.random.next())?;
+            let reference = self.databases[db].dictionary.random(self.random.draw())?;
             let item = Item(reference);
             if self.expiry(item).is_none_or(|expiry| expiry > self.now_ms) {
                 return Some(item);

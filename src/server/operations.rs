@@ -279,7 +279,7 @@ impl Service {
                 }
             }
             // Keys come with their values: a key without one is found before any shard has done its part.
-            Split::AllOk if args.len() % 2 == 0 => {
+            Split::AllOk if args.len().is_multiple_of(2) => {
                 self.refuse_error(index, muted, &CommandError::arity(row.name));
             }
             Split::Sum | Split::AllOk => {
@@ -371,7 +371,7 @@ impl Service {
         args: &Args<'_>,
         muted: bool,
     ) {
-        if args.len() % 2 == 0 {
+        if args.len().is_multiple_of(2) {
             return self.refuse_error(index, muted, &CommandError::arity(row.name));
         }
         let shards = self.shards();

@@ -277,11 +277,11 @@ impl Service {
     /// Puts a connection on the list of those to be looked at before the turn ends.
     #[inline]
     pub fn list(&mut self, index: u32) {
-        if let Some(connection) = self.places[index as usize].connection.as_deref_mut() {
-            if !connection.listed {
-                connection.listed = true;
-                self.listed.push(index);
-            }
+        if let Some(connection) = self.places[index as usize].connection.as_deref_mut()
+            && !connection.listed
+        {
+            connection.listed = true;
+            self.listed.push(index);
         }
     }
 
@@ -611,7 +611,11 @@ impl Service {
         }
         self.metrics.count_call(usize::from(command));
         // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
-        let timed = (self.metrics.commands % TIMED_EVERY == 0).then(Instant::now);
+        let timed = self
+            .metrics
+            .commands
+            .is_multiple_of(TIMED_EVERY)
+            .then(Instant::now);
         match (row.run, row.route) {
             (Run::Server(which), _) => {
                 self.server_command(index, which, args, muted);
@@ -641,12 +645,11 @@ impl Service {
             let ns = from.elapsed().as_nanos() as u64;
             self.metrics.count_call_time(usize::from(command), ns);
         }
-        if muted {
-            if let Some(connection) = self.connection_at(index) {
-                if connection.session.reply_mode == ReplyMode::Skip {
-                    connection.session.reply_mode = ReplyMode::On;
-                }
-            }
+        if muted
+            && let Some(connection) = self.connection_at(index)
+            && connection.session.reply_mode == ReplyMode::Skip
+        {
+            connection.session.reply_mode = ReplyMode::On;
         }
     }
 

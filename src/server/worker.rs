@@ -443,6 +443,8 @@ impl Worker {
 
     /// Reads no more from anybody.
     fn end_receiving(&mut self) {
+        self.service.pause = None;
+        self.service.end_pauses();
         for index in self.service.indexes() {
             let Some(connection) = self.service.connection_at(index) else {
                 continue;

@@ -368,11 +368,11 @@ impl Operation {
         if self.left > 0 {
             return Progress::Waiting;
         }
-        if let Kind::AllOrNothing { found: false, then } = &mut self.kind {
-            if let Some(steps) = then.take().filter(|_| self.error.is_none()) {
-                self.left = steps.len();
-                return Progress::Next(steps);
-            }
+        if let Kind::AllOrNothing { found: false, then } = &mut self.kind
+            && let Some(steps) = then.take().filter(|_| self.error.is_none())
+        {
+            self.left = steps.len();
+            return Progress::Next(steps);
         }
         Progress::Done
     }
@@ -425,16 +425,16 @@ impl Operation {
         if self.error.is_some() {
             return Progress::Done;
         }
-        if let Kind::Gather(state) = &mut self.kind {
-            if !state.combined {
-                state.combined = true;
-                match state.combine() {
-                    Err(error) => self.error = Some(error_line(&error)),
-                    Ok(None) => {}
-                    Ok(Some(step)) => {
-                        self.left = 1;
-                        return Progress::Next(vec![step]);
-                    }
+        if let Kind::Gather(state) = &mut self.kind
+            && !state.combined
+        {
+            state.combined = true;
+            match state.combine() {
+                Err(error) => self.error = Some(error_line(&error)),
+                Ok(None) => {}
+                Ok(Some(step)) => {
+                    self.left = 1;
+                    return Progress::Next(vec![step]);
                 }
             }
         }
