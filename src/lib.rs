@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order; imports go down this list's arrows only (a test holds them to it):
 //! `main > server > shard > command > {engine, protocol}`, `server > net`,
-//! and `config`, `limits`, `large`, `metrics` usable by all.
+//! and `config`, `glob`, `limits`, `large`, `metrics` usable by all.
 
 /// What each command does. Synchronous; no I/O, no channels.
 pub mod command;
@@ -10,6 +10,8 @@ pub mod command;
 pub mod config;
 /// One shard's data. Synchronous, single-threaded, no I/O; time and randomness are arguments.
 pub mod engine;
+/// Glob patterns. Knows nothing of keys or options.
+pub mod glob;
 /// Large buffers: contiguous bytes of 64 KiB and more, shared by reference, freed in slices. Knows nothing of items.
 pub mod large;
 /// Every bound in one place, each with its reason.

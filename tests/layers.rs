@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! main > server > shard > command > {engine, protocol}      shard > persist, net      server > net
-//! config, limits, large, metrics: usable by all, and use nothing above them
+//! config, glob, limits, large, metrics: usable by all, and use nothing above them
 //! ```
 
 use std::collections::BTreeSet;
@@ -28,12 +28,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The commons know each other only downwards.
     ("metrics", &[]),
     ("config", &[]),
+    ("glob", &[]),
     ("large", &[]),
     ("limits", &[]),
 ];
 
 /// Usable by all; each may use those after it.
-const COMMONS: &[&str] = &["metrics", "config", "large", "limits"];
+const COMMONS: &[&str] = &["metrics", "config", "glob", "large", "limits"];
 
 /// Outside crates that belong to the edges, and the layers that may name them.
 const EDGES: &[(&str, &[&str])] = &[

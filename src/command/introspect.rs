@@ -4,7 +4,8 @@ use super::docs::{Argument, ArgumentKind};
 use super::key_positions::key_positions;
 use super::rows::COMMANDS;
 use super::table::{Command, KeySpec, categories, flags, key_flags, lookup};
-use super::{CommandError, Context, glob};
+use super::{CommandError, Context};
+use crate::glob;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 

@@ -14,7 +14,6 @@ pub mod error;
 pub mod expiry;
 pub mod gather;
 pub mod get;
-pub mod glob;
 pub mod introspect;
 pub mod key_positions;
 pub mod keys;

@@ -1,8 +1,9 @@
 //! Looking through the keyspace: KEYS and SCAN.
 
 use super::number::integer;
-use super::{CommandError, Context, cursor, glob, key_at};
+use super::{CommandError, Context, cursor, key_at};
 use crate::engine::Touch;
+use crate::glob;
 use crate::protocol::resp::Reply;
 
 /// Keys that one SCAN asks for at most, whatever its COUNT says (a hint only): some hundred microseconds of work.

@@ -4,7 +4,8 @@
 //! that are harmless to leave out give a warning.
 
 use super::options::{self, ROWS, Row};
-use super::{CommandLine, Config, ConfigError, document, glob, ignored, words};
+use super::{CommandLine, Config, ConfigError, document, ignored, words};
+use crate::glob;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Read;

@@ -5,7 +5,6 @@
 //! The decision worth knowing: a `Config` is a plain value. A change (CONFIG SET) makes a new one or none, so nothing is ever half changed.
 
 mod document;
-mod glob;
 mod ignored;
 mod load;
 pub mod options;
@@ -157,6 +156,7 @@ impl Config {
     /// Bytes that all clients' buffers together may take; 0 for no limit.
     pub fn maxmemory_clients_bytes(&self) -> u64 {
         match self.maxmemory_clients {
+            ClientsLimit::Bytes(0) if self.maxmemory > 0 => (self.maxmemory / 8).max(64 << 20),
             ClientsLimit::Bytes(bytes) => bytes,
             ClientsLimit::Percent(percent) => self.maxmemory / 100 * u64::from(percent),
         }

@@ -403,7 +403,7 @@ rows! {
     "lfu-decay-time", integer!(lfu_decay_time: u32, 0, INT_MAX), "minutes", changes,
         "Time in which the access counter of the LFU policies loses one; 0 never.";
     "maxmemory-clients", MAXMEMORY_CLIENTS, "bytes", changes,
-        "Memory that the buffers of all clients together may take before the biggest are closed; 0 sets no limit.";
+        "Memory that the buffers of all clients together may take before the biggest are closed; 0 is an eighth of maxmemory and at least 64mb, or no limit without maxmemory.";
     "client-query-buffer-limit", memory!(client_query_buffer_limit: usize, 1 << 20, i64::MAX as u64), "bytes", changes,
         "Memory that one client's unfinished request may take.";
     "client-output-buffer-limit", CLIENT_OUTPUT_BUFFER_LIMIT, "", changes,

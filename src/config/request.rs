@@ -1,8 +1,8 @@
 //! CONFIG GET and CONFIG SET, with redis-server's wording.
 
 use super::Config;
-use super::glob;
 use super::options::{self, ROWS};
+use crate::glob;
 
 /// See [`Config::get`].
 pub fn get(config: &Config, patterns: &[&[u8]]) -> Vec<(&'static str, String)> {

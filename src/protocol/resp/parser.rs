@@ -445,11 +445,6 @@ impl Parser {
         }
     }
 
-    /// Whether nothing of a request has been taken in.
-    pub fn is_between_requests(&self) -> bool {
-        self.stage == Stage::Start
-    }
-
     /// The ranges of the request just parsed: places in [`Args::buffer`].
     #[inline]
     pub fn ranges(&self) -> &[Range] {

@@ -1,7 +1,14 @@
-//! Glob patterns of KEYS, SCAN MATCH and CONFIG GET: `*`, `?`, `[a-z]`, `[^a]`, `\` in front of a literal.
+//! Glob patterns of KEYS, SCAN MATCH, CONFIG GET and `include`: `*`, `?`, `[a-z]`, `[^a]`, `\` in front of a literal.
 //!
 //! Only the most recent star is ever retried, because a later star can take over whatever an earlier one could have matched: the
 //! time is at most pattern length times text length, where plain recursion over the stars takes exponential time.
+
+/// Whether the pattern has anything in it that makes it more than a name.
+pub fn is_pattern(pattern: &[u8]) -> bool {
+    pattern
+        .iter()
+        .any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
+}
 
 /// Whether `text` as a whole matches `pattern`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
