@@ -393,7 +393,7 @@ rows! {
     "maxclients", integer!(maxclients: usize, 1, u32::MAX as i64), "connections", changes,
         "Connections at a time, over all shards.";
     "maxmemory", memory!(maxmemory: u64, 0, i64::MAX as u64), "bytes", changes,
-        "Memory the process may use for data and buffers; 0 sets no limit.";
+        "Memory that the data may take, page slack, tables and bookkeeping included; 0 sets no limit.";
     "maxmemory-policy", choice!(maxmemory_policy: Policy), "", changes,
         "Which keys are evicted when `maxmemory` is reached; `noeviction` refuses writes.";
     "maxmemory-samples", integer!(maxmemory_samples: usize, 1, 64), "keys", changes,
