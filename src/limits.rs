@@ -5,7 +5,7 @@
 pub const LARGE_BYTES_MIN: usize = 64 * 1024;
 /// The longest string value and the default of `proto-max-bulk-len`, as in Redis.
 pub const STRING_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// The most arguments of one request, as in Redis (1024 * 1024, before HELLO's authentication 10).
+/// The most arguments of one request: the bound that Redis had until version 7 (before authentication 10).
 pub const ARGUMENTS_MAX: usize = 1024 * 1024;
 /// The longest inline request and the longest line of a multibulk header, as in Redis.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -16,15 +16,17 @@ pub const SHARDS_MAX: usize = 128;
 /// One turn's CPU time, in microseconds: nothing may hold a shard longer.
 pub const TURN_US_MAX: u64 = 1000;
 
-const _: () = assert!(INLINE_BYTES_MAX <= LARGE_BYTES_MAX_CHECK);
-const LARGE_BYTES_MAX_CHECK: usize = LARGE_BYTES_MIN;
+const _: () = assert!(
+    INLINE_BYTES_MAX <= LARGE_BYTES_MIN,
+    "an inline request has no large argument"
+);
 
 /// Bytes of replies waiting to be sent at which a connection's further requests wait, so that a pipeline whose replies are not read costs bounded memory.
 pub const OUTPUT_STALL_BYTES: usize = 1024 * 1024;
 /// Bytes received and not yet executed at which a stalled connection is no longer read from.
 pub const INPUT_STALL_BYTES: usize = 64 * 1024;
-/// Replies a connection may have outstanding at other shards before its further requests wait.
-pub const HOPS_WAITING_MAX: usize = 8192;
+/// Replies a connection may have outstanding at other shards before its further requests wait: each may bring a value just below [`LARGE_BYTES_MIN`].
+pub const HOPS_WAITING_MAX: usize = 1024;
 /// Requests executed as one batch: keys are hashed and prefetched for all of them first. The prefetched lines must fit the first-level cache.
 pub const BATCH_REQUESTS_MAX: usize = 128;
 /// Receive buffers of a shard, and bytes of each: 4 MiB in all; a connection holds one only while its bytes are being executed.
