@@ -102,7 +102,8 @@ impl<'a> Scanner<'a> {
             Some(_) => return Err(ReadError::Malformed),
             None => return Err(ReadError::Incomplete),
         }
-        let text = &rest[1..end];
+        // A line that begins with its own end has no marker.
+        let text = rest.get(1..end).ok_or(ReadError::Malformed)?;
         self.at += end + 2;
         let length = || -> Result<Option<usize>, ReadError> {
             let length: i64 = parse(text)?;

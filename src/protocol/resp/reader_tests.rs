@@ -119,6 +119,12 @@ fn elements_and_replies() {
     assert_eq!(elements(&reply), None);
 }
 
+#[test]
+fn a_line_without_a_marker_is_malformed() {
+    assert_eq!(read(b"\r\n"), Err(ReadError::Malformed));
+    assert_eq!(skip_frame(b"\r\n"), None);
+}
+
 proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"*$+-:_,#(=~>%|!\r\n0123456789"[..])], 0..200)) {
