@@ -77,6 +77,15 @@ impl Client {
         }
     }
 
+    /// The same where the server may have closed the connection before.
+    pub fn finish_sending_if_connected(&mut self) {
+        // An error says that there is no connection left to finish, which is allowed here.
+        let _ = match &self.stream {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        };
+    }
+
     /// Receives some more bytes; false at the end of the stream.
     fn receive(&mut self) -> io::Result<bool> {
         if self.consumed > 0 {

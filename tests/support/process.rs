@@ -5,16 +5,41 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Resident memory, in bytes.
 pub fn resident_bytes(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most resident memory the process ever had, in bytes, as the kernel keeps it: no peak is missed between samples.
+pub fn resident_bytes_max(pid: u32) -> u64 {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// Raises this process' limit of open files, which servers started later inherit, and returns it.
+pub fn raise_open_files_limit() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the call writes one rlimit, to a place that lives.
+    let outcome = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    assert_eq!(outcome, 0, "getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the call reads one rlimit, from a place that lives.
+    let outcome = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    assert_eq!(outcome, 0, "setrlimit");
+    limit.rlim_cur
+}
+
+fn status_bytes(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .expect("VmRSS is in status");
+        .find(|line| line.starts_with(name))
+        .expect("the figure is in status");
     let kib: u64 = line
         .split_whitespace()
         .nth(1)
         .and_then(|number| number.parse().ok())
-        .expect("VmRSS is a number");
+        .expect("the figure is a number");
     kib * 1024
 }
 

@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// How often a start is tried again because another process took the port between its choice and its use.
 const PORT_ATTEMPTS_MAX: usize = 10;
 
-/// True unless another program is tested in torc's place.
+/// True unless a program other than torc is tested in its place; another build of torc is torc.
 pub fn tested_is_torc() -> bool {
-    std::env::var_os("TORC_TEST_SERVER").is_none()
+    tested_program().file_name() == Some("torc".as_ref())
 }
 
 /// The program that the tests test.
