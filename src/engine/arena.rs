@@ -102,7 +102,6 @@ impl Arena {
         let bytes = bytes.next_multiple_of(PAGE_BYTES).min(reach);
         let reservation = Reservation::new(bytes)?;
         reservation.allow_huge_pages();
-        reservation.populate_soon(0, EXTENTS_AHEAD * HUGE_PAGE_BYTES);
         Ok(Arena {
             reservation,
             pages: Vec::new(),
@@ -391,6 +390,12 @@ impl Arena {
         class_pages.push(number);
         self.link_open(number);
         true
+    }
+
+    /// Has the first memory backed at once, as [`Arena::add_page`] later has it backed ahead of use.
+    pub fn warm_up(&self) {
+        let len = (EXTENTS_AHEAD * HUGE_PAGE_BYTES).min(self.reservation.len());
+        self.reservation.populate(0, len);
     }
 
     /// Gives one free page's memory back to the kernel; false when there is no free page. From then on its surroundings are backed by small pages: a huge

@@ -111,6 +111,11 @@ impl Engine {
         }
     }
 
+    /// Takes the first memory from the system before the first request needs it.
+    pub fn warm_up(&self) {
+        self.arena.warm_up();
+    }
+
     /// Brings the cache lines of these keys' dictionary entries and items near, for a batch that will be executed soon. The keys are looked for in the
     /// first database, which is nearly always the one; the work is wasted, not wrong, when it is another.
     #[inline]

@@ -76,6 +76,11 @@ impl Reservation {
         self.advise(offset, len, libc::MADV_NOHUGEPAGE);
     }
 
+    /// Has a range backed with memory now.
+    pub fn populate(&self, offset: usize, len: usize) {
+        self.advise(offset, len, libc::MADV_POPULATE_WRITE);
+    }
+
     /// Has the part of a range that lies in the reservation backed with memory soon, by another thread.
     pub fn populate_soon(&self, offset: usize, len: usize) {
         let len = len.min(self.len.saturating_sub(offset));
@@ -84,7 +89,7 @@ impl Reservation {
         }
     }
 
-    /// Gives advice that changes no byte; a refusal (no huge pages in this kernel) does no harm, hence no check.
+    /// Gives advice that changes no byte; a refusal (no huge pages in this kernel, no memory left) does no harm, hence no check.
     fn advise(&self, offset: usize, len: usize, advice: libc::c_int) {
         assert!(offset + len <= self.len, "a range lies in its reservation");
         #[cfg(not(miri))]

@@ -2,7 +2,7 @@
 //! (`IORING_REGISTER_PBUF_RING`, Linux 5.19) as data arrives. Idle connections hold none of them.
 
 use io_uring::{IoUring, types::BufRingEntry};
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapOptions};
 use std::io;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -26,7 +26,10 @@ impl Buffers {
             "the kernel's limits of a buffer ring"
         );
         let entries = MmapMut::map_anon(usize::from(count) * size_of::<BufRingEntry>())?;
-        let memory = MmapMut::map_anon(usize::from(count) * bytes_each)?;
+        // Taken from the system now: every buffer is used in turn, so all of it becomes resident anyway, and not while a request waits.
+        let mut options = MmapOptions::new();
+        options.len(usize::from(count) * bytes_each).populate();
+        let memory = options.map_anon()?;
         let mut buffers = Buffers {
             entries,
             memory,

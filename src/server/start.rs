@@ -331,6 +331,7 @@ fn make_worker(
         reservation_bytes: total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize,
         seed: seed.wrapping_add(id as u64),
     })?;
+    engine.warm_up();
     let shard = Shard {
         id,
         count: shards,
