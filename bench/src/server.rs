@@ -271,8 +271,11 @@ mod tests {
 
     #[test]
     fn the_record_holds_no_paths() {
-        let plan =
-            Plan::of_option("other=serve --config some.conf --port {port}", vec![0]).unwrap();
+        let plan = Plan::of_option(
+            "other=serve --config /etc/serve.conf --port {port}",
+            vec![0],
+        )
+        .unwrap();
         assert_eq!(plan.options(), ["--config", "--port", "{port}"]);
     }
 

@@ -62,9 +62,16 @@ pub enum Key<'a> {
 }
 
 impl Trace {
-    /// Loads `synthetic:NAME` or a file, whose format follows from its name: `.u32.zst`, `.u32` or `.csv`.
+    /// Loads `synthetic:NAME` or a file, whose format follows from its name: `.u32.zst`, `.u32` or `.csv`. A published trace that is not here, but whose
+    /// shape is known, is replaced by a synthetic one, and that is said.
     pub fn load(name: &str, seed: u64) -> Result<Self> {
         if let Some(shape) = name.strip_prefix("synthetic:") {
+            return synthetic::make(shape, seed).map(Self::Ids);
+        }
+        if let Some(shape) = synthetic::stands_in_for(Path::new(name)) {
+            eprintln!(
+                "loadgen: there is no {name}; a synthetic trace of its shape takes its place"
+            );
             return synthetic::make(shape, seed).map(Self::Ids);
         }
         let problem = |what: String| Error::usage(format!("trace {name}: {what}"));
@@ -166,11 +173,17 @@ mod tests {
         for (name, part) in [
             ("/nonexistent/a.u32", "No such file"),
             ("synthetic:none", "orm-busy"),
-            ("/tmp/trace.bin", ".u32.zst"),
+            ("trace.bin", ".u32.zst"),
         ] {
             let error = Trace::load(name, 1).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
+    }
+
+    #[test]
+    fn a_published_trace_that_is_absent_is_replaced_by_its_shape() {
+        let trace = Trace::load("nowhere/cache2k-orm-busy.u32.zst", 1).unwrap();
+        assert_eq!(trace.len(), 5_000_000);
     }
 }

@@ -8,11 +8,18 @@
 use crate::error::{Error, Result};
 use crate::keys::{Scramble, Zipf};
 use crate::random::Random;
+use std::path::Path;
 
 /// Requests of `orm-busy`.
 pub const ORM_BUSY_REQUESTS: usize = 5_000_000;
 /// Objects of `orm-busy`.
 pub const ORM_BUSY_OBJECTS: usize = 76_349;
+
+/// The synthetic trace for a published one that is not there, by its file's name.
+pub fn stands_in_for(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_str()?;
+    (name.starts_with("cache2k-orm-busy.") && !path.exists()).then_some("orm-busy")
+}
 
 /// Makes the trace with this name.
 pub fn make(name: &str, seed: u64) -> Result<Vec<u32>> {
