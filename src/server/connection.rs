@@ -28,17 +28,6 @@ pub struct Replies {
     first_place: u32,
 }
 
-/// Appends `bytes` with `large` values to `to`.
-fn append(to: &mut Reply, bytes: &[u8], large: &[(usize, LargeBytes)]) {
-    let base = to.bytes.len();
-    to.large.extend(
-        large
-            .iter()
-            .map(|(position, value)| (base + position, value.clone())),
-    );
-    to.bytes.extend_from_slice(bytes);
-}
-
 impl Replies {
     /// Where the next reply is to be written.
     #[inline]
@@ -76,14 +65,14 @@ impl Replies {
         };
         if index > 0 {
             let mut reply = Reply::new(self.out.protocol);
-            append(&mut reply, bytes, large);
+            reply.append_replies(bytes, large);
             *slot = Slot::Ready(reply);
             return;
         }
-        append(&mut self.out, bytes, large);
+        self.out.append_replies(bytes, large);
         self.pop_first();
         while let Some(Slot::Ready(reply)) = self.slots.front() {
-            append(&mut self.out, &reply.bytes, &reply.large);
+            self.out.append_replies(&reply.bytes, &reply.large);
             self.pop_first();
         }
         if self.slots.is_empty() && self.slots.capacity() > 256 {

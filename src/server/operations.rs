@@ -463,9 +463,10 @@ impl Service {
         let Some(connection) = self.connection_at(index) else {
             return;
         };
+        let place = connection.replies.reserve(muted);
         let reply_to = ReplyTo::Connection {
             token: connection.token.to_bits(),
-            place: connection.replies.reserve(muted),
+            place,
         };
         let session = &connection.session;
         let header = Service::operation_header(
@@ -481,10 +482,6 @@ impl Service {
             self.metrics.hops_sent += 1;
             return;
         }
-        let place = match reply_to {
-            ReplyTo::Connection { place, .. } => place,
-            ReplyTo::Operation { .. } => unreachable!("it was made above"),
-        };
         let reply = self.run_words(&header, &words);
         if let Some(connection) = self.connection_at(index) {
             connection.replies.fill(place, &reply.bytes, &reply.large);

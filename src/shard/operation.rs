@@ -453,13 +453,13 @@ impl Operation {
             Kind::Elements(elements) => {
                 reply.array(elements.len());
                 for element in elements {
-                    append(reply, &element);
+                    reply.append_replies(&element.bytes, &element.large);
                 }
             }
             Kind::FirstOf(replies) => {
                 let nil = |part: &&Reply| matches!(&part.bytes[..], b"$-1\r\n" | b"_\r\n");
                 match replies.iter().find(|part| !nil(part)) {
-                    Some(part) => append(reply, part),
+                    Some(part) => reply.append_replies(&part.bytes, &part.large),
                     None => reply.null(),
                 }
             }
@@ -469,7 +469,7 @@ impl Operation {
             }
             Kind::AllOrNothing { found, .. } => reply.integer(i64::from(!found)),
             Kind::Transfer(state) => state.transfer.reply(reply, state.stored),
-            Kind::Gather(state) => append(reply, &state.reply),
+            Kind::Gather(state) => reply.append_replies(&state.reply.bytes, &state.reply.large),
         }
     }
 }
@@ -500,16 +500,6 @@ impl GatherState {
             }
         }
     }
-}
-
-fn append(reply: &mut Reply, part: &Reply) {
-    let base = reply.bytes.len();
-    reply.large.extend(
-        part.large
-            .iter()
-            .map(|(at, value)| (base + at, value.clone())),
-    );
-    reply.bytes.extend_from_slice(&part.bytes);
 }
 
 /// The number in `:n\r\n` or in the head `*n\r\n` of an array.

@@ -203,6 +203,17 @@ impl Reply {
         }
     }
 
+    /// Appends whole replies: their bytes, and large values at positions among those.
+    pub fn append_replies(&mut self, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+        let base = self.bytes.len();
+        self.large.extend(
+            large
+                .iter()
+                .map(|(position, value)| (base + position, value.clone())),
+        );
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// A marker and a length, the head of everything that has one.
     #[inline]
     fn head(&mut self, marker: u8, len: usize) {
