@@ -37,6 +37,12 @@ pub const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
 pub const RING_ENTRIES: u32 = 1024;
 /// See [`RING_ENTRIES`].
 pub const RING_COMPLETIONS: u32 = 4096;
+/// The longest datagram.
+pub const DATAGRAM_BYTES_MAX: usize = 64 * 1024;
+/// Datagrams taken from one listener in one go.
+pub const DATAGRAMS_MAX: usize = 64;
+/// Bytes of one datagram of a reply, its header included, as in memcached: below what an Ethernet frame takes.
+pub const DATAGRAM_REPLY_BYTES_MAX: usize = 1400;
 /// Capacity of buffers kept for reuse; what has grown beyond is given back.
 pub const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Buffers kept for reuse by a shard.

@@ -3,6 +3,7 @@
 //! Look-up folds the name into one number, which an index made at compile time leads from to the row: no loop over bytes.
 
 use super::CommandError;
+use super::memcache;
 use super::rows::COMMANDS;
 use super::table::Command;
 use crate::protocol::args::Args;
@@ -109,6 +110,54 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
         }
         number = (number + 1) % INDEX_SIZE;
     }
+}
+
+/// The tables of all protocols, one behind the other: messages name a row by its number in them.
+static TABLES: [&[Command]; 3] = [COMMANDS, memcache::COMMANDS, memcache::binary::COMMANDS];
+
+/// The number of rows of all tables, subcommands not counted.
+pub fn rows_len() -> usize {
+    TABLES.iter().map(|table| table.len()).sum()
+}
+
+/// The row of a number below [`rows_len`].
+#[inline]
+pub fn row_at(number: u16) -> &'static Command {
+    let mut number = usize::from(number);
+    for table in TABLES {
+        match table.get(number) {
+            Some(row) => return row,
+            None => number -= table.len(),
+        }
+    }
+    unreachable!("a row's number is below the number of rows")
+}
+
+/// The number of a row; of its container's row for a subcommand.
+#[inline]
+pub fn command_index(command: &'static Command) -> u16 {
+    let address = std::ptr::from_ref(command) as usize;
+    let mut first = 0;
+    for table in TABLES {
+        let offset = address.wrapping_sub(table.as_ptr() as usize);
+        if offset < size_of_val(table) {
+            return (first + offset / size_of::<Command>()) as u16;
+        }
+        first += table.len();
+    }
+    let container = command.name.split('|').next().unwrap_or_default();
+    command_index(lookup(container.as_bytes()).expect("a subcommand has a container in the table"))
+}
+
+/// The row of a number, a subcommand's where there are some, for a request that was resolved before.
+#[inline]
+pub fn resolved_row(number: u16, args: &Args<'_>) -> &'static Command {
+    let row = row_at(number);
+    if row.subcommands.is_empty() {
+        return row;
+    }
+    row.subcommand(args.get(1))
+        .expect("the sender has resolved it")
 }
 
 /// Finds the row that a request is for, a subcommand's where there are some, and checks the number of arguments.

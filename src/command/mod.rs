@@ -45,6 +45,8 @@ pub use table::{COMMANDS, Command, lookup, resolve};
 pub struct Settings {
     /// `proto-max-bulk-len`: also the longest string that commands may make.
     pub string_bytes_max: usize,
+    /// `item-size-max`: the longest value over memcached's protocols.
+    pub item_bytes_max: usize,
 }
 
 /// Counters that commands keep per shard.
@@ -222,6 +224,8 @@ pub enum Route {
 pub enum Split {
     /// It has one key only.
     Never,
+    /// Every key is a request of its own, in the order of the keys (memcached's requests for several values).
+    Each,
     /// Every shard gets the command with its own keys; integer replies are added up (DEL, EXISTS, TOUCH, UNLINK).
     Sum,
     /// Every shard gets the command with its own keys; array elements go back to the places of their keys (MGET).

@@ -3,7 +3,7 @@
 use super::docs::Argument;
 use super::{Handler, Route, Run, ServerCommand};
 
-pub use super::lookup::{lookup, resolve};
+pub use super::lookup::{command_index, lookup, resolve, resolved_row, row_at, rows_len};
 pub use super::rows::COMMANDS;
 
 /// One row.

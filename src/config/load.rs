@@ -80,8 +80,8 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             config.shards,
             config.cpu_list.len()
         )
-    } else if (config.port == 0 || config.bind.is_empty()) && config.unixsocket.is_none() {
-        "there is nothing to listen on: give port and bind, or unixsocket".to_string()
+    } else if !config.listens() {
+        "there is nothing to listen on: give a port and bind, or unixsocket".to_string()
     } else {
         return Ok(());
     };

@@ -207,8 +207,8 @@ fn errors_name_the_place_and_the_remedy() {
             "shards 3 is more than the 2 cores of cpu-list",
         ),
         (
-            &["--port", "0"],
-            "there is nothing to listen on: give port and bind, or unixsocket",
+            &["--port", "0", "--memcached-port", "0"],
+            "there is nothing to listen on: give a port and bind, or unixsocket",
         ),
     ];
     for (args, expected) in table {

@@ -50,6 +50,13 @@ pub struct Config {
     pub bind: Vec<Bind>,
     pub unixsocket: Option<String>,
     pub unixsocketperm: Option<u32>,
+    pub memcached_port: u16,
+    pub memcached_unixsocket: Option<String>,
+    pub memcached_unixsocketperm: Option<u32>,
+    pub memcached_udp_port: u16,
+    pub memcached_auth_file: String,
+    pub memcached_allow_shutdown: bool,
+    pub item_size_max: usize,
     pub tcp_backlog: u32,
     pub tcp_keepalive: u32,
     pub timeout: u32,
@@ -97,6 +104,13 @@ impl Default for Config {
             }],
             unixsocket: None,
             unixsocketperm: None,
+            memcached_port: 11211,
+            memcached_unixsocket: None,
+            memcached_unixsocketperm: None,
+            memcached_udp_port: 0,
+            memcached_auth_file: String::new(),
+            memcached_allow_shutdown: false,
+            item_size_max: 1 << 20,
             tcp_backlog: 511,
             tcp_keepalive: 300,
             timeout: 0,
@@ -151,6 +165,14 @@ impl Config {
         args: impl Iterator<Item = OsString>,
     ) -> Result<CommandLine, ConfigError> {
         load::command_line(args, &mut std::io::stdin().lock())
+    }
+
+    /// Whether anything is listened on, as far as the configuration can tell.
+    pub fn listens(&self) -> bool {
+        let ports = [self.port, self.memcached_port, self.memcached_udp_port];
+        (ports.iter().any(|&port| port != 0) && !self.bind.is_empty())
+            || self.unixsocket.is_some()
+            || self.memcached_unixsocket.is_some()
     }
 
     /// Bytes that all clients' buffers together may take; 0 for no limit.

@@ -226,24 +226,30 @@ const BIND: Kind = Kind::Words {
     },
 };
 
-const UNIXSOCKET: Kind = Kind::Text {
-    get: |config| config.unixsocket.as_deref().unwrap_or(""),
-    set: |config, value| config.unixsocket = (!value.is_empty()).then_some(value),
-};
-
-fn unixsocketperm_text(config: &Config) -> String {
-    format!("{:o}", config.unixsocketperm.unwrap_or(0))
+/// A path; an empty one is none.
+macro_rules! path {
+    ($field:ident) => {
+        Kind::Text {
+            get: |config| config.$field.as_deref().unwrap_or(""),
+            set: |config, value| config.$field = (!value.is_empty()).then_some(value),
+        }
+    };
 }
 
-const UNIXSOCKETPERM: Kind = Kind::Words {
-    form: "octal mode",
-    get: unixsocketperm_text,
-    set: |config, words| {
-        config.unixsocketperm = value::octal(one(words)?)?;
-        Ok(())
-    },
-    lines: |config| vec![unixsocketperm_text(config)],
-};
+/// The mode of a file; 0 leaves it to the umask.
+macro_rules! mode {
+    ($field:ident) => {
+        Kind::Words {
+            form: "octal mode",
+            get: |config| format!("{:o}", config.$field.unwrap_or(0)),
+            set: |config, words| {
+                config.$field = value::octal(one(words)?)?;
+                Ok(())
+            },
+            lines: |config| vec![format!("{:o}", config.$field.unwrap_or(0))],
+        }
+    };
+}
 
 const MAXMEMORY_CLIENTS: Kind = Kind::Words {
     form: "memory size, or a percentage of maxmemory",
@@ -374,10 +380,24 @@ rows! {
         "TCP port of the Redis protocol; 0 turns TCP off.";
     "bind", BIND, "", fixed,
         "Addresses to listen on; `*` and `::*` are all of IPv4 and IPv6, a `-` in front makes an address optional.";
-    "unixsocket", UNIXSOCKET, "", fixed,
+    "unixsocket", path!(unixsocket), "", fixed,
         "Path of a Unix socket to listen on.";
-    "unixsocketperm", UNIXSOCKETPERM, "", fixed,
+    "unixsocketperm", mode!(unixsocketperm), "", fixed,
         "Mode of the Unix socket; 0 leaves it to the umask.";
+    "memcached-port", integer!(memcached_port: u16, 0, 65535), "", fixed,
+        "TCP port of memcached's protocols (text, meta, binary), which read and write database 0; 0 turns it off.";
+    "memcached-unixsocket", path!(memcached_unixsocket), "", fixed,
+        "Path of a Unix socket for memcached's protocols.";
+    "memcached-unixsocketperm", mode!(memcached_unixsocketperm), "", fixed,
+        "Mode of the Unix socket for memcached's protocols; 0 leaves it to the umask.";
+    "memcached-udp-port", integer!(memcached_udp_port: u16, 0, 65535), "", fixed,
+        "UDP port of memcached's protocols; 0 turns it off.";
+    "memcached-auth-file", text!(memcached_auth_file), "", fixed,
+        "File of `user:password` lines; memcached's clients must then authenticate, as they must with `requirepass` as user `default`.";
+    "memcached-allow-shutdown", yes_no!(memcached_allow_shutdown), "", changes,
+        "Whether memcached's `shutdown` command stops the server.";
+    "item-size-max", memory!(item_size_max: usize, 1 << 10, STRING_BYTES_MAX as u64), "bytes", changes,
+        "Longest value over memcached's protocols; a longer one is refused with an error.";
     "tcp-backlog", integer!(tcp_backlog: u32, 0, INT_MAX), "connections", fixed,
         "Connections that may wait to be accepted; the system's net.core.somaxconn bounds it.";
     "tcp-keepalive", integer!(tcp_keepalive: u32, 0, INT_MAX), "seconds", changes,

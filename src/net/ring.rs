@@ -53,6 +53,21 @@ impl Outgoing {
                 .map(|(_, value)| value.as_slice().len())
                 .sum::<usize>()
     }
+    /// All bytes in one piece.
+    pub fn joined(self) -> Vec<u8> {
+        if self.large.is_empty() {
+            return self.bytes;
+        }
+        let mut joined = Vec::with_capacity(self.len());
+        let mut from = 0;
+        for (position, value) in &self.large {
+            joined.extend_from_slice(&self.bytes[from..*position]);
+            joined.extend_from_slice(value.as_slice());
+            from = *position;
+        }
+        joined.extend_from_slice(&self.bytes[from..]);
+        joined
+    }
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.large.is_empty()
@@ -98,6 +113,11 @@ pub enum Event {
         /// Bytes sent; fewer than given only when the connection is broken.
         result: io::Result<usize>,
     },
+    /// A socket given to [`Ring::poll`] can be read from.
+    Readable {
+        /// What was given to [`Ring::poll`].
+        listener: u32,
+    },
     /// Somebody wrote to the wake descriptor.
     Woken,
 }
@@ -107,6 +127,7 @@ const OP_RECEIVE: u64 = 2;
 const OP_SEND: u64 = 3;
 const OP_WAKE: u64 = 4;
 const OP_IGNORE: u64 = 5;
+const OP_POLL: u64 = 6;
 const OP_SHIFT: u32 = 56;
 
 /// Sizes of a ring.
@@ -199,13 +220,23 @@ impl Ring {
         self.push(&entry);
     }
 
-    /// Stops accepting.
-    pub fn cancel_accept(&mut self, listener: u32) {
-        let target = OP_ACCEPT << OP_SHIFT | u64::from(listener);
-        let entry = opcode::AsyncCancel::new(target)
+    /// Reports [`Event::Readable`] once when a socket of datagrams can be read from.
+    pub fn poll(&mut self, socket: RawFd, listener: u32) {
+        let entry = opcode::PollAdd::new(types::Fd(socket), libc::POLLIN as u32)
             .build()
-            .user_data(OP_IGNORE << OP_SHIFT);
+            .user_data(OP_POLL << OP_SHIFT | u64::from(listener));
         self.push(&entry);
+    }
+
+    /// Stops accepting, or polling.
+    pub fn cancel_accept(&mut self, listener: u32) {
+        for op in [OP_ACCEPT, OP_POLL] {
+            let target = op << OP_SHIFT | u64::from(listener);
+            let entry = opcode::AsyncCancel::new(target)
+                .build()
+                .user_data(OP_IGNORE << OP_SHIFT);
+            self.push(&entry);
+        }
     }
 
     /// Goes on receiving from a connection until an event without `more` or [`Event::ReceiveEnded`].
@@ -383,6 +414,10 @@ impl Ring {
                 })
             }
             OP_WAKE => Some(Event::Woken),
+            OP_POLL if outcome.is_err() => None,
+            OP_POLL => Some(Event::Readable {
+                listener: payload as u32,
+            }),
             OP_IGNORE => None,
             op => unreachable!("operation {op} was never submitted"),
         }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -35,14 +35,10 @@ fn set_option(
     .map(drop)
 }
 
-fn new_socket(family: libc::c_int) -> io::Result<OwnedFd> {
+fn new_socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: plain system call; the descriptor it returns is owned by nobody else.
     unsafe {
-        let fd = check(libc::socket(
-            family,
-            libc::SOCK_STREAM | libc::SOCK_CLOEXEC,
-            0,
-        ))?;
+        let fd = check(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
@@ -85,26 +81,41 @@ fn bind(fd: RawFd, address: &SocketAddr) -> io::Result<()> {
     }
 }
 
-/// A listening TCP socket. `share_port`: one of several on the same port (SO_REUSEPORT); without it a port that anybody listens on is refused.
-pub fn listen_tcp(address: &SocketAddr, backlog: i32, share_port: bool) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() {
+fn family(address: &SocketAddr) -> libc::c_int {
+    if address.is_ipv4() {
         libc::AF_INET
     } else {
         libc::AF_INET6
-    };
-    let socket = new_socket(family)?;
+    }
+}
+
+fn prepare_listener(socket: &OwnedFd, address: &SocketAddr, share_port: bool) -> io::Result<()> {
     let fd = socket.as_raw_fd();
-    set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     if share_port {
         set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     }
     if address.is_ipv6() {
         set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
     }
-    bind(fd, address)?;
+    bind(fd, address)
+}
+
+/// A listening TCP socket. `share_port`: one of several on the same port (SO_REUSEPORT); without it a port that anybody listens on is refused.
+pub fn listen_tcp(address: &SocketAddr, backlog: i32, share_port: bool) -> io::Result<OwnedFd> {
+    let socket = new_socket(family(address), libc::SOCK_STREAM)?;
+    let fd = socket.as_raw_fd();
+    set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    prepare_listener(&socket, address, share_port)?;
     // SAFETY: plain system call on our own descriptor.
     check(unsafe { libc::listen(fd, backlog) })?;
     Ok(socket)
+}
+
+/// A socket that takes datagrams and never waits. `share_port` as in [`listen_tcp`].
+pub fn bind_udp(address: &SocketAddr, share_port: bool) -> io::Result<UdpSocket> {
+    let socket = new_socket(family(address), libc::SOCK_DGRAM | libc::SOCK_NONBLOCK)?;
+    prepare_listener(&socket, address, share_port)?;
+    Ok(UdpSocket::from(socket))
 }
 
 /// A listening Unix socket; a stale file of an earlier run is replaced, one that somebody listens on is not.
@@ -118,7 +129,7 @@ pub fn listen_unix(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<O
             Err(error) => return Err(error),
         }
     }
-    let socket = new_socket(libc::AF_UNIX)?;
+    let socket = new_socket(libc::AF_UNIX, libc::SOCK_STREAM)?;
     // SAFETY: all-zero is a valid sockaddr_un.
     let mut raw: libc::sockaddr_un = unsafe { mem::zeroed() };
     raw.sun_family = libc::AF_UNIX as libc::sa_family_t;

@@ -2,4 +2,7 @@
 
 pub mod args;
 pub mod number;
+pub mod request;
 pub mod resp;
+
+pub use request::{Dialect, Limits, Name, RequestParser};

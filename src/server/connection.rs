@@ -6,10 +6,12 @@
 use crate::command::table::Command;
 use crate::large::LargeBytes;
 use crate::net::Token;
-use crate::protocol::resp::{Parser, Protocol, Reply};
+use crate::protocol::resp::{Protocol, Reply};
+use crate::protocol::{Dialect, RequestParser};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 /// A place among a connection's replies.
 enum Slot {
@@ -183,6 +185,36 @@ pub enum Peer {
     },
     /// A Unix socket: its path.
     Unix(String),
+    /// UDP: where the request came from, and our end.
+    Udp {
+        /// The client's end.
+        remote: SocketAddr,
+        /// Ours.
+        local: SocketAddr,
+    },
+}
+
+/// What a connection's bytes come from and go to.
+#[derive(Debug)]
+pub enum Socket {
+    /// A stream of its own.
+    Stream(OwnedFd),
+    /// One datagram that came to a listener, and what it is answered with.
+    Datagram {
+        /// The listener.
+        listener: Arc<UdpSocket>,
+        /// The number the client gave its request.
+        request: u16,
+    },
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Socket::Stream(socket) => socket.as_raw_fd(),
+            Socket::Datagram { listener, .. } => listener.as_raw_fd(),
+        }
+    }
 }
 
 /// Who a client is and what it has chosen.
@@ -247,11 +279,11 @@ pub struct Connection {
     /// Its name towards ring and messages.
     pub token: Token,
     /// The socket.
-    pub socket: OwnedFd,
+    pub socket: Socket,
     /// Who it is.
     pub session: Session,
     /// The parser, in the middle of the request that `tail` begins with.
-    pub parser: Parser,
+    pub parser: RequestParser,
     /// Whole requests that came behind one that holds the connection; they go before `tail`.
     pub deferred: Vec<u8>,
     /// Bytes received and not parsed to the end.
@@ -279,6 +311,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The family of protocols it speaks.
+    pub fn dialect(&self) -> Dialect {
+        self.parser.dialect()
+    }
+
     /// Whether another request may be executed now.
     #[inline]
     pub fn may_execute(&self) -> bool {

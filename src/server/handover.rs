@@ -3,6 +3,7 @@
 
 use super::connection::Peer;
 use super::service::Service;
+use crate::protocol::Dialect;
 use crate::shard::operation::Envelope;
 use std::os::fd::OwnedFd;
 
@@ -13,6 +14,8 @@ pub struct Handover {
     pub socket: OwnedFd,
     /// Where it comes from.
     pub peer: Peer,
+    /// What it speaks.
+    pub dialect: Dialect,
 }
 
 impl Service {

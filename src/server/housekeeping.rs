@@ -3,6 +3,7 @@
 use super::connection::{Hold, Peer, State};
 use super::service::Service;
 use crate::config::Config;
+use crate::protocol::{Dialect, Limits};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ const CONNECTIONS_PER_ROUND: u32 = 2000;
 
 const PROTECTED: &[u8] = b"-DENIED torc is running in protected mode because protected mode is enabled and no password is set for the default user. \
 In this mode connections are only accepted from the loopback interface. To connect from other hosts, set a password with requirepass, bind to the interfaces that are meant, or turn protected-mode off.\r\n";
+
+const PROTECTED_MEMCACHED: &[u8] = b"SERVER_ERROR torc is in protected mode and takes connections from this machine only. \
+To connect from other hosts, set memcached-auth-file or requirepass, bind to the interfaces that are meant, or turn protected-mode off.\r\n";
 
 impl Service {
     /// Done every 100 ms or so; `bytes_ring` is what the ring keeps for receiving.
@@ -131,20 +135,27 @@ impl Service {
             config.lfu_decay_time,
         );
         self.shard.settings.string_bytes_max = config.proto_max_bulk_len;
+        self.shard.settings.item_bytes_max = config.item_size_max;
         for index in self.indexes() {
             if let Some(connection) = self.connection_at(index) {
-                let authenticated = connection.session.authenticated;
-                connection
-                    .parser
-                    .set_limits(config.proto_max_bulk_len, authenticated);
+                let limits = Limits {
+                    bulk_bytes_max: config.proto_max_bulk_len,
+                    item_bytes_max: config.item_size_max,
+                    authenticated: connection.session.authenticated,
+                };
+                connection.parser.set_limits(limits);
             }
         }
         self.config = config;
     }
 
     /// What a client from elsewhere is told while there is no password and no explicit bind.
-    pub fn protected_mode_refusal(&self, peer: &Peer) -> Option<&'static [u8]> {
-        let Peer::Tcp { remote, .. } = peer else {
+    pub fn protected_mode_refusal(
+        &self,
+        peer: &Peer,
+        dialect: Dialect,
+    ) -> Option<&'static [u8]> {
+        let (Peer::Tcp { remote, .. } | Peer::Udp { remote, .. }) = peer else {
             return None;
         };
         let loopback = match remote.ip() {
@@ -153,8 +164,15 @@ impl Service {
                 ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
             }
         };
-        let protected = self.config.protected_mode && self.config.requirepass.is_empty();
-        (protected && !loopback).then_some(PROTECTED)
+        let open = match dialect {
+            Dialect::Redis => self.config.requirepass.is_empty(),
+            Dialect::Memcached => !self.memcached_users_needed(),
+        };
+        let refusal = match dialect {
+            Dialect::Redis => PROTECTED,
+            Dialect::Memcached => PROTECTED_MEMCACHED,
+        };
+        (self.config.protected_mode && open && !loopback).then_some(refusal)
     }
 
     /// Whether clients are still owed something.

@@ -5,9 +5,11 @@
 mod batch;
 mod commands;
 pub mod connection;
+mod datagram;
 pub mod executor;
 mod handover;
 mod housekeeping;
+mod listen;
 pub mod log;
 mod operations;
 mod server_operation;

@@ -2,7 +2,7 @@
 
 use super::connection::Hold;
 use super::server_operation::ServerOperation;
-use super::service::{Service, row_of};
+use super::service::Service;
 use crate::command::gather;
 use crate::command::lcs::Lcs;
 use crate::command::table::{self, Command};
@@ -145,7 +145,7 @@ impl Service {
             Touch::Yes
         };
         let args = message.args(&view, &mut ranges);
-        let row = row_of(header.command, &args);
+        let row = resolved_row(header.command, &args);
         self.shard
             .execute(row, args, header.db as usize, touch, None, &mut reply);
         reply

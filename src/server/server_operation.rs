@@ -143,7 +143,9 @@ struct Answering {
 
 fn address(peer: &Peer) -> (String, String) {
     match peer {
-        Peer::Tcp { remote, local } => (remote.to_string(), local.to_string()),
+        Peer::Tcp { remote, local } | Peer::Udp { remote, local } => {
+            (remote.to_string(), local.to_string())
+        }
         Peer::Unix(path) => (format!("{path}:0"), format!("{path}:0")),
     }
 }

@@ -5,10 +5,10 @@
 //! shards; its reply goes into its place among the connection's replies.
 
 use super::batch::{Batch, Request};
-use super::connection::{Connection, Hold, Peer, ReplyMode, Session, State};
+use super::connection::{Connection, Hold, Peer, ReplyMode, Session, Socket, State};
 use super::shared::Shared;
-use crate::command::table::{self, COMMANDS, Command, flags};
-use crate::command::{self, Route, Run, ServerCommand, Split};
+use crate::command::table::{self, Command, command_index, flags};
+use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
 use crate::config::Config;
 use crate::engine::Touch;
 use crate::large::LargeBytes;
@@ -18,12 +18,12 @@ use crate::limits::{
 use crate::metrics::ShardMetrics;
 use crate::net::{Ring, Token};
 use crate::protocol::args::{Args, Range};
-use crate::protocol::resp::{ParseError, Parser, Protocol, Reply, Step};
+use crate::protocol::resp::{ParseError, Protocol, Reply, Step};
+use crate::protocol::{Dialect, Limits, Name, RequestParser};
 use crate::shard::Shard;
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::slots;
 use std::mem;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -93,30 +93,6 @@ pub struct Service {
     pub now_ms: i64,
 }
 
-/// The index of a row in the table, of its container's row for a subcommand, as messages name it.
-#[inline]
-pub fn command_index(command: &'static Command) -> u16 {
-    let offset = (std::ptr::from_ref(command) as usize).wrapping_sub(COMMANDS.as_ptr() as usize);
-    if offset < size_of_val(COMMANDS) {
-        return (offset / size_of::<Command>()) as u16;
-    }
-    let container = command.name.split('|').next().unwrap_or_default();
-    command_index(
-        table::lookup(container.as_bytes()).expect("a subcommand has a container in the table"),
-    )
-}
-
-/// The row that a message names.
-#[inline]
-pub(super) fn row_of(index: u16, args: &Args<'_>) -> &'static Command {
-    let row = &COMMANDS[usize::from(index)];
-    if row.subcommands.is_empty() {
-        return row;
-    }
-    row.subcommand(args.get(1))
-        .expect("the sender has resolved it")
-}
-
 impl Service {
     /// A service without connections.
     pub fn new(shard: Shard, shared: Arc<Shared>) -> Service {
@@ -128,7 +104,7 @@ impl Service {
             shard,
             shared,
             config,
-            metrics: ShardMetrics::new(COMMANDS.len()),
+            metrics: ShardMetrics::new(table::rows_len()),
             pause: None,
             listed: Vec::new(),
             operations: super::operations::Operations::default(),
@@ -162,7 +138,7 @@ impl Service {
     // ---- connections ----
 
     /// Takes a connection in.
-    pub fn add_connection(&mut self, socket: OwnedFd, peer: Peer) -> Token {
+    pub fn add_connection(&mut self, socket: Socket, peer: Peer, dialect: Dialect) -> Token {
         let index = self.places_free.pop().unwrap_or_else(|| {
             self.places.push(Place {
                 generation: 0,
@@ -176,9 +152,11 @@ impl Service {
             index,
             generation: place.generation,
         };
-        let authenticated = self.config.requirepass.is_empty();
-        let mut parser = Parser::new();
-        parser.set_limits(self.config.proto_max_bulk_len, authenticated);
+        let authenticated = match dialect {
+            Dialect::Redis => self.config.requirepass.is_empty(),
+            Dialect::Memcached => !self.memcached_users_needed(),
+        };
+        let parser = RequestParser::new(dialect, self.limits(authenticated));
         place.connection = Some(Box::new(Connection {
             token,
             socket,
@@ -213,6 +191,15 @@ impl Service {
         }));
         self.metrics.connections_received += 1;
         token
+    }
+
+    /// What a client may send.
+    pub(super) fn limits(&self, authenticated: bool) -> Limits {
+        Limits {
+            bulk_bytes_max: self.config.proto_max_bulk_len,
+            item_bytes_max: self.config.item_size_max,
+            authenticated,
+        }
     }
 
     /// The connection of a token, unless it is gone.
@@ -334,8 +321,15 @@ impl Service {
             };
             match connection.parser.parse(&data[at..]) {
                 Ok(Step::Request { consumed }) => {
+                    let name = connection.parser.name();
+                    if !connection.parser.is_self_contained() {
+                        // The parser is in a state that its bytes do not tell, and keeps the request.
+                        self.execute_batch(batch, ring);
+                        self.feed(index, &data[at..]);
+                        return;
+                    }
                     let args = connection.parser.args(&data[at..]);
-                    if args.is_empty() {
+                    if args.is_empty() && name == Name::Word {
                         connection.parser.next_request();
                         at += consumed;
                         continue;
@@ -349,7 +343,7 @@ impl Service {
                         self.feed(index, &data[at..]);
                         return;
                     }
-                    let known = know(&self.shard, self.outgoing.len(), &args, consumed);
+                    let known = know(&self.shard, self.outgoing.len(), name, &args, consumed);
                     let ranges_from = batch.ranges.len() as u32;
                     batch.ranges.extend_from_slice(args.ranges);
                     batch.requests.push(Request {
@@ -462,8 +456,7 @@ impl Service {
         connection.stalled = false;
         if !connection.deferred.is_empty() {
             let mut deferred = mem::take(&mut connection.deferred);
-            let mut parser = Parser::new();
-            parser.set_limits(usize::MAX, true);
+            let mut parser = connection.parser.fresh();
             let done = self.run_requests(index, &mut parser, &mut deferred);
             assert!(
                 done == deferred.len() || !parser.wants_large(),
@@ -504,7 +497,7 @@ impl Service {
     }
 
     /// Parses and executes from `bytes`; returns how many were executed. May cut `bytes` short and fill a large argument from what it cut.
-    fn run_requests(&mut self, index: u32, parser: &mut Parser, bytes: &mut Vec<u8>) -> usize {
+    fn run_requests(&mut self, index: u32, parser: &mut RequestParser, bytes: &mut Vec<u8>) -> usize {
         let mut at = 0;
         while at < bytes.len() || parser.bytes_held() > 0 {
             let Some(connection) = self.connection_at(index) else {
@@ -519,9 +512,10 @@ impl Service {
             }
             match parser.parse(&bytes[at..]) {
                 Ok(Step::Request { consumed }) => {
+                    let name = parser.name();
                     let args = parser.args(&bytes[at..]);
-                    if !args.is_empty() {
-                        let known = know(&self.shard, self.shards(), &args, consumed);
+                    if !args.is_empty() || name != Name::Word {
+                        let known = know(&self.shard, self.shards(), name, &args, consumed);
                         if is_paused(self.pause, known.command) {
                             // The parser keeps the request, with its large arguments, and gives it again.
                             if let Some(connection) = self.connection_at(index) {
@@ -533,9 +527,9 @@ impl Service {
                         self.execute(index, known, args);
                     }
                     parser.next_request();
-                    let bulk_bytes_max = self.config.proto_max_bulk_len;
                     if let Some(connection) = self.connection_at(index) {
-                        parser.set_limits(bulk_bytes_max, connection.session.authenticated);
+                        let authenticated = connection.session.authenticated;
+                        parser.set_limits(self.limits(authenticated));
                     }
                     at += consumed;
                 }
@@ -562,8 +556,11 @@ impl Service {
         let Some(connection) = self.connection_at(index) else {
             return;
         };
-        let text = format!("ERR {}", error.0);
-        connection.replies.writer().error(&text);
+        let reply = connection.replies.writer();
+        match connection.parser.dialect() {
+            Dialect::Redis => reply.error(format!("ERR {}", error.0)),
+            Dialect::Memcached => reply.bytes.extend_from_slice(error.0.as_bytes()),
+        }
         connection.state = State::Finishing;
         self.list(index);
     }
@@ -607,7 +604,10 @@ impl Service {
         let command = command_index(row);
         session.last_command = Some(row);
         if !session.authenticated && row.flags & flags::NO_AUTH == 0 {
-            return self.refuse(index, muted, "NOAUTH Authentication required.");
+            return match connection.dialect() {
+                Dialect::Redis => self.refuse(index, muted, "NOAUTH Authentication required."),
+                Dialect::Memcached => self.refuse_memcached(index, &args),
+            };
         }
         self.metrics.count_call(usize::from(command));
         // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
@@ -617,6 +617,7 @@ impl Service {
             .is_multiple_of(TIMED_EVERY)
             .then(Instant::now);
         match (row.run, row.route) {
+            (Run::Server(ServerCommand::Memcache), _) => self.memcached_command(index, row, args),
             (Run::Server(which), _) => {
                 self.server_command(index, which, args, muted);
             }
@@ -630,6 +631,8 @@ impl Service {
                     } else {
                         self.hop(index, row, known.owner, args, known.len, muted);
                     }
+                } else if split == Split::Each {
+                    self.fetch_each(index, row, &args);
                 } else {
                     self.split(index, row, split, args, muted);
                 }
@@ -705,18 +708,8 @@ impl Service {
         len: usize,
         muted: bool,
     ) {
-        let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
+        let Some(header) = self.hop_header(index, row, muted) else {
             return;
-        };
-        let header = RequestHeader {
-            reply_to: ReplyTo::Connection {
-                token: connection.token.to_bits(),
-                place: connection.replies.reserve(muted),
-            },
-            command: command_index(row),
-            db: connection.session.db as u32,
-            protocol: connection.replies.protocol(),
-            no_touch: connection.session.no_touch,
         };
         // What the parser set aside (an inline request's unquoted words) is the buffer then, and its ranges point into it.
         let bytes = if args.buffer.len() < len {
@@ -725,10 +718,65 @@ impl Service {
             len
         };
         self.outgoing[owner].push_request(&header, args, bytes);
+        self.hopped(owner);
+    }
+
+    /// The circumstances of a request for another shard, the place of its reply being reserved.
+    fn hop_header(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        muted: bool,
+    ) -> Option<RequestHeader> {
+        let connection = self.places[index as usize].connection.as_deref_mut()?;
+        Some(RequestHeader {
+            reply_to: ReplyTo::Connection {
+                token: connection.token.to_bits(),
+                place: connection.replies.reserve(muted),
+            },
+            command: command_index(row),
+            db: connection.session.db as u32,
+            protocol: connection.replies.protocol(),
+            no_touch: connection.session.no_touch,
+        })
+    }
+
+    fn hopped(&mut self, owner: usize) {
         self.metrics.hops_sent += 1;
         if self.outgoing[owner].requests.len() > MESSAGE_BYTES_MAX {
             self.post(owner);
         }
+    }
+
+    /// A request for several values in memcached's text protocol, whose keys lie on different shards: each key becomes a request of its own, and
+    /// the replies' order is that of the keys.
+    fn fetch_each(&mut self, index: u32, row: &'static Command, args: &Args<'_>) {
+        let part = memcache::part_of(row).expect("a row that fetches several values");
+        let head = &args.ranges[..row.first_key as usize];
+        let mut ranges = head.to_vec();
+        for at in row.first_key as usize..args.len() {
+            let key = args.get(at);
+            let owner = slots::owner(key, self.shards());
+            if owner == self.shard.id {
+                ranges.truncate(head.len());
+                ranges.push(args.ranges[at]);
+                let one = Args {
+                    buffer: args.buffer,
+                    ranges: &ranges,
+                    large: &mut [],
+                };
+                self.execute_here(index, part, None, one, false);
+            } else if let Some(header) = self.hop_header(index, part, false) {
+                let words = (0..head.len()).chain([at]).map(|word| args.get(word));
+                self.outgoing[owner].push_words(&header, words);
+                self.hopped(owner);
+            }
+        }
+        if let Some(connection) = self.connection_at(index) {
+            let writer = connection.replies.writer();
+            writer.bytes.extend_from_slice(memcache::END_OF_VALUES);
+        }
+        self.list(index);
     }
 
     /// Whether all keys of a request belong to the shard that owns the first.
@@ -808,7 +856,7 @@ impl Service {
         hashes.clear();
         let mut at = (0, 0);
         while let Some(view) = message.request(at.0, at.1) {
-            let row = &COMMANDS[usize::from(view.header.command)];
+            let row = table::row_at(view.header.command);
             let key = usize::try_from(row.first_key)
                 .ok()
                 .filter(|&first| first > 0);
@@ -831,7 +879,7 @@ impl Service {
             };
             reply.protocol = header.protocol;
             let args = message.args(&view, &mut ranges);
-            let row = row_of(header.command, &args);
+            let row = table::resolved_row(header.command, &args);
             self.shard.execute(
                 row,
                 args,
@@ -908,8 +956,12 @@ fn is_paused(pause: Option<Pause>, command: Option<&'static Command>) -> bool {
 
 /// Looks a request's command up, finds the owner of its first key, and hashes that if the shard is this one.
 #[inline]
-fn know(shard: &Shard, shards: usize, args: &Args<'_>, len: usize) -> Known {
-    let command = table::resolve(args).ok();
+fn know(shard: &Shard, shards: usize, name: Name, args: &Args<'_>, len: usize) -> Known {
+    let command = match name {
+        Name::Word => table::resolve(args).ok(),
+        Name::Verb(verb) => Some(memcache::row(verb)),
+        Name::Opcode(opcode) => Some(memcache::binary::row(opcode)),
+    };
     let mut known = Known {
         command,
         hash: None,

@@ -2,7 +2,7 @@
 
 use super::commands::REDIS_VERSION;
 use super::service::Service;
-use crate::command::table::COMMANDS;
+use crate::command::table::{row_at, rows_len};
 use crate::engine::EngineStats;
 use crate::metrics::ShardMetrics;
 use crate::metrics::info::{self, DatabaseInfo, Info, ShardInfo};
@@ -98,7 +98,7 @@ impl Service {
             maxmemory_policy: config.maxmemory_policy.name().to_string(),
             cpu_system_us,
             cpu_user_us,
-            commands: COMMANDS.iter().map(|row| row.name).collect(),
+            commands: (0..rows_len() as u16).map(|number| row_at(number).name).collect(),
             shards: shards.iter().map(|shard| self.shard_info(shard)).collect(),
             databases: databases(shards),
         };

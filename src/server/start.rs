@@ -3,9 +3,10 @@
 //! Every refusal to start is one sentence that says what is wrong and what to do.
 
 use super::executor::{self, Executor};
+use super::listen::{Listener, Listeners};
 use super::service::Service;
 use super::shared::Shared;
-use super::worker::{Listener, Worker, unix_ms};
+use super::worker::{Worker, unix_ms};
 use crate::command::Settings;
 use crate::config::Config;
 use crate::engine::{Engine, EngineOptions};
@@ -18,9 +19,7 @@ use std::fmt;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -43,7 +42,7 @@ pub struct Server {
     pub addresses: Vec<String>,
     /// Number of shards.
     pub shard_count: usize,
-    unix_path: Option<String>,
+    unix_paths: Vec<String>,
 }
 
 /// Address space of one shard's arena: what its references can name, or what the machine has, whichever is less.
@@ -115,80 +114,6 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
     Ok(())
 }
 
-fn listen_error(what: &str, error: &io::Error) -> StartError {
-    StartError(match error.raw_os_error() {
-        Some(libc::EADDRINUSE) => {
-            format!(
-                "{what} is in use by another process; stop that one or choose another with --port, --bind or --unixsocket"
-            )
-        }
-        Some(libc::EACCES) => {
-            format!(
-                "no permission to listen on {what}; choose a port above 1023 or a directory that may be written"
-            )
-        }
-        Some(libc::EADDRNOTAVAIL) => {
-            format!("{what} is not an address of this machine; correct --bind")
-        }
-        _ => format!("cannot listen on {what}: {error}"),
-    })
-}
-
-/// The listeners of every shard, and what they listen on.
-fn listeners(
-    config: &Config,
-    shards: usize,
-) -> Result<(Vec<Vec<Listener>>, Vec<String>), StartError> {
-    let mut all: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
-    let mut names = Vec::new();
-    let backlog = config.tcp_backlog as i32;
-    if config.port != 0 {
-        for bind in &config.bind {
-            let address = SocketAddr::new(bind.address, config.port);
-            let result = (|| {
-                // Without SO_REUSEPORT first: another server on this port, ours or not, is an error.
-                drop(socket::listen_tcp(&address, backlog, false)?);
-                (0..shards)
-                    .map(|_| socket::listen_tcp(&address, backlog, true))
-                    .collect::<io::Result<Vec<OwnedFd>>>()
-            })();
-            match result {
-                Ok(sockets) => {
-                    names.push(address.to_string());
-                    for (own, socket) in all.iter_mut().zip(sockets) {
-                        own.push(Listener {
-                            socket: Arc::new(socket),
-                            unix_path: None,
-                        });
-                    }
-                }
-                Err(error)
-                    if bind.optional
-                        && matches!(
-                            error.raw_os_error(),
-                            Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT)
-                        ) => {}
-                Err(error) => return Err(listen_error(&address.to_string(), &error)),
-            }
-        }
-    }
-    if let Some(path) = &config.unixsocket {
-        let socket = socket::listen_unix(Path::new(path), config.unixsocketperm, backlog)
-            .map_err(|error| listen_error(path, &error))?;
-        names.push(format!("unix:{path}"));
-        all[0].push(Listener {
-            socket: Arc::new(socket),
-            unix_path: Some(path.clone()),
-        });
-    }
-    if names.is_empty() {
-        return Err(StartError(
-            "there is nothing to listen on; give --port, --bind or --unixsocket".into(),
-        ));
-    }
-    Ok((all, names))
-}
-
 fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -209,8 +134,12 @@ impl Server {
             config.shards
         };
         check_descriptors(&config, shards)?;
-        let (listeners, addresses) = listeners(&config, shards)?;
-        let unix_path = config.unixsocket.clone();
+        let listeners = Listeners::open(&config, shards)?;
+        let unix_paths = [&config.unixsocket, &config.memcached_unixsocket]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         let wakes = (0..shards)
             .map(|_| socket::eventfd().map(Arc::new))
             .collect::<io::Result<Vec<Arc<OwnedFd>>>>()
@@ -234,7 +163,8 @@ impl Server {
         let shared = Shared::new(inboxes, config, cpus.clone(), unix_ms(), run_id);
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
-        for (id, (listeners, wake)) in listeners.into_iter().zip(wakes).enumerate() {
+        for (id, (listeners, wake)) in
+            listeners.of_shards.into_iter().zip(wakes).enumerate() {
             let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
@@ -267,9 +197,9 @@ impl Server {
         Ok(Server {
             shared,
             shards: threads,
-            addresses,
+            addresses: listeners.names,
             shard_count: shards,
-            unix_path,
+            unix_paths,
         })
     }
 
@@ -283,7 +213,7 @@ impl Server {
         for shard in self.shards {
             shard.join().map_err(StartError)?;
         }
-        if let Some(path) = self.unix_path {
+        for path in self.unix_paths {
             // A client that made a new socket of that name meanwhile would be strange; a missing file is fine.
             let _ = fs::remove_file(path);
         }
@@ -339,6 +269,7 @@ fn make_worker(
         stats: Default::default(),
         settings: Settings {
             string_bytes_max: config.proto_max_bulk_len,
+            item_bytes_max: config.item_size_max,
         },
     };
     let spin = Duration::from_micros(config.spin_us);

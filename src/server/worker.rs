@@ -4,15 +4,17 @@
 //! nothing beyond the system call that submits the replies anyway; other shards wake it through an event descriptor that the ring reads.
 
 use super::batch::Batch;
-use super::connection::{Hold, Peer, State};
+use super::connection::{Hold, Peer, Socket, State};
 use super::handover::Handover;
+use super::listen::{Listener, Source};
 use super::service::Service;
 use crate::limits::{
-    INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES,
+    DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES,
     STOP_SECONDS_MAX,
 };
 use crate::metrics::TurnClock;
 use crate::net::{Event, Outgoing, Ring, RingOptions, Token, socket};
+use crate::protocol::Dialect;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -38,12 +40,12 @@ const COST_OF_ACCEPT: usize = 1024;
 /// Housekeeping of connections (idle time, soft limits, pauses) is done this often.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A listening socket of a shard.
-pub struct Listener {
-    /// The socket.
-    pub socket: Arc<OwnedFd>,
-    /// The path of a Unix socket.
-    pub unix_path: Option<String>,
+/// What a client is told when there are too many.
+fn too_many_clients(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Redis => b"-ERR max number of clients reached\r\n",
+        Dialect::Memcached => b"ERROR Too many open connections\r\n",
+    }
 }
 
 /// The worker of one shard.
@@ -56,6 +58,8 @@ pub struct Worker {
     /// Receive buffers of this turn; the batch refers to them.
     received: Vec<u16>,
     listed: Vec<u32>,
+    /// Room for the longest datagram, if any listener takes them.
+    datagram: Vec<u8>,
     clock: TurnClock,
     spin: Duration,
     upkeep_waiting: bool,
@@ -85,6 +89,9 @@ impl Worker {
             buffers: RECEIVE_BUFFERS,
             buffer_bytes: RECEIVE_BUFFER_BYTES,
         })?;
+        let takes_datagrams = listeners
+            .iter()
+            .any(|listener| matches!(listener.source, Source::Udp(_)));
         let now = Instant::now();
         Ok(Worker {
             ring,
@@ -94,6 +101,7 @@ impl Worker {
             batch: Batch::default(),
             received: Vec::new(),
             listed: Vec::new(),
+            datagram: vec![0; if takes_datagrams { DATAGRAM_BYTES_MAX } else { 0 }],
             clock: TurnClock::new(),
             spin,
             upkeep_waiting: false,
@@ -104,8 +112,8 @@ impl Worker {
 
     /// Serves until a stop is asked for.
     pub fn run(mut self) {
-        for (number, listener) in self.listeners.iter().enumerate() {
-            self.ring.accept(listener.socket.as_raw_fd(), number as u32);
+        for number in 0..self.listeners.len() {
+            self.listen(number as u32);
         }
         self.ring.wake_on(self.wake.as_raw_fd());
         let mut active_at = Instant::now();
@@ -131,6 +139,15 @@ impl Worker {
             });
         }
         self.stop();
+    }
+
+    fn listen(&mut self, number: u32) {
+        let listener = &self.listeners[number as usize];
+        let fd = listener.source.as_raw_fd();
+        match listener.source {
+            Source::Udp(_) => self.ring.poll(fd, number),
+            Source::Tcp(_) | Source::Unix(..) => self.ring.accept(fd, number),
+        }
     }
 
     fn has_work(&self) -> bool {
@@ -176,6 +193,9 @@ impl Worker {
                     cost += COST_OF_ACCEPT;
                     self.accepted(listener, result, more);
                 }
+                Event::Readable { listener } => {
+                    cost += self.take_datagrams(listener);
+                }
                 Event::Received {
                     token,
                     buffer,
@@ -219,8 +239,8 @@ impl Worker {
                 }
             }
         });
-        for Handover { socket, peer } in handovers {
-            self.add_connection(socket, peer);
+        for handover in handovers {
+            self.add_connection(handover);
         }
         active
     }
@@ -228,23 +248,21 @@ impl Worker {
     // ---- connections come ----
 
     fn accepted(&mut self, number: u32, result: io::Result<OwnedFd>, more: bool) {
-        let listener = &self.listeners[number as usize];
         if !more && !self.service.shared.stopping.load(Ordering::Relaxed) {
-            self.ring.accept(listener.socket.as_raw_fd(), number);
+            self.listen(number);
         }
+        let listener = &self.listeners[number as usize];
+        let dialect = listener.dialect;
         let Ok(socket) = result else { return };
         let shared = self.service.shared.clone();
         if shared.connections_total() >= self.service.config.maxclients {
-            socket::refuse(
-                socket.as_raw_fd(),
-                b"-ERR max number of clients reached\r\n",
-            );
+            socket::refuse(socket.as_raw_fd(), too_many_clients(dialect));
             self.service.metrics.rejected_connections += 1;
             return;
         }
-        let peer = match &listener.unix_path {
-            Some(path) => Peer::Unix(path.clone()),
-            None => {
+        let peer = match &listener.source {
+            Source::Unix(_, path) => Peer::Unix(path.clone()),
+            Source::Tcp(_) | Source::Udp(_) => {
                 let fd = socket.as_raw_fd();
                 let (Some(remote), Some(local)) =
                     (socket::peer_address(fd), socket::local_address(fd))
@@ -254,7 +272,7 @@ impl Worker {
                 Peer::Tcp { remote, local }
             }
         };
-        if let Some(refusal) = self.service.protected_mode_refusal(&peer) {
+        if let Some(refusal) = self.service.protected_mode_refusal(&peer, dialect) {
             socket::refuse(socket.as_raw_fd(), refusal);
             self.service.metrics.rejected_connections += 1;
             return;
@@ -262,19 +280,51 @@ impl Worker {
         let own = self.service.shard.id;
         let target = shared.least_connected(own);
         shared.connections[target].0.fetch_add(1, Ordering::Relaxed);
+        let handover = Handover {
+            socket,
+            peer,
+            dialect,
+        };
         if target == own {
-            self.add_connection(socket, peer);
+            self.add_connection(handover);
         } else {
-            self.service.hand_over(target, Handover { socket, peer });
+            self.service.hand_over(target, handover);
         }
     }
 
-    fn add_connection(&mut self, socket: OwnedFd, peer: Peer) {
+    fn add_connection(&mut self, handover: Handover) {
+        let Handover {
+            socket,
+            peer,
+            dialect,
+        } = handover;
         if matches!(peer, Peer::Tcp { .. }) {
             socket::prepare_tcp(socket.as_raw_fd(), self.service.config.tcp_keepalive);
         }
-        let token = self.service.add_connection(socket, peer);
+        let token = self
+            .service
+            .add_connection(Socket::Stream(socket), peer, dialect);
         self.service.list(token.index);
+    }
+
+    /// Takes the datagrams that have come to a listener, as many as one turn may, and listens on. Returns what they cost.
+    fn take_datagrams(&mut self, number: u32) -> usize {
+        let mut cost = 0;
+        let Source::Udp(socket) = &self.listeners[number as usize].source else {
+            unreachable!("only sockets of datagrams are polled")
+        };
+        for _ in 0..DATAGRAMS_MAX {
+            let Ok((len, remote)) = socket.recv_from(&mut self.datagram) else {
+                break;
+            };
+            cost += COST_OF_ACCEPT + len;
+            self.service
+                .take_datagram(socket, remote, &self.datagram[..len]);
+        }
+        if !self.service.shared.stopping.load(Ordering::Relaxed) {
+            self.listen(number);
+        }
+        cost
     }
 
     // ---- bytes come and go ----
@@ -351,11 +401,20 @@ impl Worker {
             && connection.sending_bytes == 0
             && connection.replies.is_ready()
         {
-            let (bytes, large) = connection.replies.take_ready();
-            let outgoing = Outgoing { bytes, large };
-            connection.sending_bytes = outgoing.len();
-            self.ring.send(fd, connection.token, outgoing);
+            if let Socket::Datagram { request, .. } = connection.socket {
+                if connection.replies.waiting() == 0 {
+                    self.service.send_datagrams(index, request);
+                }
+            } else {
+                let (bytes, large) = connection.replies.take_ready();
+                let outgoing = Outgoing { bytes, large };
+                connection.sending_bytes = outgoing.len();
+                self.ring.send(fd, connection.token, outgoing);
+            }
         }
+        let Some(connection) = self.service.connection_at(index) else {
+            return;
+        };
         match connection.state {
             State::Open => {
                 let wants =
