@@ -1,5 +1,6 @@
 //! Bytes to requests and replies to bytes. Never: I/O, engine, clock.
 
 pub mod args;
+pub mod memcache;
 pub mod number;
 pub mod resp;

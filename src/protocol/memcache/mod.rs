@@ -1,0 +1,4 @@
+//! memcached's protocols: requests in, replies out.
+
+pub mod binary;
+pub mod sasl;
