@@ -6,17 +6,20 @@
 
 use super::databases::database_index;
 use super::{CommandError, CommandStats, Context, key_at};
-use crate::engine::{Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch, Value};
+use crate::engine::{
+    Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch, Value,
+};
 use crate::large::LargeBytes;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
-/// A value that can leave one engine and enter another, with its encoding and its expiry. A large one is shared, not copied.
+/// A value that can leave one engine and enter another, with its encoding, its expiry and its attributes. A large one is shared, not copied.
 #[derive(Debug, Clone)]
 pub struct Portable {
     value: PortableValue,
     expiry: Option<i64>,
     encoding: Encoding,
+    attributes: Attributes,
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +47,7 @@ impl Portable {
             value,
             expiry: engine.expiry(item),
             encoding: engine.encoding(item),
+            attributes: engine.attributes(item),
         }
     }
 
@@ -58,7 +62,7 @@ impl Portable {
             PortableValue::Integer(value) => NewValue::Integer(*value),
             PortableValue::Large(large) => NewValue::Shared(large.clone()),
         };
-        engine.set(key, value, expiry)
+        engine.set_with(key, value, expiry, self.attributes)
     }
 
     /// The value as a string: what [`super::gather`] combines.

@@ -1,11 +1,11 @@
 //! The record of one key and its value, in the bytes of a slot.
 //!
 //! ```text
-//! meta u8 | access u24 | key length u8 | value length u8 | [wide: key length u16, value length u16] | [expiry i64] | key | value
+//! meta u8 | access u24 | key length u8 | value length u8 | [wide: key length u16, value length u16] | [expiry i64] | [attributes 5] | key | value
 //! ```
 //! Six bytes when key and value are short and nothing expires. What a record does not have takes no room. A key or a value that is too long
 //! for a slot lives in a large buffer, and the record holds its owner, aligned to 8. It never allocates slots and never compares times.
-//! The meta byte is never zero: a zero there marks a free slot. Four kinds are free for collections, and the highest bit, for client flags.
+//! The meta byte is never zero: a zero there marks a free slot. Three kinds are free, for collections.
 
 use super::size_class::SLOT_BYTES_MAX;
 use crate::large::LargeBytes;
@@ -17,20 +17,42 @@ pub const KIND_BYTES: u8 = 1;
 pub const KIND_INTEGER: u8 = 2;
 /// The value is a [`LargeBytes`].
 pub const KIND_LARGE: u8 = 3;
+/// The value is bytes in the slot that were modified in place: OBJECT ENCODING raw whatever their length.
+pub const KIND_RAW: u8 = 4;
 const KIND_MASK: u8 = 0b111;
-/// The value was modified in place: OBJECT ENCODING raw whatever its length.
-pub const FLAG_RAW: u8 = 1 << 3;
+/// The value has been read since it was stored.
+const FLAG_READ: u8 = 1 << 3;
 const FLAG_EXPIRY: u8 = 1 << 4;
 const FLAG_WIDE: u8 = 1 << 5;
 const FLAG_KEY_LARGE: u8 = 1 << 6;
+const FLAG_ATTRIBUTES: u8 = 1 << 7;
 
 /// Bytes every record has.
 pub const HEAD_BYTES: usize = 6;
 const WIDE_BYTES: usize = 4;
 const EXPIRY_BYTES: usize = 8;
+const ATTRIBUTES_BYTES: usize = 5;
 const POINTER_BYTES: usize = size_of::<LargeBytes>();
 /// The longest key inside a slot.
 pub const KEY_BYTES_MAX: usize = SLOT_BYTES_MAX / 2;
+
+const MARK_STALE: u8 = 1;
+const MARK_WON: u8 = 1 << 1;
+const WIDTH_SHIFT: u32 = 2;
+const WIDTH_MAX: u8 = 63;
+
+/// What memcached's protocols know of an item beyond its value and expiry. An item takes room for it only when it is not the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attributes {
+    /// The 32 bits a client stored with the value.
+    pub client_flags: u32,
+    /// Marked as stale (meta commands: invalidated).
+    pub stale: bool,
+    /// Some client was told to compute the value anew (meta commands: win).
+    pub won: bool,
+    /// The length memcached clients see, if the value is padded with spaces to it (a number that was decremented in place), else 0; at most 63.
+    pub width: u8,
+}
 
 /// Where a record's parts are.
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +65,16 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of a record with a value of this kind and length (of the owner, when it is large).
-    pub fn new(key_len: usize, kind: u8, value_len: usize, raw: bool, expires: bool) -> Layout {
-        let mut meta = kind | if raw { FLAG_RAW } else { 0 };
+    /// The layout of a record with a value of this kind and length (of the owner, when it is large), with room for an expiry (`expires`) and for
+    /// attributes (`attributed`).
+    pub fn new(
+        key_len: usize,
+        kind: u8,
+        value_len: usize,
+        expires: bool,
+        attributed: bool,
+    ) -> Layout {
+        let mut meta = kind;
         let key_len = if key_len > KEY_BYTES_MAX {
             meta |= FLAG_KEY_LARGE;
             POINTER_BYTES
@@ -63,6 +92,9 @@ impl Layout {
         if expires {
             meta |= FLAG_EXPIRY;
         }
+        if attributed {
+            meta |= FLAG_ATTRIBUTES;
+        }
         Layout::place(meta, key_len, value_len)
     }
 
@@ -74,6 +106,9 @@ impl Layout {
         }
         if meta & FLAG_EXPIRY != 0 {
             key_at += EXPIRY_BYTES;
+        }
+        if meta & FLAG_ATTRIBUTES != 0 {
+            key_at += ATTRIBUTES_BYTES;
         }
         if meta & FLAG_KEY_LARGE != 0 {
             key_at = key_at.next_multiple_of(POINTER_BYTES);
@@ -123,9 +158,14 @@ impl Layout {
         self.meta & KIND_MASK
     }
 
-    /// Whether the value was modified in place.
-    pub fn is_raw(&self) -> bool {
-        self.meta & FLAG_RAW != 0
+    /// Whether the value is bytes in the slot.
+    pub fn is_in_slot(&self) -> bool {
+        matches!(self.kind(), KIND_BYTES | KIND_RAW)
+    }
+
+    /// Whether there is room for attributes.
+    pub fn is_attributed(&self) -> bool {
+        self.meta & FLAG_ATTRIBUTES != 0
     }
 
     /// Whether the key lives in a large buffer.
@@ -138,11 +178,14 @@ impl Layout {
         self.value_at..self.value_at + self.value_len
     }
 
-    /// Whether both have their parts at the same places, but for the value's length.
+    /// Whether both are of bytes in the slot and have their parts at the same places, but for the value's length.
     pub fn same_places(&self, other: &Layout) -> bool {
+        const PARTS: u8 = !(KIND_MASK | FLAG_READ);
         self.key_at == other.key_at
             && self.value_at == other.value_at
-            && self.meta | FLAG_RAW == other.meta | FLAG_RAW
+            && self.meta & PARTS == other.meta & PARTS
+            && self.is_in_slot()
+            && other.is_in_slot()
     }
 
     /// Writes the fixed part and the lengths.
@@ -176,6 +219,46 @@ impl Layout {
         );
         let at = self.expiry_at();
         bytes[at..at + EXPIRY_BYTES].copy_from_slice(&expiry.to_le_bytes());
+    }
+
+    fn attributes_at(&self) -> usize {
+        assert!(self.is_attributed(), "a record with room for attributes");
+        let expiry = if self.meta & FLAG_EXPIRY == 0 {
+            0
+        } else {
+            EXPIRY_BYTES
+        };
+        self.expiry_at() + expiry
+    }
+
+    /// Writes the attributes of a record that has room for them.
+    pub fn write_attributes(&self, bytes: &mut [u8], attributes: Attributes) {
+        let at = self.attributes_at();
+        let mut marks = attributes.width.min(WIDTH_MAX) << WIDTH_SHIFT;
+        if attributes.stale {
+            marks |= MARK_STALE;
+        }
+        if attributes.won {
+            marks |= MARK_WON;
+        }
+        bytes[at] = marks;
+        bytes[at + 1..at + ATTRIBUTES_BYTES]
+            .copy_from_slice(&attributes.client_flags.to_le_bytes());
+    }
+
+    /// The attributes; the default ones if there is no room for any.
+    pub fn attributes(&self, bytes: &[u8]) -> Attributes {
+        if !self.is_attributed() {
+            return Attributes::default();
+        }
+        let at = self.attributes_at();
+        let flags = &bytes[at + 1..at + ATTRIBUTES_BYTES];
+        Attributes {
+            client_flags: u32::from_le_bytes(flags.try_into().expect("four bytes")),
+            stale: bytes[at] & MARK_STALE != 0,
+            won: bytes[at] & MARK_WON != 0,
+            width: bytes[at] >> WIDTH_SHIFT,
+        }
     }
 
     /// Writes a key that is in the slot.
@@ -292,6 +375,18 @@ pub fn access(bytes: &[u8]) -> u32 {
 pub fn set_access(head: &mut [u8; 4], access: u32) {
     debug_assert!(access < 1 << 24);
     head[1..4].copy_from_slice(&access.to_le_bytes()[..3]);
+}
+
+/// Whether the value has been read since it was stored.
+#[inline]
+pub fn was_read(bytes: &[u8]) -> bool {
+    bytes[0] & FLAG_READ != 0
+}
+
+/// Notes that the value has been read.
+#[inline]
+pub fn set_read(head: &mut [u8; 4]) {
+    head[0] |= FLAG_READ;
 }
 
 /// Bytes in which an integer is stored.
@@ -444,8 +539,18 @@ mod tests {
     fn a_record_reads_back_as_it_was_written() {
         for key_len in [0, 1, 16, 254, 255, 256, 5000] {
             for value_len in [0, 1, 100, 255, 256, 9000] {
-                for when in [None, Some(0), Some(i64::MAX)] {
-                    let layout = Layout::new(key_len, KIND_BYTES, value_len, true, when.is_some());
+                for (when, attributed) in [None, Some(0), Some(i64::MAX)]
+                    .into_iter()
+                    .zip([false, true, true])
+                {
+                    let layout =
+                        Layout::new(key_len, KIND_RAW, value_len, when.is_some(), attributed);
+                    let attributes = Attributes {
+                        client_flags: 0xdead_beef,
+                        stale: true,
+                        won: false,
+                        width: 20,
+                    };
                     let mut slot = vec![0xff; layout.bytes()];
                     layout.write_head(&mut slot, 0xab_cdef);
                     layout.write_key(&mut slot, &vec![b'k'; key_len]);
@@ -453,13 +558,26 @@ mod tests {
                     if let Some(when) = when {
                         layout.write_expiry(&mut slot, when);
                     }
+                    if attributed {
+                        layout.write_attributes(&mut slot, attributes);
+                    }
                     let read = Layout::of(&slot);
                     assert_eq!(read.key(&slot), vec![b'k'; key_len]);
                     assert_eq!(&slot[read.value()], vec![b'v'; value_len]);
                     assert_eq!(read.bytes(), slot.len());
                     assert_eq!(expiry(&slot), when);
                     assert_eq!(access(&slot), 0xab_cdef);
-                    assert!(read.is_raw());
+                    assert_eq!(read.kind(), KIND_RAW);
+                    let expected = if attributed {
+                        attributes
+                    } else {
+                        Attributes::default()
+                    };
+                    assert_eq!(read.attributes(&slot), expected);
+                    assert!(!was_read(&slot));
+                    set_read(slot.first_chunk_mut().expect("a head"));
+                    assert!(was_read(&slot));
+                    assert_eq!(Layout::of(&slot).key(&slot), vec![b'k'; key_len]);
                 }
             }
         }

@@ -150,6 +150,7 @@ impl Engine {
             + self.bytes_dictionaries
             + self.bytes_large
             + self.eviction.bytes()
+            + self.tokens.bytes() as u64
             + self.bytes_outside
     }
 

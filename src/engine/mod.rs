@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `scan`, `expiry`, `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `scan`, `expiry`, `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -23,6 +23,7 @@ mod size_class;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod upkeep;
 
 use crate::large::{LargeBuffer, LargeBytes};
@@ -31,7 +32,9 @@ use dict::Dictionary;
 use evict::Eviction;
 use expiry::Sweep;
 use hash::KeyHasher;
+pub use item::Attributes;
 use random::Random;
+use tokens::Tokens;
 
 /// A key with its database and hash; made by [`Engine::key`].
 #[derive(Debug, Clone, Copy)]
@@ -185,6 +188,7 @@ pub struct Engine {
     /// A value on its way from one slot to another.
     scratch: Vec<u8>,
     found: Vec<u32>,
+    tokens: Tokens,
 }
 
 /// One database: its index, and what INFO keyspace says about expiry.

@@ -8,12 +8,13 @@ use super::dict::Dictionary;
 use super::evict::{Eviction, EvictionOptions};
 use super::expiry::Sweep;
 use super::hash::KeyHasher;
-use super::item::{self, KEY_BYTES_MAX, KIND_BYTES, KIND_INTEGER, KIND_LARGE, Layout};
+use super::item::{self, KEY_BYTES_MAX, KIND_BYTES, KIND_INTEGER, KIND_LARGE, KIND_RAW, Layout};
 use super::random::Random;
 use super::size_class::{PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes};
+use super::tokens::Tokens;
 use super::{
-    Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item, Key, NewValue,
-    OutOfMemory, Policy, Touch, Value,
+    Attributes, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item, Key,
+    NewValue, OutOfMemory, Policy, Touch, Value,
 };
 use crate::large::{LargeBuffer, LargeBytes, bytes_resident_for};
 
@@ -23,6 +24,8 @@ const EMBSTR_BYTES_MAX: usize = 44;
 /// A value ready to be put into a record.
 enum Payload<'a> {
     Bytes(&'a [u8]),
+    /// Bytes modified in place.
+    Raw(&'a [u8]),
     Integer(i64),
     Large(LargeBytes),
 }
@@ -31,6 +34,7 @@ impl Payload<'_> {
     fn kind(&self) -> u8 {
         match self {
             Payload::Bytes(_) => KIND_BYTES,
+            Payload::Raw(_) => KIND_RAW,
             Payload::Integer(_) => KIND_INTEGER,
             Payload::Large(_) => KIND_LARGE,
         }
@@ -38,11 +42,18 @@ impl Payload<'_> {
 
     fn len(&self) -> usize {
         match self {
-            Payload::Bytes(bytes) => bytes.len(),
+            Payload::Bytes(bytes) | Payload::Raw(bytes) => bytes.len(),
             Payload::Integer(integer) => item::integer_len(*integer),
             Payload::Large(_) => 0,
         }
     }
+}
+
+/// A record to be written.
+struct Record<'a> {
+    payload: Payload<'a>,
+    expiry: Option<i64>,
+    attributes: Attributes,
 }
 
 impl Engine {
@@ -86,6 +97,7 @@ impl Engine {
             bytes_used_max: 0,
             scratch: Vec::new(),
             found: Vec::new(),
+            tokens: Tokens::default(),
         })
     }
 
@@ -155,10 +167,13 @@ impl Engine {
     /// Counts a use of the item.
     #[inline]
     fn touch(&mut self, item: Item) {
-        let before = item::access(self.arena.bytes(item.0));
+        let bytes = self.arena.bytes(item.0);
+        let (before, read) = (item::access(bytes), item::was_read(bytes));
         let after = self.eviction.on_access(item, before);
-        if after != before {
-            item::set_access(self.arena.head_mut(item.0), after);
+        if after != before || !read {
+            let head = self.arena.head_mut(item.0);
+            item::set_access(head, after);
+            item::set_read(head);
         }
     }
 
@@ -179,7 +194,7 @@ impl Engine {
     pub fn value(&self, item: Item) -> Value<'_> {
         let (layout, bytes) = self.layout(item);
         match layout.kind() {
-            KIND_BYTES => Value::Bytes(&bytes[layout.value()]),
+            KIND_BYTES | KIND_RAW => Value::Bytes(&bytes[layout.value()]),
             KIND_INTEGER => Value::Integer(layout.integer(bytes)),
             KIND_LARGE => Value::Large(layout.large_value(bytes)),
             kind => unreachable!("no value has kind {kind}"),
@@ -191,9 +206,7 @@ impl Engine {
         let (layout, _) = self.layout(item);
         match layout.kind() {
             KIND_INTEGER => Encoding::Int,
-            KIND_BYTES if !layout.is_raw() && layout.value().len() <= EMBSTR_BYTES_MAX => {
-                Encoding::Embstr
-            }
+            KIND_BYTES if layout.value().len() <= EMBSTR_BYTES_MAX => Encoding::Embstr,
             _ => Encoding::Raw,
         }
     }
@@ -222,12 +235,41 @@ impl Engine {
         slot_bytes(self.arena.class_of(item.0)) + size_of::<u32>() + 1 + large_bytes(&layout, bytes)
     }
 
+    /// What memcached's protocols know of the item.
+    #[inline]
+    pub fn attributes(&self, item: Item) -> Attributes {
+        let (layout, bytes) = self.layout(item);
+        layout.attributes(bytes)
+    }
+
+    /// Whether the value has been read since it was stored.
+    pub fn was_read(&self, item: Item) -> bool {
+        item::was_read(self.arena.bytes(item.0))
+    }
+
+    /// Counts a use of the item, as [`Engine::find`] does with [`Touch::Yes`].
+    pub fn mark_read(&mut self, item: Item) {
+        self.touch(item);
+    }
+
     /// Stores a value under a key, whether it was there or not. Evicts when it must. On an error nothing has changed.
+    #[inline]
     pub fn set(
         &mut self,
         key: &Key<'_>,
         value: NewValue<'_>,
         expiry: Expiry,
+    ) -> Result<(), OutOfMemory> {
+        self.set_with(key, value, expiry, Attributes::default())
+    }
+
+    /// [`Engine::set`] with attributes. Forgets the key's token.
+    pub fn set_with(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        expiry: Expiry,
+        attributes: Attributes,
     ) -> Result<(), OutOfMemory> {
         let old = self.find(key, Touch::No);
         let expiry = match expiry {
@@ -235,18 +277,24 @@ impl Engine {
             Expiry::Keep => old.and_then(|item| self.expiry(item)),
             Expiry::At(at) => Some(at),
         };
-        let (payload, raw) = match value {
+        let payload = match value {
             NewValue::Bytes(bytes) => match item::canonical_integer(bytes) {
-                Some(integer) => (Payload::Integer(integer), false),
-                None => (Payload::Bytes(bytes), false),
+                Some(integer) => Payload::Integer(integer),
+                None => Payload::Bytes(bytes),
             },
-            NewValue::Text(bytes) => (Payload::Bytes(bytes), false),
-            NewValue::RawBytes(bytes) => (Payload::Bytes(bytes), true),
-            NewValue::Integer(integer) => (Payload::Integer(integer), false),
-            NewValue::Large(buffer) => (Payload::Large(buffer.freeze()), true),
-            NewValue::Shared(shared) => (Payload::Large(shared), true),
+            NewValue::Text(bytes) => Payload::Bytes(bytes),
+            NewValue::RawBytes(bytes) => Payload::Raw(bytes),
+            NewValue::Integer(integer) => Payload::Integer(integer),
+            NewValue::Large(buffer) => Payload::Large(buffer.freeze()),
+            NewValue::Shared(shared) => Payload::Large(shared),
         };
-        self.place(key, old, payload, raw, expiry)?;
+        let record = Record {
+            payload,
+            expiry,
+            attributes,
+        };
+        self.place(key, old, record)?;
+        self.tokens.forget(key.db, key.hash);
         Ok(())
     }
 
@@ -255,35 +303,32 @@ impl Engine {
         &mut self,
         key: &Key<'_>,
         old: Option<Item>,
-        payload: Payload<'_>,
-        raw: bool,
-        expiry: Option<i64>,
+        record: Record<'_>,
     ) -> Result<Item, OutOfMemory> {
         self.pinned = old.map(|item| item.0);
-        let result = self.place_pinned(key, payload, raw, expiry);
+        let result = self.place_pinned(key, record);
         self.pinned = None;
         result
     }
 
     /// [`Engine::place`] with the old item pinned: what is evicted and moved to make room cannot be it, and its reference is always `pinned`.
-    fn place_pinned(
-        &mut self,
-        key: &Key<'_>,
-        payload: Payload<'_>,
-        raw: bool,
-        expiry: Option<i64>,
-    ) -> Result<Item, OutOfMemory> {
+    fn place_pinned(&mut self, key: &Key<'_>, record: Record<'_>) -> Result<Item, OutOfMemory> {
+        let Record {
+            mut payload,
+            expiry,
+            attributes,
+        } = record;
+        let attributed = attributes != Attributes::default();
         let mut layout = Layout::new(
             key.bytes.len(),
             payload.kind(),
             payload.len(),
-            raw,
             expiry.is_some(),
+            attributed,
         );
-        let mut payload = payload;
         let mut large_new = 0;
         if layout.bytes() > SLOT_BYTES_MAX {
-            let Payload::Bytes(bytes) = payload else {
+            let (Payload::Bytes(bytes) | Payload::Raw(bytes)) = payload else {
                 unreachable!("only bytes in the slot are long")
             };
             self.make_room_for_large(bytes_resident_for(bytes.len()) as u64)?;
@@ -292,7 +337,7 @@ impl Engine {
                     .map_err(|_| OutOfMemory)?
                     .freeze(),
             );
-            layout = Layout::new(key.bytes.len(), KIND_LARGE, 0, true, expiry.is_some());
+            layout = Layout::new(key.bytes.len(), KIND_LARGE, 0, expiry.is_some(), attributed);
         }
         if let Payload::Large(value) = &payload {
             large_new += bytes_resident_for(value.len()) as u64;
@@ -368,12 +413,17 @@ impl Engine {
         if let Some(expiry) = expiry {
             layout.write_expiry(bytes, expiry);
         }
+        if attributed {
+            layout.write_attributes(bytes, attributes);
+        }
         match large_key {
             Some(owner) => layout.write_large_key(bytes, owner),
             None => layout.write_key(bytes, key.bytes),
         }
         match payload {
-            Payload::Bytes(value) => bytes[layout.value()].copy_from_slice(value),
+            Payload::Bytes(value) | Payload::Raw(value) => {
+                bytes[layout.value()].copy_from_slice(value)
+            }
             Payload::Integer(integer) => layout.write_integer(bytes, integer),
             Payload::Large(value) => layout.write_large_value(bytes, value),
         }
@@ -412,18 +462,26 @@ impl Engine {
     }
 
     /// The value of an existing key as bytes to be changed in place, made `len` bytes long (zero-filled at the end, cut when shorter);
-    /// integers become their digits, a shared large value is copied first. The encoding becomes raw. Keeps the expiry.
+    /// integers become their digits, a shared large value is copied first. The encoding becomes raw. Keeps the expiry and the attributes but for
+    /// the width, which a memcached client padded the old value to; forgets the key's token.
     pub fn edit(&mut self, key: &Key<'_>, len: usize) -> Result<&mut [u8], OutOfMemory> {
         // A record that is written anew counts as used in `place`, the others here.
         let old = self
             .find(key, Touch::No)
             .expect("a key that is edited exists");
+        self.tokens.forget(key.db, key.hash);
         let (old_layout, bytes) = self.layout(old);
-        let expiry = item::expiry(bytes);
         if old_layout.kind() == KIND_LARGE {
             return self.edit_large(key, old, len);
         }
-        let layout = Layout::new(key.bytes.len(), KIND_BYTES, len, true, expiry.is_some());
+        let (expiry, attributes) = kept(&old_layout, bytes);
+        let layout = Layout::new(
+            key.bytes.len(),
+            KIND_RAW,
+            len,
+            expiry.is_some(),
+            attributes != Attributes::default(),
+        );
         let class = self.arena.class_of(old.0);
         if layout.same_places(&old_layout)
             && layout.bytes() <= SLOT_BYTES_MAX
@@ -444,10 +502,15 @@ impl Engine {
         let mut scratch = std::mem::take(&mut self.scratch);
         self.copy_value(old, SLOT_BYTES_MAX, &mut scratch);
         let result = if layout.bytes() > SLOT_BYTES_MAX {
-            self.grow_into_large(key, old, &scratch, len, expiry)
+            self.grow_into_large(key, old, &scratch, len)
         } else {
             scratch.resize(len, 0);
-            self.place(key, Some(old), Payload::Bytes(&scratch), true, expiry)
+            let record = Record {
+                payload: Payload::Raw(&scratch),
+                expiry,
+                attributes,
+            };
+            self.place(key, Some(old), record)
         };
         self.scratch = scratch;
         let item = result?;
@@ -461,8 +524,9 @@ impl Engine {
         old: Item,
         value: &[u8],
         len: usize,
-        expiry: Option<i64>,
     ) -> Result<Item, OutOfMemory> {
+        let (layout, bytes) = self.layout(old);
+        let (expiry, attributes) = kept(&layout, bytes);
         self.pinned = Some(old.0);
         let room = self.make_room_for_large(bytes_resident_for(len) as u64);
         let old = Item(self.pinned.take().expect("a pinned item stays"));
@@ -470,13 +534,12 @@ impl Engine {
         let mut buffer = LargeBuffer::zeroed(len).map_err(|_| OutOfMemory)?;
         let kept = value.len().min(len);
         buffer.as_mut_slice()[..kept].copy_from_slice(&value[..kept]);
-        self.place(
-            key,
-            Some(old),
-            Payload::Large(buffer.freeze()),
-            true,
+        let record = Record {
+            payload: Payload::Large(buffer.freeze()),
             expiry,
-        )
+            attributes,
+        };
+        self.place(key, Some(old), record)
     }
 
     /// Changes a large value's length in its buffer; copies it when somebody else still holds it.
@@ -490,11 +553,16 @@ impl Engine {
         let old_len = layout.large_value(bytes).len();
         if len <= SLOT_BYTES_MAX / 2 {
             // Short enough for a slot again.
-            let expiry = item::expiry(bytes);
+            let (expiry, attributes) = kept(&layout, bytes);
             let mut scratch = std::mem::take(&mut self.scratch);
             self.copy_value(old, len, &mut scratch);
             scratch.resize(len, 0);
-            let result = self.place(key, Some(old), Payload::Bytes(&scratch), true, expiry);
+            let record = Record {
+                payload: Payload::Raw(&scratch),
+                expiry,
+                attributes,
+            };
+            let result = self.place(key, Some(old), record);
             self.scratch = scratch;
             let item = result?;
             return Ok(self.value_mut(item));
@@ -567,25 +635,81 @@ impl Engine {
         if before == expiry {
             return Ok(true);
         }
-        let raw = layout.is_raw();
-        match layout.kind() {
-            KIND_INTEGER => {
-                let integer = layout.integer(bytes);
-                self.place(key, Some(old), Payload::Integer(integer), raw, expiry)?;
-            }
-            KIND_LARGE => {
-                let value = layout.large_value(bytes).clone();
-                self.place(key, Some(old), Payload::Large(value), raw, expiry)?;
-            }
-            _ => {
-                let mut scratch = std::mem::take(&mut self.scratch);
-                self.copy_value(old, SLOT_BYTES_MAX, &mut scratch);
-                let result = self.place(key, Some(old), Payload::Bytes(&scratch), raw, expiry);
-                self.scratch = scratch;
-                result?;
-            }
+        let attributes = layout.attributes(bytes);
+        self.place_again(key, old, expiry, attributes)?;
+        Ok(true)
+    }
+
+    /// Sets the attributes of a key; false when the key is not there. The value is the same, and so is its token.
+    pub fn set_attributes(
+        &mut self,
+        key: &Key<'_>,
+        attributes: Attributes,
+    ) -> Result<bool, OutOfMemory> {
+        let Some(old) = self.find(key, Touch::No) else {
+            return Ok(false);
+        };
+        let (layout, bytes) = self.layout(old);
+        if layout.is_attributed() {
+            layout.write_attributes(self.arena.slot_mut(old.0), attributes);
+        } else if attributes != Attributes::default() {
+            let expiry = item::expiry(bytes);
+            self.place_again(key, old, expiry, attributes)?;
         }
         Ok(true)
+    }
+
+    /// Writes a record anew with the same value and other parts beside it.
+    fn place_again(
+        &mut self,
+        key: &Key<'_>,
+        old: Item,
+        expiry: Option<i64>,
+        attributes: Attributes,
+    ) -> Result<(), OutOfMemory> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let (layout, bytes) = self.layout(old);
+        let read = item::was_read(bytes);
+        let payload = match layout.kind() {
+            KIND_INTEGER => Payload::Integer(layout.integer(bytes)),
+            KIND_LARGE => Payload::Large(layout.large_value(bytes).clone()),
+            kind => {
+                scratch.clear();
+                scratch.extend_from_slice(&bytes[layout.value()]);
+                match kind {
+                    KIND_RAW => Payload::Raw(&scratch),
+                    _ => Payload::Bytes(&scratch),
+                }
+            }
+        };
+        let record = Record {
+            payload,
+            expiry,
+            attributes,
+        };
+        let result = self.place(key, Some(old), record);
+        self.scratch = scratch;
+        let item = result?;
+        if read {
+            item::set_read(self.arena.head_mut(item.0));
+        }
+        Ok(())
+    }
+
+    /// The token of a key that is present, as memcached's `gets` shows it: another after every change of the value. Made on the first asking;
+    /// one that nobody asks for again may be forgotten, and the next is another.
+    pub fn token(&mut self, key: &Key<'_>) -> u64 {
+        self.tokens.get_or_make(key.db, key.hash, self.now_ms)
+    }
+
+    /// Whether a token was handed out for the key's value as it is now.
+    pub fn token_matches(&self, key: &Key<'_>, token: u64) -> bool {
+        self.tokens.get(key.db, key.hash) == Some(token)
+    }
+
+    /// Gives a key that is present a token of the client's choice.
+    pub fn set_token(&mut self, key: &Key<'_>, token: u64) {
+        self.tokens.set(key.db, key.hash, token);
     }
 
     /// Deletes a key; false when it is not there (or has expired).
@@ -601,6 +725,7 @@ impl Engine {
 
     /// Deletes an item of a known database.
     pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
+        self.tokens.forget(db, hash);
         let (arena, hasher) = (&self.arena, &self.hasher);
         let database = &mut self.databases[db];
         let before = database.dictionary.bytes();
@@ -700,6 +825,7 @@ impl Engine {
 
     /// Empties a database at once for every look-up; the memory comes back in [`Engine::upkeep`] (`lazy`) or before this returns.
     pub fn flush(&mut self, db: usize, lazy: bool) {
+        self.tokens.clear();
         let database = std::mem::take(&mut self.databases[db]);
         if database.dictionary.len() > 0 || database.dictionary.bytes() > 0 {
             self.draining.push(database.dictionary);
@@ -712,6 +838,7 @@ impl Engine {
     /// Exchanges two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
         self.databases.swap(a, b);
+        self.tokens.clear();
     }
 
     /// Bytes of buffers outside the engine that count against this shard's limit.
@@ -817,6 +944,15 @@ impl Drop for Engine {
 pub(super) fn hash_of(arena: &Arena, hasher: &KeyHasher, reference: u32) -> u64 {
     let bytes = arena.bytes(reference);
     hasher.hash(Layout::of(bytes).key(bytes))
+}
+
+/// What an edit of the value keeps: the expiry, and the attributes but for the width.
+fn kept(layout: &Layout, bytes: &[u8]) -> (Option<i64>, Attributes) {
+    let attributes = Attributes {
+        width: 0,
+        ..layout.attributes(bytes)
+    };
+    (item::expiry(bytes), attributes)
 }
 
 /// Bytes of large buffers a record owns.

@@ -1,7 +1,7 @@
 //! The engine against a map, under random operations with a controlled clock.
 
 use super::{check, engine, read};
-use crate::engine::{Engine, Expiry, NewValue, Policy, Touch};
+use crate::engine::{Attributes, Engine, Expiry, NewValue, Policy, Touch};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -13,6 +13,16 @@ enum Step {
         len: usize,
         expiry: Expiry,
         kind: u8,
+        attributes: Attributes,
+    },
+    SetAttributes {
+        db: usize,
+        key: u16,
+        attributes: Attributes,
+    },
+    Token {
+        db: usize,
+        key: u16,
     },
     Integer {
         db: usize,
@@ -75,11 +85,25 @@ fn time() -> impl Strategy<Value = i64> {
     1_000_000..1_010_000i64
 }
 
+fn attributes() -> impl Strategy<Value = Attributes> {
+    let some = (any::<u32>(), any::<bool>(), any::<bool>(), 0..64u8).prop_map(
+        |(client_flags, stale, won, width)| Attributes {
+            client_flags,
+            stale,
+            won,
+            width,
+        },
+    );
+    prop_oneof![2 => Just(Attributes::default()), 1 => some]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let (db, key) = (0..3usize, 0..400u16);
     let expiry = prop_oneof![2 => Just(Expiry::None), 1 => Just(Expiry::Keep), 2 => time().prop_map(Expiry::At)];
     prop_oneof![
-        12 => (db.clone(), key.clone(), len(), expiry, 0..4u8).prop_map(|(db, key, len, expiry, kind)| Step::Set { db, key, len, expiry, kind }),
+        12 => (db.clone(), key.clone(), len(), expiry, 0..4u8, attributes()).prop_map(|(db, key, len, expiry, kind, attributes)| Step::Set { db, key, len, expiry, kind, attributes }),
+        3 => (db.clone(), key.clone(), attributes()).prop_map(|(db, key, attributes)| Step::SetAttributes { db, key, attributes }),
+        4 => (db.clone(), key.clone()).prop_map(|(db, key)| Step::Token { db, key }),
         3 => (db.clone(), key.clone(), prop_oneof![any::<i64>(), -200..200i64]).prop_map(|(db, key, integer)| Step::Integer { db, key, integer }),
         4 => (db.clone(), key.clone(), len()).prop_map(|(db, key, len)| Step::Edit { db, key, len }),
         3 => (db.clone(), key.clone(), prop::option::of(time())).prop_map(|(db, key, expiry)| Step::SetExpiry { db, key, expiry }),
@@ -94,7 +118,22 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-type Model = Vec<BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>>;
+#[derive(Debug, Clone, Default)]
+struct Entry {
+    value: Vec<u8>,
+    expiry: Option<i64>,
+    attributes: Attributes,
+    /// The token that was handed out for this value.
+    token: Option<u64>,
+}
+
+impl Entry {
+    fn is_alive(&self, now: i64) -> bool {
+        self.expiry.is_none_or(|expiry| expiry > now)
+    }
+}
+
+type Model = Vec<BTreeMap<Vec<u8>, Entry>>;
 
 fn is_integer(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
@@ -105,7 +144,7 @@ fn is_integer(bytes: &[u8]) -> bool {
 fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
     // What has expired is gone from the model at once.
     for database in model.iter_mut() {
-        database.retain(|_, (_, expiry)| expiry.is_none_or(|expiry| expiry > *now));
+        database.retain(|_, entry| entry.is_alive(*now));
     }
     match step {
         Step::Set {
@@ -114,6 +153,7 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
             len,
             expiry,
             kind,
+            attributes,
         } => {
             let bytes = key_bytes(key);
             let value: Vec<u8> = (0..len)
@@ -126,14 +166,49 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
                 _ => NewValue::Bytes(&value),
             };
             let handle = engine.key(db, &bytes);
-            engine.set(&handle, new, expiry).unwrap();
-            let before = model[db].get(&bytes).and_then(|(_, expiry)| *expiry);
+            engine.set_with(&handle, new, expiry, attributes).unwrap();
+            let before = model[db].get(&bytes).and_then(|entry| entry.expiry);
             let after = match expiry {
                 Expiry::None => None,
                 Expiry::Keep => before,
                 Expiry::At(at) => Some(at),
             };
-            model[db].insert(bytes, (value, after));
+            let entry = Entry {
+                value,
+                expiry: after,
+                attributes,
+                token: None,
+            };
+            model[db].insert(bytes, entry);
+        }
+        Step::SetAttributes {
+            db,
+            key,
+            attributes,
+        } => {
+            let bytes = key_bytes(key);
+            let handle = engine.key(db, &bytes);
+            let there = engine.set_attributes(&handle, attributes).unwrap();
+            assert_eq!(there, model[db].contains_key(&bytes));
+            if let Some(entry) = model[db].get_mut(&bytes) {
+                entry.attributes = attributes;
+            }
+        }
+        Step::Token { db, key } => {
+            let bytes = key_bytes(key);
+            let handle = engine.key(db, &bytes);
+            let Some(entry) = model[db].get_mut(&bytes) else {
+                return;
+            };
+            if let Some(token) = entry.token {
+                assert!(engine.token_matches(&handle, token));
+                assert_eq!(engine.token(&handle), token);
+            }
+            let token = engine.token(&handle);
+            assert!(
+                engine.token_matches(&handle, token) && !engine.token_matches(&handle, token + 1)
+            );
+            entry.token = Some(token);
         }
         Step::Integer { db, key, integer } => {
             let bytes = key_bytes(key);
@@ -151,13 +226,19 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
                     )
                     .unwrap();
             }
-            model[db].insert(bytes, (integer.to_string().into_bytes(), None));
+            let entry = Entry {
+                value: integer.to_string().into_bytes(),
+                ..Entry::default()
+            };
+            model[db].insert(bytes, entry);
         }
         Step::Edit { db, key, len } => {
             let bytes = key_bytes(key);
-            let Some((value, _)) = model[db].get_mut(&bytes) else {
+            let Some(entry) = model[db].get_mut(&bytes) else {
                 return;
             };
+            entry.attributes.width = 0;
+            let (value, token) = (&mut entry.value, entry.token.take());
             value.resize(len, 0);
             let handle = engine.key(db, &bytes);
             let edited = engine.edit(&handle, len).unwrap();
@@ -168,14 +249,15 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
             }
             let item = engine.find(&handle, Touch::No).unwrap();
             assert_eq!(engine.encoding(item), crate::engine::Encoding::Raw);
+            assert!(token.is_none_or(|token| !engine.token_matches(&handle, token)));
         }
         Step::SetExpiry { db, key, expiry } => {
             let bytes = key_bytes(key);
             let handle = engine.key(db, &bytes);
             let there = engine.set_expiry(&handle, expiry).unwrap();
             assert_eq!(there, model[db].contains_key(&bytes));
-            if let Some((_, before)) = model[db].get_mut(&bytes) {
-                *before = expiry;
+            if let Some(entry) = model[db].get_mut(&bytes) {
+                entry.expiry = expiry;
             }
         }
         Step::Remove { db, key } => {
@@ -187,7 +269,7 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
             let bytes = key_bytes(key);
             assert_eq!(
                 read(engine, db, &bytes),
-                model[db].get(&bytes).map(|(value, _)| value.clone())
+                model[db].get(&bytes).map(|entry| entry.value.clone())
             );
         }
         Step::Scan { db } => {
@@ -211,10 +293,15 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
         Step::Flush { db, lazy } => {
             engine.flush(db, lazy);
             model[db].clear();
+            let entries = model.iter_mut().flat_map(|database| database.values_mut());
+            entries.for_each(|entry| entry.token = None);
         }
         Step::Swap { a, b } => {
             engine.swap(a, b);
             model.swap(a, b);
+            // Tokens are forgotten by both databases, and by all others, which is allowed.
+            let entries = model.iter_mut().flat_map(|database| database.values_mut());
+            entries.for_each(|entry| entry.token = None);
         }
         Step::Upkeep { units } => {
             engine.upkeep(units);
@@ -228,13 +315,16 @@ fn apply(engine: &mut Engine, model: &mut Model, now: &mut i64, step: Step) {
 
 fn compare(engine: &mut Engine, model: &Model, now: i64) {
     for (db, database) in model.iter().enumerate() {
-        for (key, (value, expiry)) in database {
-            let alive = expiry.is_none_or(|expiry| expiry > now);
+        for (key, entry) in database {
+            let alive = entry.is_alive(now);
+            let value = &entry.value;
             assert_eq!(read(engine, db, key).as_ref(), alive.then_some(value));
             if alive {
                 let handle = engine.key(db, key);
                 let item = engine.find(&handle, Touch::No).unwrap();
-                assert_eq!(engine.expiry(item), *expiry);
+                assert_eq!(engine.expiry(item), entry.expiry);
+                assert_eq!(engine.attributes(item), entry.attributes);
+                assert!(engine.was_read(item));
                 if is_integer(value) && engine.encoding(item) != crate::engine::Encoding::Raw {
                     assert_eq!(engine.encoding(item), crate::engine::Encoding::Int);
                 }
@@ -244,7 +334,7 @@ fn compare(engine: &mut Engine, model: &Model, now: i64) {
             engine.len(db),
             database
                 .values()
-                .filter(|(_, expiry)| expiry.is_none_or(|expiry| expiry > now))
+                .filter(|entry| entry.is_alive(now))
                 .count()
         );
     }
