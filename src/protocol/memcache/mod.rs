@@ -1,7 +1,9 @@
-//! memcached's protocols: requests in. Replies are lines that the commands write themselves.
+//! memcached's protocols: requests in. Replies are written by the commands themselves.
 
 pub mod base64;
+pub mod binary;
 pub mod number;
+pub mod sasl;
 pub mod text;
 pub mod verb;
 
