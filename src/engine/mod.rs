@@ -115,6 +115,7 @@ pub enum Touch {
 pub struct OutOfMemory;
 
 pub use crate::config::Policy;
+pub use size_class::SLOT_BYTES_MIN;
 
 /// How an engine is set up; the fields with a setter can change later.
 #[derive(Debug, Clone)]
@@ -157,6 +158,27 @@ pub struct EngineStats {
     pub pages_moved: u64,
     pub items: u64,
     pub items_with_expiry: u64,
+}
+
+/// Figures of one size class of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ClassStats {
+    pub class: u8,
+    pub slot_bytes: u64,
+    pub page_bytes: u64,
+    pub pages: u64,
+    pub slots_used: u64,
+    pub slots_free: u64,
+}
+
+impl ClassStats {
+    /// Adds the same class's figures of another shard.
+    pub fn add(&mut self, other: &ClassStats) {
+        self.pages += other.pages;
+        self.slots_used += other.slots_used;
+        self.slots_free += other.slots_free;
+    }
 }
 
 /// One shard's data.

@@ -10,10 +10,12 @@ use super::expiry::Sweep;
 use super::hash::KeyHasher;
 use super::item::{self, KEY_BYTES_MAX, KIND_BYTES, KIND_INTEGER, KIND_LARGE, KIND_RAW, Layout};
 use super::random::Random;
-use super::size_class::{PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes};
+use super::size_class::{
+    CLASSES, PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes, slots_per_page,
+};
 use super::tokens::Tokens;
 use super::{
-    Attributes, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item, Key,
+    Attributes, ClassStats, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item, Key,
     NewValue, OutOfMemory, Policy, Touch, Value,
 };
 use crate::large::{LargeBuffer, LargeBytes, bytes_resident_for};
@@ -894,6 +896,25 @@ impl Engine {
                 .map(|database| database.expiring as u64)
                 .sum(),
         }
+    }
+
+    /// Figures of each size class that has pages.
+    pub fn classes(&self) -> Vec<ClassStats> {
+        (0..CLASSES as u8)
+            .map(|class| {
+                let pages = self.arena.pages_of_class(class).len() as u64;
+                let slots_free = self.arena.slots_free(class) as u64;
+                ClassStats {
+                    class,
+                    slot_bytes: slot_bytes(class) as u64,
+                    page_bytes: PAGE_BYTES as u64,
+                    pages,
+                    slots_used: pages * slots_per_page(class) as u64 - slots_free,
+                    slots_free,
+                }
+            })
+            .filter(|stats| stats.pages > 0)
+            .collect()
     }
 
     /// Sets the counters of events (expired, evicted, moved) and the peak to zero (CONFIG RESETSTAT).

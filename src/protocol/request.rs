@@ -90,14 +90,6 @@ impl RequestParser {
         parser
     }
 
-    /// The family of protocols.
-    pub fn dialect(&self) -> Dialect {
-        match self {
-            RequestParser::Resp(_) => Dialect::Redis,
-            _ => Dialect::Memcached,
-        }
-    }
-
     /// Limits that can change.
     pub fn set_limits(&mut self, limits: Limits) {
         match self {
@@ -154,8 +146,9 @@ impl RequestParser {
     pub fn is_self_contained(&self) -> bool {
         match self {
             RequestParser::Resp(_) | RequestParser::Undecided(_) => true,
-            RequestParser::Text(parser) => parser.is_self_contained(),
-            RequestParser::Binary(parser) => parser.is_self_contained(),
+            // What depends on limits or leaves bytes behind comes in pieces, or before authentication, and is never read twice.
+            RequestParser::Text(_) => true,
+            RequestParser::Binary(parser) => parser.opcode() < binary::opcode::UNKNOWN,
         }
     }
 

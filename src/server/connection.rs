@@ -223,6 +223,8 @@ pub struct Session {
     pub id: u64,
     /// Where it comes from.
     pub peer: Peer,
+    /// What it speaks.
+    pub dialect: Dialect,
     /// CLIENT SETNAME.
     pub name: Vec<u8>,
     /// CLIENT SETINFO LIB-NAME and LIB-VER.
@@ -311,11 +313,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The family of protocols it speaks.
-    pub fn dialect(&self) -> Dialect {
-        self.parser.dialect()
-    }
-
     /// Whether another request may be executed now.
     #[inline]
     pub fn may_execute(&self) -> bool {

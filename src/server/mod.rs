@@ -10,6 +10,7 @@ pub mod executor;
 mod handover;
 mod housekeeping;
 mod listen;
+mod memcache_users;
 pub mod log;
 mod operations;
 mod server_operation;

@@ -1,11 +1,12 @@
 //! Questions to every shard about connections, figures and settings, and how their answers become one reply.
 
+use super::commands::{Form, Group};
 use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
-use super::snapshot::ShardSnapshot;
+use super::snapshot::{self, ShardSnapshot};
 use crate::config::Config;
-use crate::engine::Touch;
+use crate::engine::{ClassStats, Touch};
 use crate::net::Token;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::shard::operation::Envelope;
@@ -74,6 +75,15 @@ pub enum Call {
     ActiveExpiry(bool),
     /// MEMORY PURGE.
     Purge,
+    /// memcached's flush_all: database 0 is emptied now, or at this Unix time in milliseconds.
+    Flush {
+        /// When; None for now.
+        at_ms: Option<i64>,
+    },
+    /// Figures of the size classes.
+    Classes,
+    /// memcached's `stats conns`.
+    MemcachedConnections,
     /// Something about one key.
     Key {
         /// The database.
@@ -98,6 +108,10 @@ pub enum Answer {
     Killed(usize),
     /// DEBUG OBJECT.
     Object(Option<String>),
+    /// Figures of the size classes.
+    Classes(Vec<ClassStats>),
+    /// memcached's `stats conns`: names and values of each connection.
+    MemcachedConnections(Vec<(u64, [(&'static str, String); 4])>),
 }
 
 /// What becomes of the answers.
@@ -119,6 +133,10 @@ pub enum Finish {
     MemoryDoctor,
     /// DEBUG OBJECT.
     DebugObject,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// memcached's `stats`.
+    MemcachedStats(Group, Form),
 }
 
 /// A question under way.
@@ -300,6 +318,17 @@ impl Service {
                 while self.shard.engine.upkeep(2000) {}
                 Answer::Done
             }
+            Call::Flush { at_ms } => {
+                self.flush_at_ms = at_ms.filter(|&at_ms| at_ms > self.now_ms);
+                if self.flush_at_ms.is_none() {
+                    self.shard.engine.flush(0, true);
+                }
+                Answer::Done
+            }
+            Call::Classes => Answer::Classes(self.shard.engine.classes()),
+            Call::MemcachedConnections => {
+                Answer::MemcachedConnections(self.memcached_connections())
+            }
             Call::Key { db, key, question } => {
                 let key = self.shard.engine.key(db, &key);
                 let item = self.shard.engine.find(&key, Touch::No);
@@ -364,6 +393,10 @@ impl Service {
         let mut answers = operation.answers;
         match operation.finish {
             Finish::Ok => reply.ok(),
+            Finish::Bytes(bytes) => reply.bytes.extend_from_slice(&bytes),
+            Finish::MemcachedStats(group, form) => {
+                self.write_memcached_stats(group, form, answers, &mut reply.bytes)
+            }
             Finish::ClientLines => {
                 let mut lines: Vec<(u64, String)> = Vec::new();
                 for answer in answers {
@@ -393,12 +426,12 @@ impl Service {
                 }
             }
             Finish::Info(sections) => {
-                let text = self.info_text(&snapshots(answers), &sections);
+                let text = self.info_text(&snapshot::of_all(answers), &sections);
                 reply.verbatim("txt", text.as_bytes());
             }
-            Finish::MemoryStats => self.write_memory_stats(&snapshots(answers), reply),
+            Finish::MemoryStats => self.write_memory_stats(&snapshot::of_all(answers), reply),
             Finish::MemoryDoctor => {
-                let text = self.memory_advice(&snapshots(answers));
+                let text = self.memory_advice(&snapshot::of_all(answers));
                 reply.verbatim("txt", text.as_bytes());
             }
             Finish::DebugObject => match answers.pop() {
@@ -407,21 +440,6 @@ impl Service {
             },
         }
     }
-}
-
-fn snapshots(answers: Vec<Answer>) -> Vec<ShardSnapshot> {
-    let mut snapshots: Vec<ShardSnapshot> = answers
-        .into_iter()
-        .filter_map(|answer| {
-            if let Answer::Snapshot(snapshot) = answer {
-                Some(*snapshot)
-            } else {
-                None
-            }
-        })
-        .collect();
-    snapshots.sort_by_key(|snapshot| snapshot.shard);
-    snapshots
 }
 
 /// One line of CLIENT LIST, with the fields of Redis 7.2.

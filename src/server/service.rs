@@ -69,6 +69,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
+    /// When database 0 is to be emptied (memcached's flush_all with a delay).
+    pub(super) flush_at_ms: Option<i64>,
     /// CLIENT PAUSE, if in force.
     pub pause: Option<Pause>,
     /// Connections to be looked at before the turn ends: replies to send, requests to resume, an end to carry out.
@@ -105,6 +107,7 @@ impl Service {
             shared,
             config,
             metrics: ShardMetrics::new(table::rows_len()),
+            flush_at_ms: None,
             pause: None,
             listed: Vec::new(),
             operations: super::operations::Operations::default(),
@@ -133,6 +136,10 @@ impl Service {
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
         self.shard.engine.set_now(now_ms);
+        if self.flush_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            self.flush_at_ms = None;
+            self.shard.engine.flush(0, true);
+        }
     }
 
     // ---- connections ----
@@ -163,6 +170,7 @@ impl Service {
             session: Session {
                 id: self.shared.next_client_id.fetch_add(1, Ordering::Relaxed),
                 peer,
+                dialect,
                 name: Vec::new(),
                 library: [Vec::new(), Vec::new()],
                 db: 0,
@@ -329,7 +337,7 @@ impl Service {
                         return;
                     }
                     let args = connection.parser.args(&data[at..]);
-                    if args.is_empty() && name == Name::Word {
+                    if args.is_empty() && !matches!(name, Name::Verb(_)) {
                         connection.parser.next_request();
                         at += consumed;
                         continue;
@@ -514,7 +522,7 @@ impl Service {
                 Ok(Step::Request { consumed }) => {
                     let name = parser.name();
                     let args = parser.args(&bytes[at..]);
-                    if !args.is_empty() || name != Name::Word {
+                    if !args.is_empty() || matches!(name, Name::Verb(_)) {
                         let known = know(&self.shard, self.shards(), name, &args, consumed);
                         if is_paused(self.pause, known.command) {
                             // The parser keeps the request, with its large arguments, and gives it again.
@@ -557,7 +565,7 @@ impl Service {
             return;
         };
         let reply = connection.replies.writer();
-        match connection.parser.dialect() {
+        match connection.session.dialect {
             Dialect::Redis => reply.error(format!("ERR {}", error.0)),
             Dialect::Memcached => reply.bytes.extend_from_slice(error.0.as_bytes()),
         }
@@ -604,7 +612,7 @@ impl Service {
         let command = command_index(row);
         session.last_command = Some(row);
         if !session.authenticated && row.flags & flags::NO_AUTH == 0 {
-            return match connection.dialect() {
+            return match session.dialect {
                 Dialect::Redis => self.refuse(index, muted, "NOAUTH Authentication required."),
                 Dialect::Memcached => self.refuse_memcached(index, &args),
             };

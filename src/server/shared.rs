@@ -1,5 +1,6 @@
 //! What all shards of one server share: inboxes, the configuration, a few counters. Everything here is cold, or an atomic of its own cache line.
 
+use super::memcache_users::Users;
 use crate::config::Config;
 use crate::shard::mesh::Inbox;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -20,6 +21,8 @@ pub struct Shared {
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
     config: Mutex<Arc<Config>>,
+    /// Who may authenticate over memcached's protocols; None when there is no file of users.
+    pub memcached_users: Option<Users>,
     /// A stop was asked for.
     pub stopping: AtomicBool,
     /// Shards that have nothing left to do for their clients.
@@ -39,6 +42,7 @@ impl Shared {
     pub fn new(
         inboxes: Vec<Arc<Inbox>>,
         config: Config,
+        memcached_users: Option<Users>,
         cpus: Vec<Option<usize>>,
         started_ms: i64,
         run_id: String,
@@ -48,6 +52,7 @@ impl Shared {
             inboxes,
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
+            memcached_users,
             stopping: AtomicBool::new(false),
             shards_quiet: AtomicUsize::new(0),
             started_ms,

@@ -1,6 +1,7 @@
 //! The figures of one shard at one moment, and all of them together as INFO shows them.
 
 use super::commands::REDIS_VERSION;
+use super::server_operation::Answer;
 use super::service::Service;
 use crate::command::table::{row_at, rows_len};
 use crate::engine::EngineStats;
@@ -28,6 +29,22 @@ pub struct ShardSnapshot {
     pub bytes_output_max: u64,
     /// Keys, keys with an expiry and the mean of their remaining time in ms, by database.
     pub databases: Vec<(u64, u64, u64)>,
+}
+
+/// The figures among answers, in the order of the shards.
+pub(super) fn of_all(answers: Vec<Answer>) -> Vec<ShardSnapshot> {
+    let mut snapshots: Vec<ShardSnapshot> = answers
+        .into_iter()
+        .filter_map(|answer| {
+            if let Answer::Snapshot(snapshot) = answer {
+                Some(*snapshot)
+            } else {
+                None
+            }
+        })
+        .collect();
+    snapshots.sort_by_key(|snapshot| snapshot.shard);
+    snapshots
 }
 
 impl Service {
@@ -158,7 +175,7 @@ fn databases(shards: &[ShardSnapshot]) -> Vec<DatabaseInfo> {
 }
 
 /// CPU time of the process in user and kernel, in microseconds.
-fn cpu_us() -> (u64, u64) {
+pub(super) fn cpu_us() -> (u64, u64) {
     // SAFETY: the structure is written by the call alone.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();

@@ -4,6 +4,7 @@
 
 use super::executor::{self, Executor};
 use super::listen::{Listener, Listeners};
+use super::memcache_users::Users;
 use super::service::Service;
 use super::shared::Shared;
 use super::worker::{Worker, unix_ms};
@@ -20,6 +21,7 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -134,6 +136,10 @@ impl Server {
             config.shards
         };
         check_descriptors(&config, shards)?;
+        let users = match &config.memcached_auth_file[..] {
+            "" => None,
+            path => Some(Users::read(Path::new(path)).map_err(StartError)?),
+        };
         let listeners = Listeners::open(&config, shards)?;
         let unix_paths = [&config.unixsocket, &config.memcached_unixsocket]
             .into_iter()
@@ -160,7 +166,7 @@ impl Server {
         let cpus: Vec<Option<usize>> = (0..shards)
             .map(|id| (shards <= cores.len()).then(|| cores[id]))
             .collect();
-        let shared = Shared::new(inboxes, config, cpus.clone(), unix_ms(), run_id);
+        let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
         for (id, (listeners, wake)) in

@@ -3,6 +3,8 @@
 mod client;
 mod config;
 mod debug;
+mod memcached;
+mod memcached_stats;
 mod memory;
 mod session;
 
@@ -11,6 +13,7 @@ use super::service::Service;
 use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+pub(super) use memcached_stats::{Form, Group};
 pub(super) use session::REDIS_VERSION;
 
 /// How a command was answered.
@@ -63,6 +66,7 @@ impl Service {
             ServerCommand::Info => self.info(&args),
             ServerCommand::Memory => self.memory(&args, &mut reply),
             ServerCommand::Shutdown => self.shutdown(&args),
+            ServerCommand::Memcache => unreachable!("carried out apart"),
         };
         match outcome {
             Err(text) => self.refuse(index, muted, &text),

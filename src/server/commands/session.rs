@@ -30,16 +30,16 @@ pub const INVALID_NAME: &str =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 
 impl Service {
-    fn password_fits(&self, user: &[u8], password: &[u8]) -> bool {
+    pub(super) fn password_fits(&self, user: &[u8], password: &[u8]) -> bool {
         let expected = self.config.requirepass.as_bytes();
         user == b"default" && (expected.is_empty() || same_secret(password, expected))
     }
 
-    fn let_in(&mut self, index: u32) {
-        let bulk_bytes_max = self.config.proto_max_bulk_len;
+    pub(super) fn let_in(&mut self, index: u32) {
+        let limits = self.limits(true);
         if let Some(connection) = self.connection_at(index) {
             connection.session.authenticated = true;
-            connection.parser.set_limits(bulk_bytes_max, true);
+            connection.parser.set_limits(limits);
         }
     }
 
