@@ -9,6 +9,7 @@ pub mod executor;
 mod handover;
 mod housekeeping;
 pub mod log;
+pub mod memcache_users;
 mod operations;
 mod server_operation;
 pub mod service;
