@@ -347,6 +347,23 @@ fn too_large_a_value_is_skipped() {
 }
 
 #[test]
+fn a_request_with_an_unwanted_body_can_be_parsed_again() {
+    let mut bytes = request(0x55, b"", b"key", b"value");
+    bytes.extend(request(opcode::NOOP, b"", b"", b""));
+    let mut parser = Parser::new();
+    assert_eq!(parser.parse(&bytes), Ok(Step::Request { consumed: 24 }));
+    assert!(parser.skips());
+    parser.restart();
+    assert!(!parser.skips());
+    let expected = vec![
+        seen(opcode::UNKNOWN, b"", b"", b""),
+        seen(opcode::NOOP, b"", b"", b""),
+    ];
+    assert_eq!(receive(&mut parser, &bytes, &[]), (expected, 0, None));
+    assert!(!parser.skips());
+}
+
+#[test]
 fn strangers_have_narrow_limits() {
     let large = patterned(20_000);
     for code in [opcode::SET, opcode::SASL_AUTH, 0x55] {
