@@ -12,6 +12,7 @@ mod housekeeping;
 mod listen;
 mod memcache_users;
 pub mod log;
+pub mod memcache_users;
 mod operations;
 mod server_operation;
 pub mod service;

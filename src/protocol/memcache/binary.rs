@@ -23,8 +23,12 @@ pub const MAGIC_REPLY: u8 = 0x81;
 pub const KEY_BYTES_MAX: usize = 250;
 /// The longest body before authentication; a password fits, and nothing else is asked for.
 const BODY_BYTES_UNAUTHENTICATED_MAX: usize = 16384;
-/// The longest SASL message that is looked at; a longer one comes out empty, which no mechanism accepts.
-const SASL_BYTES_MAX: usize = 4096;
+/// The longest SASL message that is looked at; a longer one comes out cut off, and no user has as long a password.
+pub const SASL_BYTES_MAX: usize = 4096;
+/// What memcached adds to key and value when it compares an item with its limit: the head with its token, the key's NUL and the value's CRLF.
+const ITEM_BYTES_BESIDE: usize = 48 + 8 + 1 + 2;
+/// What it adds for client flags that are not zero.
+const CLIENT_FLAGS_BYTES: usize = 4;
 
 /// Operations: the codes of the protocol, and from [`opcode::UNKNOWN`] on those that the parser makes of requests it refuses.
 #[allow(missing_docs)]
@@ -153,7 +157,7 @@ const EMPTY: Range = Range {
 };
 
 impl Parser {
-    /// A parser for an authenticated client, with no limit on values but the protocol's.
+    /// A parser for an authenticated client, with no limit on items but the protocol's.
     pub fn new() -> Parser {
         Parser {
             stage: Stage::Start,
@@ -170,7 +174,7 @@ impl Parser {
         }
     }
 
-    /// Limits that can change: bytes of the longest value, and whether the client has authenticated (else bodies have at most 16384 bytes).
+    /// Limits that can change: bytes of the largest item as memcached counts them (key and about 60 bytes included), and whether the client has authenticated (else bodies have at most 16384 bytes).
     pub fn set_limits(&mut self, item_bytes_max: usize, authenticated: bool) {
         self.item_bytes_max = item_bytes_max;
         self.authenticated = authenticated;
@@ -225,12 +229,18 @@ impl Parser {
         }
         let mut code = header[1];
         let (value_bytes, skip) = match tail {
-            Tail::Value if tail_bytes > self.item_bytes_max => {
+            Tail::Value
+                if item_bytes(&input[HEADER_BYTES..tail_at], tail_bytes, extras)
+                    > self.item_bytes_max =>
+            {
                 code = opcode::TOO_LARGE;
                 (0, tail_bytes)
             }
-            Tail::Sasl if tail_bytes > SASL_BYTES_MAX => (0, tail_bytes),
-            Tail::Value | Tail::Sasl => (tail_bytes, 0),
+            Tail::Value => (tail_bytes, 0),
+            Tail::Sasl => {
+                let kept = tail_bytes.min(SASL_BYTES_MAX);
+                (kept, tail_bytes - kept)
+            }
             Tail::Nothing | Tail::Skipped => (0, tail_bytes),
         };
         let is_large = value_bytes >= LARGE_BYTES_MIN;
@@ -362,11 +372,34 @@ impl Parser {
         }
     }
 
+    /// Whether bytes of an unwanted body follow the request just parsed. They are not among its bytes, so it cannot be parsed again from those alone.
+    #[inline]
+    pub fn skips(&self) -> bool {
+        self.skip > 0
+    }
+
+    /// Gives the request just parsed up, as if none of its bytes had been seen.
+    pub fn restart(&mut self) {
+        assert!(
+            self.stage == Stage::Done && !self.is_skip,
+            "only a request is parsed again"
+        );
+        self.skip = 0;
+        self.next_request();
+    }
+
     /// Bytes of memory the parser holds beside itself: the large value, the one under way as far as it is filled.
     pub fn bytes_held(&self) -> usize {
         let whole = self.large[0].as_ref().map_or(0, LargeBuffer::len);
         whole + self.filling.as_ref().map_or(0, |filling| filling.filled)
     }
+}
+
+/// The size that memcached gives an item; `head` is extras and key.
+#[inline]
+fn item_bytes(head: &[u8], value: usize, extras: usize) -> usize {
+    let has_flags = head[..extras.min(4)].iter().any(|&byte| byte != 0);
+    head.len() - extras + value + ITEM_BYTES_BESIDE + if has_flags { CLIENT_FLAGS_BYTES } else { 0 }
 }
 
 #[cold]

@@ -2,6 +2,7 @@
 
 pub mod base64;
 pub mod binary;
+pub mod binary_reply;
 pub mod number;
 pub mod sasl;
 pub mod text;
