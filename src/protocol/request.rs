@@ -148,7 +148,9 @@ impl RequestParser {
             RequestParser::Resp(_) | RequestParser::Undecided(_) => true,
             // What depends on limits or leaves bytes behind comes in pieces, or before authentication, and is never read twice.
             RequestParser::Text(_) => true,
-            RequestParser::Binary(parser) => parser.opcode() < binary::opcode::UNKNOWN,
+            RequestParser::Binary(parser) => {
+                parser.opcode() < binary::opcode::UNKNOWN && !parser.skips()
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::command::table::Command;
 use crate::large::LargeBytes;
 use crate::net::Token;
+use crate::protocol::memcache::sasl;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::protocol::{Dialect, RequestParser};
 use std::collections::VecDeque;
@@ -225,6 +226,8 @@ pub struct Session {
     pub peer: Peer,
     /// What it speaks.
     pub dialect: Dialect,
+    /// How far an exchange of SASL messages is.
+    pub sasl: sasl::Exchange,
     /// CLIENT SETNAME.
     pub name: Vec<u8>,
     /// CLIENT SETINFO LIB-NAME and LIB-VER.

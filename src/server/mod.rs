@@ -10,7 +10,6 @@ pub mod executor;
 mod handover;
 mod housekeeping;
 mod listen;
-mod memcache_users;
 pub mod log;
 pub mod memcache_users;
 mod operations;

@@ -171,6 +171,7 @@ impl Service {
                 id: self.shared.next_client_id.fetch_add(1, Ordering::Relaxed),
                 peer,
                 dialect,
+                sasl: Default::default(),
                 name: Vec::new(),
                 library: [Vec::new(), Vec::new()],
                 db: 0,

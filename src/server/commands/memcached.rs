@@ -5,12 +5,12 @@ use super::super::server_operation::{Call, Finish};
 use super::super::service::Service;
 use super::Answered;
 use super::memcached_stats::{Form, Group};
-use crate::command::memcache::binary::{self, status};
 use crate::command::memcache::store::expiry_at;
 use crate::command::table::Command;
 use crate::protocol::Dialect;
 use crate::protocol::args::Args;
 use crate::protocol::memcache::binary::{HEADER_BYTES, MAGIC_REQUEST, opcode};
+use crate::protocol::memcache::binary_reply::{error_text, status, write_reply};
 use crate::protocol::memcache::{number, sasl};
 
 /// The version of memcached whose protocols are spoken; clients read three numbers and choose by them.
@@ -32,7 +32,7 @@ fn binary_header(args: &Args<'_>) -> Option<[u8; HEADER_BYTES]> {
 /// A reply in the binary protocol without extras, key and token.
 fn binary_reply(header: &[u8; HEADER_BYTES], status: u16, value: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    binary::write_reply(&mut bytes, header, status, b"", b"", value, 0);
+    write_reply(&mut bytes, header, status, b"", b"", value, 0);
     bytes
 }
 
@@ -53,7 +53,8 @@ impl Service {
         self.metrics.count_error("NOAUTH");
         match binary_header(args) {
             Some(header) => {
-                let bytes = binary_reply(&header, status::AUTH_ERROR, b"Auth failure.");
+                let text = error_text(status::AUTH_FAILURE).as_bytes();
+                let bytes = binary_reply(&header, status::AUTH_FAILURE, text);
                 self.answer_memcached(index, &bytes);
                 self.finish_memcached(index);
             }
@@ -210,21 +211,39 @@ impl Service {
         let Some(space) = token.iter().position(|&byte| byte == b' ') else {
             return b"CLIENT_ERROR bad authentication token format\r\n";
         };
-        if self.let_in_memcached(index, &token[..space], &token[space + 1..]) {
+        if self.memcached_password_fits(&token[..space], &token[space + 1..]) {
+            self.let_in(index);
             b"STORED\r\n"
         } else {
+            self.shard.stats.memcache.auth_errors += 1;
             b"CLIENT_ERROR authentication failure\r\n"
         }
     }
 
-    fn let_in_memcached(&mut self, index: u32, user: &[u8], password: &[u8]) -> bool {
-        let fits = self.memcached_password_fits(user, password);
-        if fits {
-            self.let_in(index);
-        } else {
-            self.shard.stats.memcache.auth_errors += 1;
+    fn authenticate_sasl(
+        &mut self,
+        index: u32,
+        is_step: bool,
+        mechanism: &[u8],
+        message: &[u8],
+    ) -> sasl::Answer {
+        self.shard.stats.memcache.auth_cmds += 1;
+        let Some(connection) = self.connection_at(index) else {
+            return sasl::Answer::Failure;
+        };
+        let mut exchange = connection.session.sasl;
+        let answer = exchange.answer(is_step, mechanism, message, |credentials| {
+            self.memcached_password_fits(credentials.user, credentials.password)
+        });
+        match answer {
+            sasl::Answer::Authenticated => self.let_in(index),
+            sasl::Answer::Failure => self.shard.stats.memcache.auth_errors += 1,
+            sasl::Answer::Continue | sasl::Answer::Invalid => {}
         }
-        fits
+        if let Some(connection) = self.connection_at(index) {
+            connection.session.sasl = exchange;
+        }
+        answer
     }
 
     fn memcached_binary(
@@ -239,18 +258,19 @@ impl Service {
         let operation = header[1];
         *quiet = matches!(operation, opcode::QUITQ | opcode::FLUSHQ);
         let answer = |status, value: &[u8]| binary_reply(header, status, value);
+        let error = |status| binary_reply(header, status, error_text(status).as_bytes());
         *reply = match operation {
-            opcode::VERSION => answer(status::SUCCESS, MEMCACHED_VERSION.as_bytes()),
+            opcode::VERSION => answer(status::OK, MEMCACHED_VERSION.as_bytes()),
             opcode::QUIT | opcode::QUITQ => {
                 self.finish_memcached(index);
-                answer(status::SUCCESS, b"")
+                answer(status::OK, b"")
             }
             opcode::FLUSH | opcode::FLUSHQ => {
                 let delay = extras.first_chunk().map_or(0, |&delay| u32::from_be_bytes(delay));
-                return self.flush_all(i64::from(delay), answer(status::SUCCESS, b""));
+                return self.flush_all(i64::from(delay), answer(status::OK, b""));
             }
             opcode::STAT if key == b"reset" => {
-                let finish = Finish::Bytes(answer(status::SUCCESS, b""));
+                let finish = Finish::Bytes(answer(status::OK, b""));
                 return Answered::AskAll(Call::ResetStats, finish);
             }
             opcode::STAT => {
@@ -260,31 +280,25 @@ impl Service {
                     .collect();
                 match Group::parse(&words) {
                     Ok(group) => return group.ask(Form::Binary(*header)),
-                    Err(_) => answer(status::NOT_FOUND, b"Not found"),
+                    Err(_) => error(status::NOT_FOUND),
                 }
             }
             opcode::SASL_LIST | opcode::SASL_AUTH | opcode::SASL_STEP
                 if !self.memcached_users_needed() =>
             {
-                answer(status::UNKNOWN_COMMAND, b"Unknown command")
+                error(status::UNKNOWN_COMMAND)
             }
-            opcode::SASL_LIST => answer(status::SUCCESS, sasl::MECHANISMS),
-            opcode::SASL_AUTH => {
-                self.shard.stats.memcache.auth_cmds += 1;
-                let credentials = (key == sasl::MECHANISMS)
-                    .then(|| sasl::plain(value))
-                    .flatten();
-                let fits = credentials.is_some_and(|credentials| {
-                    self.let_in_memcached(index, credentials.user, credentials.password)
-                });
-                match fits {
-                    true => answer(status::SUCCESS, sasl::AUTHENTICATED),
-                    false => answer(status::AUTH_ERROR, b"Auth failure."),
-                }
+            opcode::SASL_LIST => answer(status::OK, sasl::MECHANISMS),
+            opcode::SASL_AUTH | opcode::SASL_STEP => {
+                let is_step = operation == opcode::SASL_STEP;
+                let (status, text) = self.authenticate_sasl(index, is_step, key, value).reply();
+                answer(status, text.as_bytes())
             }
-            // PLAIN has one step, which is the first.
-            opcode::SASL_STEP => answer(status::AUTH_ERROR, b"Auth failure."),
-            _ => answer(status::UNKNOWN_COMMAND, b"Unknown command"),
+            opcode::REFUSED_LENGTHS => {
+                self.finish_memcached(index);
+                error(status::UNKNOWN_COMMAND)
+            }
+            _ => error(status::UNKNOWN_COMMAND),
         };
         Answered::Now
     }

@@ -8,10 +8,10 @@ use super::super::snapshot::{self, ShardSnapshot};
 use super::Answered;
 use super::memcached::MEMCACHED_VERSION;
 use crate::command::memcache::MemcacheStats;
-use crate::command::memcache::binary::{self, status};
 use crate::config::Policy;
 use crate::engine::ClassStats;
 use crate::protocol::memcache::binary::HEADER_BYTES;
+use crate::protocol::memcache::binary_reply::{status, write_reply};
 use std::collections::BTreeMap;
 
 /// Which statistics are asked for.
@@ -87,7 +87,7 @@ fn write(rows: &Rows, form: Form, out: &mut Vec<u8>) {
         Form::Binary(header) => {
             let mut row = |name: &str, value: &str| {
                 let (name, value) = (name.as_bytes(), value.as_bytes());
-                binary::write_reply(out, &header, status::SUCCESS, b"", name, value, 0);
+                write_reply(out, &header, status::OK, b"", name, value, 0);
             };
             for (name, value) in rows {
                 row(name, value);
