@@ -5,7 +5,7 @@ use super::server_operation::ServerOperation;
 use super::service::Service;
 use crate::command::gather;
 use crate::command::lcs::Lcs;
-use crate::command::table::{self, Command};
+use crate::command::table::{self, Command, resolved_row};
 use crate::command::transfer::Transfer;
 use crate::command::{self, CommandError, Merge, Split, cursor};
 use crate::engine::Touch;
@@ -267,6 +267,7 @@ impl Service {
         let owner = |position: usize| slots::owner(args.get(position), shards);
         match split {
             Split::Never => unreachable!("one key has one owner"),
+            Split::Each => unreachable!("each key went its own way"),
             Split::Elements => {
                 let positions: Vec<usize> = command::key_positions(row, args.len()).collect();
                 let operation = Operation::elements(positions.len());

@@ -153,17 +153,17 @@ impl Service {
             });
             u32::try_from(self.places.len() - 1).expect("connections are bounded by maxclients")
         });
+        let authenticated = match dialect {
+            Dialect::Redis => self.config.requirepass.is_empty(),
+            Dialect::Memcached => !self.memcached_users_needed(),
+        };
+        let parser = RequestParser::new(dialect, self.limits(authenticated));
         let place = &mut self.places[index as usize];
         place.generation = place.generation.wrapping_add(1);
         let token = Token {
             index,
             generation: place.generation,
         };
-        let authenticated = match dialect {
-            Dialect::Redis => self.config.requirepass.is_empty(),
-            Dialect::Memcached => !self.memcached_users_needed(),
-        };
-        let parser = RequestParser::new(dialect, self.limits(authenticated));
         place.connection = Some(Box::new(Connection {
             token,
             socket,

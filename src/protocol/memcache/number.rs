@@ -54,15 +54,23 @@ pub fn unsigned32(text: &[u8]) -> Option<u32> {
     unsigned64(text).map(|value| value as u32)
 }
 
-/// A signed 32-bit number (expiry times, lengths).
+/// A signed number of which 32 bits are kept (expiry times): higher bits are cut off, as in memcached.
 #[inline]
 pub fn signed32(text: &[u8]) -> Option<i32> {
+    signed64(text).map(|value| value as i32)
+}
+
+/// A signed 64-bit number (lengths).
+#[inline]
+pub fn signed64(text: &[u8]) -> Option<i64> {
     if let Some(value) = short(text) {
-        return i32::try_from(value).ok();
+        return Some(value as i64);
     }
     let (negative, value) = magnitude(text)?;
-    let value = i64::try_from(value).ok()?;
-    i32::try_from(if negative { -value } else { value }).ok()
+    match i64::try_from(value) {
+        Ok(value) => Some(if negative { -value } else { value }),
+        Err(_) => (negative && value == i64::MIN.unsigned_abs()).then_some(i64::MIN),
+    }
 }
 
 /// The usual number: nothing but digits, and few of them.
@@ -102,18 +110,19 @@ mod tests {
             ("-", None, None),
             (" ", None, None),
             ("x", None, None),
-            ("2147483647", Some(2_147_483_647), Some(i32::MAX)),
-            ("2147483648", Some(2_147_483_648), None),
-            ("-2147483648", None, Some(i32::MIN)),
-            ("-2147483649", None, None),
+            ("2147483647", Some(2_147_483_647), Some(2_147_483_647)),
+            ("2147483648", Some(2_147_483_648), Some(2_147_483_648)),
+            ("-2147483649", None, Some(-2_147_483_649)),
+            ("-9223372036854775808", None, Some(i64::MIN)),
             ("18446744073709551615", Some(u64::MAX), None),
             ("18446744073709551616", None, None),
             ("000000000000000000000000000001", Some(1), Some(1)),
             ("-18446744073709551615", Some(1), None),
         ] {
             assert_eq!(unsigned64(text.as_bytes()), unsigned, "{text:?}");
-            assert_eq!(signed32(text.as_bytes()), signed, "{text:?}");
+            assert_eq!(signed64(text.as_bytes()), signed, "{text:?}");
         }
+        assert_eq!(signed32(b"4000000000"), Some(-294_967_296));
         assert_eq!(unsigned32(b"4294967296"), Some(0));
         assert_eq!(unsigned32(b"4294967295"), Some(u32::MAX));
     }

@@ -9,7 +9,7 @@
 
 use super::super::args::{Args, IN_LARGE, Range};
 use super::super::resp::{ParseError, Step};
-use super::number::{signed32, unsigned32, unsigned64};
+use super::number::{signed32, signed64, unsigned32, unsigned64};
 use super::{Invalid, Verb, base64};
 use crate::large::LargeBuffer;
 use crate::limits::{
@@ -24,11 +24,11 @@ const SCRATCH_BYTES_KEPT_MAX: usize = 1024;
 /// The most words of a meta command with its flags, as in memcached.
 const META_WORDS_MAX: usize = 19;
 /// What memcached adds to key and data when it compares an item with its limit: the head with a token, the key's NUL and the data's CRLF.
-const ITEM_BYTES_BESIDE: usize = 48 + 8 + 1 + 2;
+pub const ITEM_BYTES_BESIDE: usize = 48 + 8 + 1 + 2;
 /// The bytes of client flags that are not zero.
-const CLIENT_FLAGS_BYTES: usize = 4;
+pub const CLIENT_FLAGS_BYTES: usize = 4;
 /// The longest data block that memcached reads the length of.
-const DATA_BYTES_MAX: i32 = i32::MAX - 2;
+const DATA_BYTES_MAX: i64 = i32::MAX as i64 - 2;
 
 /// Where in a request the parser stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,7 +364,7 @@ impl Parser {
         let (Some(flags), Some(_), Some(data_bytes)) = (
             unsigned32(self.word(input, 2)),
             signed32(self.word(input, 3)),
-            signed32(self.word(input, 4)),
+            signed64(self.word(input, 4)),
         ) else {
             return self.refuse_unless_silent(input, Invalid::BadFormat);
         };
@@ -432,7 +432,7 @@ impl Parser {
         if words > META_WORDS_MAX {
             return self.refuse(Invalid::FlagsTooLong);
         }
-        let data_bytes = match signed32(self.word(input, 2)) {
+        let data_bytes = match signed64(self.word(input, 2)) {
             Some(data_bytes) if (0..=DATA_BYTES_MAX).contains(&data_bytes) => data_bytes as usize,
             _ => return self.refuse(Invalid::BadFormat),
         };

@@ -21,7 +21,7 @@ impl Service {
             return Ok(Answered::Now);
         };
         let local = match &connection.session.peer {
-            Peer::Tcp { remote, .. } => remote.ip().is_loopback(),
+            Peer::Tcp { remote, .. } | Peer::Udp { remote, .. } => remote.ip().is_loopback(),
             Peer::Unix(_) => true,
         };
         if allowed == DebugCommand::No || (allowed == DebugCommand::Local && !local) {

@@ -157,9 +157,9 @@ impl Service {
 
     pub(super) fn reset(&mut self, index: u32, reply: &mut Reply) -> Outcome {
         let open = self.config.requirepass.is_empty();
-        let bulk_bytes_max = self.config.proto_max_bulk_len;
+        let limits = self.limits(open);
         if let Some(connection) = self.connection_at(index) {
-            connection.parser.set_limits(bulk_bytes_max, open);
+            connection.parser.set_limits(limits);
             let session = &mut connection.session;
             session.authenticated = open;
             session.db = 0;
