@@ -47,6 +47,8 @@ def storage(c):
     equal(c.set("k" * 250, "1"), True)
     equal(c.get("k" * 250), "1")
     refused(MemcachedException, lambda: c.set("k" * 251, "1"), "Code: 4")
+    # memcached closes a connection after a request that breaks the protocol.
+    c.disconnect_all()
 
 
 def compare_and_set(c):
@@ -76,8 +78,9 @@ def compare_and_set(c):
     equal(c.get("a"), None)
     c.set("x", "1")
     _, token = c.gets("x")
-    # Keys with a token, wrong, right, and 0: only if there is none.
-    equal(c.set_multi({("x", token + 1000): "2", ("fresh", 0): "3", ("added", 0): "4"}), FAILED)
+    # Keys with a token, wrong or 0: only if there is none. Quiet commands answer when they fail.
+    failed = c.set_multi({("x", token + 1000): "2", ("fresh", 0): "3", ("added", 0): "4"})
+    equal(sorted(key for key, _ in failed), ["added", "x"])
     equal((c.get("x"), c.get("fresh"), c.get("added")), ("1", "3", "1"))
     equal(c.set_multi({("x", token): "5"}), [])
     tokens = c.set_multi_cas({"x": "6", "y": "7", ("fresh", 0): "8"})

@@ -1,5 +1,6 @@
 """memcached's meta commands through meta-memcache. Usage: meta_memcache_program.py MEMCACHED_PORT [RESP_PORT]"""
 
+import logging
 import os
 
 from meta_memcache import (
@@ -24,6 +25,8 @@ from meta_memcache.configuration import socket_factory_builder
 
 from common import equal, memcached_address, over_resp, passed, refused, until, within
 
+# The library logs the errors that this program provokes.
+logging.disable(logging.CRITICAL)
 ADDRESS = memcached_address()
 CONNECTIONS = connection_pool_factory_builder(connection_timeout=10, recv_timeout=10)
 
