@@ -57,7 +57,8 @@ def binary():
     equal((c.set("a", "1"), c.get("a")), (True, "1"))
     equal(c.get_multi(["a", "nosuch"]), {"a": "1"})
     for user, password in ((USER, "wrong"), ("nobody", PASSWORD), (USER, PASSWORD + "x")):
-        refused(MemcachedException, lambda: bmemcached.Client((SERVER,), user, password, socket_timeout=10).set("a", "2"), "Code: 32", "Auth failure.")
+        other = bmemcached.Client((SERVER,), user, password, socket_timeout=10)
+        refused(MemcachedException, lambda: other.set("a", "2"), "Code: 32", "Auth failure.")
     unknown = bmemcached.Client((SERVER,), socket_timeout=10)
     for command in (lambda: unknown.get("a"), lambda: unknown.set("a", "2"), lambda: unknown.delete("a"), lambda: unknown.incr("a", 1)):
         refused(MemcachedException, command, "Code: 32", "Auth failure.")

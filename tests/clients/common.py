@@ -6,8 +6,13 @@ import time
 import redis
 
 
+def short(value):
+    text = repr(value)
+    return text if len(text) < 400 else f"{text[:200]}...{text[-100:]} ({len(text)} characters)"
+
+
 def equal(actual, expected):
-    assert actual == expected, f"{actual!r} instead of {expected!r}"
+    assert actual == expected, f"{short(actual)} instead of {short(expected)}"
 
 
 def within(actual, least, most):
@@ -22,7 +27,7 @@ def refused(kind, call, *words):
         for word in words:
             assert word in str(error), f"{word!r} is not in {error!r}"
     else:
-        raise AssertionError(f"not refused: {returned!r}")
+        raise AssertionError(f"not refused: {short(returned)}")
 
 
 def until(condition, seconds=10):

@@ -55,8 +55,9 @@ def commands(cache):
     cache.set("at_once", "1", timeout=0)
     equal(cache.get("at_once"), None)
     cache.set("short", "1", timeout=1)
-    cache.set("touched", "1", timeout=1)
-    equal((cache.touch("touched", 100), cache.touch("nosuch", 100)), (True, False))
+    # Again if this program was held up for the second that the key lives.
+    until(lambda: cache.set("touched", "1", timeout=1) or cache.touch("touched", 100))
+    equal(cache.touch("nosuch", 100), False)
     cache.set("long", "1", timeout=60 * 60 * 24 * 40)
     cache.set("never", "1", timeout=None)
     until(lambda: cache.get("short") is None)
@@ -97,9 +98,9 @@ def shared_with_resp(cache, alias, r):
     key = f"{alias}:1:shared"
     cache.set("shared", [1, 2], timeout=100)
     equal(pickle.loads(r.get(key)), [1, 2])
-    within(r.ttl(key), 97, 100)
+    within(r.ttl(key), 60, 100)
     cache.set("shared", [1, 2], timeout=60 * 60 * 24 * 40)
-    within(r.ttl(key), 60 * 60 * 24 * 40 - 3, 60 * 60 * 24 * 40)
+    within(r.ttl(key), 60 * 60 * 24 * 40 - 60, 60 * 60 * 24 * 40)
     cache.set("shared", 41, timeout=None)
     equal((r.get(key), r.ttl(key)), (b"41", -1))
     equal(r.incr(key), 42)

@@ -60,7 +60,8 @@ def values(c):
     equal(c.get_typed("a", str), "234")
     equal(c.get_typed("a", int), None)
     refused(ValueError, lambda: c.get_typed("a", int, error_on_type_mismatch=True), "Expecting")
-    equal(c.multi_get([f"v:{n}" for n in range(3)] + ["nosuch"]), {Key("v:0"): b"\x00\xff\r\n", Key("v:1"): "ä", Key("v:2"): 42, Key("nosuch"): None})
+    several = c.multi_get(["v:0", "v:1", "v:2", "nosuch"])
+    equal(several, {Key("v:0"): b"\x00\xff\r\n", Key("v:1"): "ä", Key("v:2"): 42, Key("nosuch"): None})
     many = {f"m:{n}": n for n in range(500)}
     for key, value in many.items():
         c.set(key, value, ttl=100, no_reply=True)
@@ -103,11 +104,11 @@ def expiry(c):
     c.set("t", "1", ttl=100)
     equal(c.touch("t", 1000), True)
     equal(c.touch("nosuch", 1000), False)
-    within(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, 997, 1000)
+    within(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, 900, 1000)
     equal(c.touch("t", 50, no_reply=True), True)
-    within(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, 47, 50)
+    within(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, 20, 50)
     equal(c.get("t", touch_ttl=200), "1")
-    within(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, 197, 200)
+    within(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, 150, 200)
     equal(c.get("t", touch_ttl=0), "1")
     equal(c.meta_get(Key("t"), RequestFlags(return_ttl=True)).flags.ttl, -1)
     c.set("t", "1", ttl=1)
@@ -115,15 +116,15 @@ def expiry(c):
 
 
 def herds(c):
-    # With less than 30 seconds to live one reader is told to refresh, and the others read on.
-    c.set("hot", "old", ttl=20)
+    # With less than the policy's seconds to live one reader is told to refresh, and the others read on.
+    c.set("hot", "old", ttl=200)
     equal(c.get("hot"), "old")
-    equal(c.get("hot", recache_policy=RecachePolicy(ttl=10)), "old")
-    equal(c.get("hot", recache_policy=RecachePolicy(ttl=30)), None)
-    equal(c.get("hot", recache_policy=RecachePolicy(ttl=30)), "old")
-    equal(c.multi_get(["hot"], recache_policy=RecachePolicy(ttl=30)), {Key("hot"): "old"})
-    equal(c.set("hot", "new", ttl=100), True)
-    equal(c.get("hot", recache_policy=RecachePolicy(ttl=30)), "new")
+    equal(c.get("hot", recache_policy=RecachePolicy(ttl=100)), "old")
+    equal(c.get("hot", recache_policy=RecachePolicy(ttl=300)), None)
+    equal(c.get("hot", recache_policy=RecachePolicy(ttl=300)), "old")
+    equal(c.multi_get(["hot"], recache_policy=RecachePolicy(ttl=300)), {Key("hot"): "old"})
+    equal(c.set("hot", "new", ttl=1000), True)
+    equal(c.get("hot", recache_policy=RecachePolicy(ttl=300)), "new")
     # A deleted key may stay as stale: the first reader is told to refresh it.
     stale = StalePolicy(mark_stale_on_deletion_ttl=30, mark_stale_on_cas_mismatch=True)
     equal(c.delete("hot", stale_policy=stale), True)
@@ -169,10 +170,10 @@ def arithmetic(c):
     equal(c.delta_initialize("fresh", 1, initial_value=7, initial_ttl=100), True)
     equal(c.delta_initialize_and_get("fresh", 1, initial_value=7, initial_ttl=100), 8)
     equal(c.delta_initialize_and_get("newer", -1, initial_value=19, initial_ttl=100), 19)
-    within(c.meta_get(Key("newer"), RequestFlags(return_ttl=True)).flags.ttl, 97, 100)
+    within(c.meta_get(Key("newer"), RequestFlags(return_ttl=True)).flags.ttl, 60, 100)
     # Not from 9 to 10: memcached 1.6.18 forgets the new time to live where the number gets longer.
     equal(c.delta_and_get("newer", 1, refresh_ttl=1000), 20)
-    within(c.meta_get(Key("newer"), RequestFlags(return_ttl=True)).flags.ttl, 997, 1000)
+    within(c.meta_get(Key("newer"), RequestFlags(return_ttl=True)).flags.ttl, 900, 1000)
     _, token = c.get_cas("newer")
     equal(c.delta_and_get("newer", 1, cas_token=token), 21)
     equal(c.delta_and_get("newer", 1, cas_token=token), None)
@@ -205,7 +206,7 @@ def meta_commands(c):
     flags = read.flags
     equal((read.value, read.size), ("12", 2))
     equal((flags.cas_token, flags.size, flags.opaque, flags.fetched, flags.client_flag), (written.flags.cas_token, 2, b"88", False, 0))
-    within(flags.ttl, 97, 100)
+    within(flags.ttl, 60, 100)
     within(flags.last_access, 0, 3)
     equal((flags.win, flags.stale), (None, False))
     equal(c.meta_get(key, RequestFlags(return_fetched=True)).flags.fetched, True)
@@ -250,7 +251,7 @@ def pipelines():
 def other_routers():
     ephemeral = build(CacheClient.ephemeral_cache_client_from_servers, max_ttl=60)
     equal(ephemeral.set("e", "1", ttl=1000), True)
-    within(ephemeral.meta_get(Key("e"), RequestFlags(return_ttl=True)).flags.ttl, 57, 60)
+    within(ephemeral.meta_get(Key("e"), RequestFlags(return_ttl=True)).flags.ttl, 20, 60)
     # The first server does not exist, so that everything goes to the gutter.
     gutter = CacheClient.cache_client_with_gutter_from_servers(
         servers=[ServerAddress("127.0.0.1", 1)],
@@ -266,19 +267,19 @@ def shared_with_resp(c, r):
     r.flushall()
     c.set("k", "text", ttl=100)
     equal(r.get("k"), b"text")
-    within(r.ttl("k"), 97, 100)
+    within(r.ttl("k"), 60, 100)
     c.set("k", b"\x00\xff", ttl=0)
     equal((r.get("k"), r.ttl("k")), (b"\x00\xff", -1))
     r.set("k", "by resp", ex=100)
     read = c.meta_get(Key("k"), RequestFlags(return_value=True, return_client_flag=True, return_ttl=True, return_size=True))
     equal((read.value, read.flags.client_flag, read.flags.size), ("by resp", 0, 7))
-    within(read.flags.ttl, 97, 100)
+    within(read.flags.ttl, 60, 100)
     c.set("n", 10, ttl=100)
     equal(r.incr("n"), 11)
     equal(c.get("n"), 11)
     equal(c.delta_and_get("n", 4), 15)
     equal(r.get("n"), b"15")
-    within(r.ttl("n"), 97, 100)
+    within(r.ttl("n"), 60, 100)
     for name, write in {"set": lambda: r.set("k", "1"), "append": lambda: r.append("k", "2"), "incr": lambda: r.incr("k")}.items():
         token = c.get_cas("k")[1]
         write()
@@ -293,7 +294,7 @@ def shared_with_resp(c, r):
     # A stale value is there for RESP too, and a write over RESP makes it fresh.
     c.set("s", "1", ttl=100)
     c.delete("s", stale_policy=StalePolicy(mark_stale_on_deletion_ttl=30))
-    within(r.ttl("s"), 27, 30)
+    within(r.ttl("s"), 1, 30)
     r.set("s", "2")
     read = c.meta_get(Key("s"), RequestFlags(return_value=True))
     equal((read.value, read.flags.stale, read.flags.win), ("2", False, None))

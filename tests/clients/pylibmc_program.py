@@ -38,7 +38,8 @@ def storage(c):
     equal(c.prepend("a", "2"), True)
     missing(lambda: c.append("nosuch", "4"))
     equal(c.get("a"), "234")
-    values = {"bytes": b"\x00\xff\r\n", "text": "ä", "int": -7, "large": 2**70, "float": 1.5, "true": True, "nested": {"a": [1, (2, "b")]}, "empty": b""}
+    values = {"bytes": b"\x00\xff\r\n", "text": "ä", "int": -7, "large": 2**70, "float": 1.5, "true": True, "empty": b""}
+    values["nested"] = {"a": [1, (2, "b")]}
     for key, value in values.items():
         equal(c.set(key, value), True)
         equal(c.get(key), value)
@@ -105,8 +106,8 @@ def no_number():
 
 def expiry(c):
     equal(c.set("short", "1", time=1), True)
-    equal(c.set("touched", "1", time=1), True)
-    equal(c.touch("touched", 100), True)
+    # Again if this program was held up for the second that the key lives.
+    until(lambda: c.set("touched", "1", time=1) and c.touch("touched", 100))
     equal(c.touch("nosuch", 100), False)
     until(lambda: c.get("short") is None)
     equal(c.get("touched"), "1")
@@ -212,9 +213,9 @@ def shared_with_resp(r, binary):
     equal(c.get("n"), 42)
     equal(c.incr("n", 8), 50)
     equal(r.get("n"), b"50")
-    within(r.ttl("n"), 97, 100)
+    within(r.ttl("n"), 60, 100)
     equal(c.touch("n", 1000), True)
-    within(r.ttl("n"), 997, 1000)
+    within(r.ttl("n"), 900, 1000)
     r.pexpire("n", 300)
     until(lambda: c.get("n") is None)
     token = c.gets("k")[1]
