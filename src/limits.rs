@@ -9,6 +9,15 @@ pub const STRING_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const ARGUMENTS_MAX: usize = 1024 * 1024;
 /// The longest inline request and the longest line of a multibulk header, as in Redis.
 pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// The longest key in memcached's protocols, as in memcached.
+pub const MEMCACHE_KEY_BYTES_MAX: usize = 250;
+/// The longest line of memcached's text protocol, its LF excluded, as in memcached. Lines that fetch many keys may have
+/// [`MEMCACHE_FETCH_LINE_BYTES_MAX`].
+pub const MEMCACHE_LINE_BYTES_MAX: usize = 2048;
+/// The longest line of `get` and its like: some thousand keys of the greatest length.
+pub const MEMCACHE_FETCH_LINE_BYTES_MAX: usize = 1024 * 1024;
+/// The longest user name with its password in memcached's text protocol.
+pub const MEMCACHE_AUTHENTICATION_BYTES_MAX: usize = 512;
 /// Slots of the keyspace, as in Redis Cluster.
 pub const SLOTS: usize = 16384;
 /// The most shards of one server: a shard number fits a byte with room for markers.

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod lcs;
 pub mod long_double;
 pub mod lookup;
+pub mod memcache;
 pub mod multi_key;
 pub mod number;
 pub mod object;
@@ -45,6 +46,8 @@ pub use table::{COMMANDS, Command, lookup, resolve};
 pub struct Settings {
     /// `proto-max-bulk-len`: also the longest string that commands may make.
     pub string_bytes_max: usize,
+    /// The largest item that memcached's clients may store, counted as memcached does.
+    pub item_bytes_max: usize,
 }
 
 /// Counters that commands keep per shard.
@@ -56,6 +59,8 @@ pub struct CommandStats {
     pub keyspace_misses: u64,
     /// Changes to the data (`rdb_changes_since_last_save`).
     pub changes: u64,
+    /// What memcached's protocols count.
+    pub memcache: memcache::MemcacheStats,
 }
 
 /// All that a data command sees.
@@ -200,6 +205,8 @@ pub enum ServerCommand {
     Reset,
     Select,
     Shutdown,
+    /// A command of memcached's protocols; the request's verb says which.
+    Memcache,
 }
 
 /// Where a command goes, and how the replies of several shards become one.

@@ -339,6 +339,7 @@ fn make_worker(
         stats: Default::default(),
         settings: Settings {
             string_bytes_max: config.proto_max_bulk_len,
+            item_bytes_max: 1024 * 1024,
         },
     };
     let spin = Duration::from_micros(config.spin_us);

@@ -83,6 +83,7 @@ impl Shard {
         engine.set_now(NOW_MS);
         let settings = Settings {
             string_bytes_max: STRING_BYTES_MAX,
+            item_bytes_max: 1024 * 1024,
         };
         Shard {
             engine,

@@ -63,6 +63,8 @@ impl Service {
             ServerCommand::Info => self.info(&args),
             ServerCommand::Memory => self.memory(&args, &mut reply),
             ServerCommand::Shutdown => self.shutdown(&args),
+            // Carried out by the connections that speak memcached's protocols.
+            ServerCommand::Memcache => Ok(Answered::Later),
         };
         match outcome {
             Err(text) => self.refuse(index, muted, &text),
