@@ -184,7 +184,7 @@ mod tests {
                 expected
             );
         }
-        assert!(Users::parse(many[..many.len() - 7].as_bytes()).is_ok());
+        assert!(Users::parse(&many.as_bytes()[..many.len() - 7]).is_ok());
         let longest = format!("{}:{}", &long[1..], &long[1..]);
         let users = Users::parse(longest.as_bytes()).expect("255 bytes are not too long");
         assert!(users.check(&long.as_bytes()[1..], &long.as_bytes()[1..]));

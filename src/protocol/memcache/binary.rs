@@ -9,6 +9,7 @@
 
 use super::super::args::{Args, IN_LARGE, Range};
 use super::super::resp::{ParseError, Step};
+use super::text::{CLIENT_FLAGS_BYTES, ITEM_BYTES_BESIDE};
 use crate::large::LargeBuffer;
 use crate::limits::LARGE_BYTES_MIN;
 use std::borrow::Cow;
@@ -25,11 +26,6 @@ pub const KEY_BYTES_MAX: usize = 250;
 const BODY_BYTES_UNAUTHENTICATED_MAX: usize = 16384;
 /// The longest SASL message that is looked at; a longer one comes out cut off, and no user has as long a password.
 pub const SASL_BYTES_MAX: usize = 4096;
-/// What memcached adds to key and value when it compares an item with its limit: the head with its token, the key's NUL and the value's CRLF.
-const ITEM_BYTES_BESIDE: usize = 48 + 8 + 1 + 2;
-/// What it adds for client flags that are not zero.
-const CLIENT_FLAGS_BYTES: usize = 4;
-
 /// Operations: the codes of the protocol, and from [`opcode::UNKNOWN`] on those that the parser makes of requests it refuses.
 #[allow(missing_docs)]
 pub mod opcode {

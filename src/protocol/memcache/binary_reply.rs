@@ -82,10 +82,14 @@ pub fn write_head(
     reply.extend_from_slice(key);
 }
 
-/// Appends an error with its text.
+/// Appends an error with the text of its status.
 pub fn write_error(reply: &mut Vec<u8>, request_header: &[u8], status: u16) {
-    let text = error_text(status).as_bytes();
-    write_reply(reply, request_header, status, b"", b"", text, 0);
+    write_error_text(reply, request_header, status, error_text(status));
+}
+
+/// Appends an error with a text of its own.
+pub fn write_error_text(reply: &mut Vec<u8>, request_header: &[u8], status: u16, text: &str) {
+    write_reply(reply, request_header, status, b"", b"", text.as_bytes(), 0);
 }
 
 #[cfg(test)]

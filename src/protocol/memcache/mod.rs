@@ -3,12 +3,13 @@
 pub mod base64;
 pub mod binary;
 pub mod binary_reply;
+#[cfg(test)]
+mod binary_tests;
 pub mod number;
 pub mod sasl;
 pub mod text;
+#[cfg(test)]
+mod text_tests;
 pub mod verb;
 
 pub use verb::{Invalid, Verb};
-
-#[cfg(test)]
-mod text_tests;
