@@ -113,7 +113,11 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
 }
 
 /// The tables of all protocols, one behind the other: messages name a row by its number in them.
-static TABLES: [&[Command]; 3] = [COMMANDS, memcache::COMMANDS, memcache::binary::COMMANDS];
+static TABLES: [&[Command]; 3] = [
+    COMMANDS,
+    memcache::MEMCACHE_COMMANDS,
+    memcache::BINARY_COMMANDS,
+];
 
 /// The number of rows of all tables, subcommands not counted.
 pub fn rows_len() -> usize {

@@ -15,8 +15,8 @@ use super::size_class::{
 };
 use super::tokens::Tokens;
 use super::{
-    Attributes, ClassStats, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item, Key,
-    NewValue, OutOfMemory, Policy, Touch, Value,
+    Attributes, ClassStats, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item,
+    Key, NewValue, OutOfMemory, Policy, Touch, Value,
 };
 use crate::large::{LargeBuffer, LargeBytes, bytes_resident_for};
 

@@ -57,11 +57,7 @@ impl Service {
             return;
         };
         if count != 1 {
-            connection
-                .replies
-                .writer()
-                .bytes
-                .extend_from_slice(SEVERAL);
+            connection.replies.writer().bytes.extend_from_slice(SEVERAL);
         }
         // What stalls goes on as replies leave; what is incomplete never will be whole.
         connection.ended = true;

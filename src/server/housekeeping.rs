@@ -150,11 +150,7 @@ impl Service {
     }
 
     /// What a client from elsewhere is told while there is no password and no explicit bind.
-    pub fn protected_mode_refusal(
-        &self,
-        peer: &Peer,
-        dialect: Dialect,
-    ) -> Option<&'static [u8]> {
+    pub fn protected_mode_refusal(&self, peer: &Peer, dialect: Dialect) -> Option<&'static [u8]> {
         let (Peer::Tcp { remote, .. } | Peer::Udp { remote, .. }) = peer else {
             return None;
         };

@@ -88,7 +88,11 @@ impl Listeners {
                 listeners.tcp(dialect, bind, port, backlog)?;
             }
         }
-        for bind in config.bind.iter().filter(|_| config.memcached_udp_port != 0) {
+        for bind in config
+            .bind
+            .iter()
+            .filter(|_| config.memcached_udp_port != 0)
+        {
             listeners.udp(bind, config.memcached_udp_port)?;
         }
         for (dialect, path, mode) in [
@@ -146,7 +150,9 @@ impl Listeners {
         // Without SO_REUSEPORT first: another server on this port, ours or not, is an error.
         let sources = open(false).map(drop).and_then(|()| {
             let shards = self.of_shards.len();
-            (0..shards).map(|_| open(true)).collect::<io::Result<Vec<Source>>>()
+            (0..shards)
+                .map(|_| open(true))
+                .collect::<io::Result<Vec<Source>>>()
         });
         match sources {
             Ok(sources) => {

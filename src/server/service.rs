@@ -506,7 +506,12 @@ impl Service {
     }
 
     /// Parses and executes from `bytes`; returns how many were executed. May cut `bytes` short and fill a large argument from what it cut.
-    fn run_requests(&mut self, index: u32, parser: &mut RequestParser, bytes: &mut Vec<u8>) -> usize {
+    fn run_requests(
+        &mut self,
+        index: u32,
+        parser: &mut RequestParser,
+        bytes: &mut Vec<u8>,
+    ) -> usize {
         let mut at = 0;
         while at < bytes.len() || parser.bytes_held() > 0 {
             let Some(connection) = self.connection_at(index) else {

@@ -115,7 +115,9 @@ impl Service {
             maxmemory_policy: config.maxmemory_policy.name().to_string(),
             cpu_system_us,
             cpu_user_us,
-            commands: (0..rows_len() as u16).map(|number| row_at(number).name).collect(),
+            commands: (0..rows_len() as u16)
+                .map(|number| row_at(number).name)
+                .collect(),
             shards: shards.iter().map(|shard| self.shard_info(shard)).collect(),
             databases: databases(shards),
         };

@@ -169,8 +169,7 @@ impl Server {
         let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
-        for (id, (listeners, wake)) in
-            listeners.of_shards.into_iter().zip(wakes).enumerate() {
+        for (id, (listeners, wake)) in listeners.of_shards.into_iter().zip(wakes).enumerate() {
             let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {

@@ -9,8 +9,8 @@ use super::handover::Handover;
 use super::listen::{Listener, Source};
 use super::service::Service;
 use crate::limits::{
-    DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES,
-    STOP_SECONDS_MAX,
+    DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS,
+    RING_COMPLETIONS, RING_ENTRIES, STOP_SECONDS_MAX,
 };
 use crate::metrics::TurnClock;
 use crate::net::{Event, Outgoing, Ring, RingOptions, Token, socket};
@@ -101,7 +101,14 @@ impl Worker {
             batch: Batch::default(),
             received: Vec::new(),
             listed: Vec::new(),
-            datagram: vec![0; if takes_datagrams { DATAGRAM_BYTES_MAX } else { 0 }],
+            datagram: vec![
+                0;
+                if takes_datagrams {
+                    DATAGRAM_BYTES_MAX
+                } else {
+                    0
+                }
+            ],
             clock: TurnClock::new(),
             spin,
             upkeep_waiting: false,

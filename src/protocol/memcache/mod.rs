@@ -3,8 +3,6 @@
 pub mod base64;
 pub mod binary;
 pub mod binary_reply;
-#[cfg(test)]
-mod binary_tests;
 pub mod number;
 pub mod sasl;
 pub mod text;

@@ -175,9 +175,7 @@ impl Service {
 
     fn cache_memlimit(&mut self, megabytes: u64, reply: &mut Vec<u8>) -> Answered {
         if megabytes < *LIMIT_MB.start() {
-            reply.extend_from_slice(
-                b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n",
-            );
+            reply.extend_from_slice(b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n");
             return Answered::Now;
         }
         if megabytes > *LIMIT_MB.end() {
@@ -194,9 +192,7 @@ impl Service {
             Ok::<_, String>(changed)
         });
         match changed {
-            Ok(changed) => {
-                Answered::AskAll(Call::Configure(changed), Finish::Bytes(Vec::from(OK)))
-            }
+            Ok(changed) => Answered::AskAll(Call::Configure(changed), Finish::Bytes(Vec::from(OK))),
             Err(error) => {
                 let line = format!("MEMLIMIT_ADJUST_FAILED {error}\r\n");
                 reply.extend_from_slice(line.as_bytes());
@@ -266,7 +262,9 @@ impl Service {
                 answer(status::OK, b"")
             }
             opcode::FLUSH | opcode::FLUSHQ => {
-                let delay = extras.first_chunk().map_or(0, |&delay| u32::from_be_bytes(delay));
+                let delay = extras
+                    .first_chunk()
+                    .map_or(0, |&delay| u32::from_be_bytes(delay));
                 return self.flush_all(i64::from(delay), answer(status::OK, b""));
             }
             opcode::STAT if key == b"reset" => {
@@ -304,8 +302,11 @@ impl Service {
     }
 
     /// One connection as `stats conns` shows it: its number, and names with values.
-    pub(in super::super) fn memcached_connections(&self) -> Vec<(u64, [(&'static str, String); 4])> {
-        let address = |transport: &str, address: &dyn std::fmt::Display| format!("{transport}:{address}");
+    pub(in super::super) fn memcached_connections(
+        &self,
+    ) -> Vec<(u64, [(&'static str, String); 4])> {
+        let address =
+            |transport: &str, address: &dyn std::fmt::Display| format!("{transport}:{address}");
         self.connections()
             .filter(|connection| {
                 connection.session.dialect == Dialect::Memcached

@@ -159,12 +159,18 @@ impl Service {
         row("accepting_conns", &1);
         row("listen_disabled_num", &0);
         row("threads", &shards.len());
-        row("bytes", &sum(&|shard| shard.engine.bytes_items + shard.engine.bytes_large));
+        row(
+            "bytes",
+            &sum(&|shard| shard.engine.bytes_items + shard.engine.bytes_large),
+        );
         row("curr_items", &sum(&|shard| shard.databases[0].0));
         row("hash_bytes", &sum(&|shard| shard.engine.bytes_dictionaries));
         row("slab_reassign_running", &0);
         row("slabs_moved", &sum(&|shard| shard.engine.pages_moved));
-        row("slab_global_page_pool", &sum(&|shard| shard.engine.pages_free));
+        row(
+            "slab_global_page_pool",
+            &sum(&|shard| shard.engine.pages_free),
+        );
         row("evictions", &sum(&|shard| shard.engine.evicted_keys));
         row("reclaimed", &sum(&|shard| shard.engine.expired_keys));
         rows
@@ -173,7 +179,11 @@ impl Service {
     fn settings(&self) -> Rows {
         let config = &self.config;
         let on = |on: bool| if on { "yes" } else { "no" };
-        let inter: Vec<String> = config.bind.iter().map(|bind| bind.address.to_string()).collect();
+        let inter: Vec<String> = config
+            .bind
+            .iter()
+            .map(|bind| bind.address.to_string())
+            .collect();
         let auth = on(self.memcached_users_needed());
         let evictions = match config.maxmemory_policy {
             Policy::NoEviction => "off",
@@ -192,7 +202,10 @@ impl Service {
             ("evictions", evictions.to_string()),
             ("domain_socket", path.to_string()),
             ("umask", format!("{mode:o}")),
-            ("shutdown_command", on(config.memcached_allow_shutdown).to_string()),
+            (
+                "shutdown_command",
+                on(config.memcached_allow_shutdown).to_string(),
+            ),
             ("growth_factor", "1.06".to_string()),
             ("chunk_size", crate::engine::SLOT_BYTES_MIN.to_string()),
             ("num_threads", self.shards().to_string()),
@@ -283,7 +296,9 @@ fn slabs(classes: &BTreeMap<u8, ClassStats>) -> Rows {
 fn sizes(classes: &BTreeMap<u8, ClassStats>) -> Rows {
     let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
     for class in classes.values().filter(|class| class.slots_used > 0) {
-        *sizes.entry(class.slot_bytes.next_multiple_of(32)).or_default() += class.slots_used;
+        *sizes
+            .entry(class.slot_bytes.next_multiple_of(32))
+            .or_default() += class.slots_used;
     }
     sizes
         .into_iter()
