@@ -112,23 +112,27 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
-/// The tables of all protocols, one behind the other: messages name a row by its number in them.
-static TABLES: [&[Command]; 3] = [
-    COMMANDS,
-    memcache::MEMCACHE_COMMANDS,
-    memcache::BINARY_COMMANDS,
-];
+/// The tables of all protocols, one behind the other: messages name a row by its number in them. No static of its own, because a static that copies
+/// others' references may refer to copies of their rows.
+#[inline]
+fn tables() -> [&'static [Command]; 3] {
+    [
+        COMMANDS,
+        memcache::MEMCACHE_COMMANDS,
+        memcache::BINARY_COMMANDS,
+    ]
+}
 
 /// The number of rows of all tables, subcommands not counted.
 pub fn rows_len() -> usize {
-    TABLES.iter().map(|table| table.len()).sum()
+    tables().iter().map(|table| table.len()).sum()
 }
 
 /// The row of a number below [`rows_len`].
 #[inline]
 pub fn row_at(number: u16) -> &'static Command {
     let mut number = usize::from(number);
-    for table in TABLES {
+    for table in tables() {
         match table.get(number) {
             Some(row) => return row,
             None => number -= table.len(),
@@ -142,7 +146,7 @@ pub fn row_at(number: u16) -> &'static Command {
 pub fn command_index(command: &'static Command) -> u16 {
     let address = std::ptr::from_ref(command) as usize;
     let mut first = 0;
-    for table in TABLES {
+    for table in tables() {
         let offset = address.wrapping_sub(table.as_ptr() as usize);
         if offset < size_of_val(table) {
             return (first + offset / size_of::<Command>()) as u16;

@@ -109,7 +109,8 @@ impl Service {
     ) -> Answered {
         let mut words: Vec<&[u8]> = (1..args.len()).map(|at| args.get(at)).collect();
         let name = row.name.rsplit('|').next().unwrap_or_default();
-        if words.last() == Some(&&b"noreply"[..]) && name != "stats" && name != "authenticate" {
+        let can_be_silent = matches!(name, "flush_all" | "verbosity" | "cache_memlimit");
+        if can_be_silent && words.last() == Some(&&b"noreply"[..]) {
             words.pop();
             *quiet = true;
         }
@@ -161,8 +162,6 @@ impl Service {
             ("slabs", _) => b"CLIENT_ERROR slab reassignment disabled\r\n",
             _ => ERROR,
         };
-        // An error is said even to who asked for silence.
-        *quiet &= line == OK;
         reply.extend_from_slice(line);
         Answered::Now
     }
