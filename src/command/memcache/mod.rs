@@ -1,7 +1,15 @@
 //! memcached's commands on the engine: `store` does what the text, the meta and the binary commands share, the other files read arguments and write replies.
 
+mod flags;
+pub mod meta;
+pub mod reply;
+pub mod rows;
 pub mod stats;
 pub mod store;
+pub mod text;
 pub mod value;
 
 pub use stats::MemcacheStats;
+
+#[cfg(test)]
+mod tests;

@@ -344,8 +344,18 @@ pub enum NotCounted {
     WrongType,
 }
 
+/// Counts an `incr` or `decr` of a key that is not there.
+pub fn count_miss(context: &mut Context<'_>, increment: bool) {
+    let stats = &mut context.stats.memcache;
+    if increment {
+        stats.incr_misses += 1;
+    } else {
+        stats.decr_misses += 1;
+    }
+}
+
 /// Adds `delta` to the number under the key, or subtracts it; sums wrap at 64 bits, differences stop at 0. Gives the new number. A number that became
-/// shorter is padded with blanks to the old length. A `token` other than 0 is compared.
+/// shorter is padded with blanks to the old length. A `token` other than 0 is compared. A key that is not there is the caller's to count ([`count_miss`]).
 pub fn count(
     context: &mut Context<'_>,
     key_index: usize,
@@ -355,12 +365,6 @@ pub fn count(
 ) -> Result<u64, NotCounted> {
     let key = key_at!(context, key_index);
     let Some(item) = context.engine.find(&key, Touch::No) else {
-        let stats = &mut context.stats.memcache;
-        if increment {
-            stats.incr_misses += 1;
-        } else {
-            stats.decr_misses += 1;
-        }
         return Err(NotCounted::NotFound);
     };
     let Some(old) = visible(context.engine, item) else {

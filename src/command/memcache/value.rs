@@ -18,6 +18,13 @@ impl Visible<'_> {
     pub fn len(&self) -> usize {
         self.bytes.len() + self.blanks
     }
+    /// The bytes it takes in a reply, where a large one is only referred to.
+    pub fn bytes_in_reply(&self) -> usize {
+        match self.bytes {
+            StringValue::Large(_) => self.blanks,
+            _ => self.len(),
+        }
+    }
     /// Whether clients see nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
