@@ -76,6 +76,10 @@ pub fn signed64(text: &[u8]) -> Option<i64> {
 /// The usual number: nothing but digits, and few of them.
 #[inline]
 fn short(text: &[u8]) -> Option<u64> {
+    if let [digit @ b'0'..=b'9'] = text {
+        // Flags and expiry times are mostly zero.
+        return Some(u64::from(digit - b'0'));
+    }
     if text.is_empty() || text.len() > 9 {
         return None;
     }

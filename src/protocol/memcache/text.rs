@@ -61,8 +61,6 @@ pub struct Parser {
     word: usize,
     /// The line has neither blank nor end between `word` and here.
     scanned: usize,
-    /// The longest word of the line.
-    word_bytes_max: usize,
     /// The first byte behind the line, in the end behind the request.
     position: usize,
     /// Bytes of the data block.
@@ -97,7 +95,6 @@ impl Parser {
             ranges: Vec::new(),
             word: 0,
             scanned: 0,
-            word_bytes_max: 0,
             position: 0,
             data_bytes: 0,
             stage: Stage::Line,
@@ -145,6 +142,7 @@ impl Parser {
         const BLANKS: u64 = u64::from_ne_bytes([b' '; 8]);
         const LINE_ENDS: u64 = u64::from_ne_bytes([b'\n'; 8]);
         let mut at = self.scanned;
+        let mut word = self.word;
         while let Some(chunk) = input.get(at..).and_then(<[u8]>::first_chunk::<8>) {
             let bytes = u64::from_le_bytes(*chunk);
             let line_ends = zero_bytes(bytes ^ LINE_ENDS);
@@ -153,20 +151,25 @@ impl Parser {
                 let bit = found & found.wrapping_neg();
                 let index = at + (found.trailing_zeros() / 8) as usize;
                 if line_ends & bit != 0 {
-                    return self.end_of_line(input, index);
+                    return self.end_of_line(input, word, index);
                 }
-                self.end_of_word(index);
+                self.end_of_word(word, index);
+                word = index + 1;
                 found ^= bit;
             }
             at += 8;
         }
         for index in at..input.len() {
             match input[index] {
-                b'\n' => return self.end_of_line(input, index),
-                b' ' => self.end_of_word(index),
+                b'\n' => return self.end_of_line(input, word, index),
+                b' ' => {
+                    self.end_of_word(word, index);
+                    word = index + 1;
+                }
                 _ => {}
             }
         }
+        self.word = word;
         self.scanned = input.len().max(at);
         if input.len() > MEMCACHE_LINE_BYTES_MAX {
             self.check_line(input, input.len())?;
@@ -175,25 +178,27 @@ impl Parser {
     }
 
     #[inline(always)]
-    fn end_of_word(&mut self, end: usize) {
-        let length = end - self.word;
-        if length > 0 {
+    fn end_of_word(&mut self, word: usize, end: usize) {
+        if end > word {
             self.ranges.push(Range {
-                offset: self.word as u32,
-                length: length as u32,
+                offset: word as u32,
+                length: (end - word) as u32,
             });
-            self.word_bytes_max = self.word_bytes_max.max(length);
         }
-        self.word = end + 1;
     }
 
-    #[inline]
-    fn end_of_line(&mut self, input: &[u8], line_end: usize) -> Result<Step, ParseError> {
+    #[inline(always)]
+    fn end_of_line(
+        &mut self,
+        input: &[u8],
+        word: usize,
+        line_end: usize,
+    ) -> Result<Step, ParseError> {
         if line_end > MEMCACHE_LINE_BYTES_MAX {
             self.check_line(input, line_end)?;
         }
-        let carriage_return = line_end > self.word && input[line_end - 1] == b'\r';
-        self.end_of_word(line_end - usize::from(carriage_return));
+        let carriage_return = line_end > word && input[line_end - 1] == b'\r';
+        self.end_of_word(word, line_end - usize::from(carriage_return));
         self.position = line_end + 1;
         if self.ranges.is_empty() {
             // An empty line is answered, and what has no arguments would be skipped.
@@ -230,11 +235,19 @@ impl Parser {
         if !self.authenticated {
             return self.authenticate(input);
         }
-        let words = self.ranges.len();
+        // The commonest first; comparing names with all others would cost as much as finding the words.
         match self.word(input, 0) {
-            b"get" | b"bget" => Ok(self.fetch(Verb::Get)),
+            b"get" => Ok(self.fetch(Verb::Get)),
             b"set" => Ok(self.storage(input, Verb::Set, 5)),
             b"mg" => Ok(self.meta(input, Verb::MetaGet)),
+            _ => self.dispatch_others(input),
+        }
+    }
+
+    fn dispatch_others(&mut self, input: &[u8]) -> Result<Step, ParseError> {
+        let words = self.ranges.len();
+        match self.word(input, 0) {
+            b"bget" => Ok(self.fetch(Verb::Get)),
             b"gets" => Ok(self.fetch(Verb::Gets)),
             b"ms" => Ok(self.meta_set(input)),
             b"incr" => Ok(self.single_key(input, Verb::Incr, 3, 4)),
@@ -299,8 +312,8 @@ impl Parser {
         if self.ranges.len() < 2 {
             return self.refuse(Invalid::Error);
         }
-        if self.word_bytes_max > MEMCACHE_KEY_BYTES_MAX {
-            // The name is short, so it is a key.
+        let long = |range: &Range| range.length as usize > MEMCACHE_KEY_BYTES_MAX;
+        if self.ranges[1..].iter().any(long) {
             return self.refuse(Invalid::BadFormat);
         }
         self.done(verb)
@@ -640,7 +653,6 @@ impl Parser {
         self.ranges.clear();
         self.word = 0;
         self.scanned = 0;
-        self.word_bytes_max = 0;
         self.position = 0;
         self.stage = Stage::Line;
         self.encoded_key = false;
