@@ -578,6 +578,10 @@ impl Engine {
         let item = Item(self.pinned.take().expect("a pinned item stays"));
         room?;
         let slot = self.arena.slot_mut(item.0);
+        if layout.is_attributed() {
+            let (_, attributes) = kept(&layout, slot);
+            layout.write_attributes(slot, attributes);
+        }
         let owner = layout.large_value_mut(slot);
         match owner.get_mut() {
             Some(buffer) => buffer.resize(len).map_err(|_| OutOfMemory)?,

@@ -19,6 +19,7 @@ const TOUCHES_ALL: &[KeySpec] = &[KeySpec::new(CHANGES, 2, -1, 1, "")];
 const CHANGES_ONE: &[KeySpec] = &[KeySpec::new(CHANGES, 1, 0, 1, "")];
 
 const KEYS: Route = Route::Keys(Split::Never);
+const EACH: Route = Route::Keys(Split::Each);
 
 /// A command that changes its one key.
 const fn write(name: &'static str, arity: i8, handler: Handler) -> Command {
@@ -29,14 +30,14 @@ const fn write(name: &'static str, arity: i8, handler: Handler) -> Command {
 
 /// A command that fetches all of its keys.
 const fn fetch(name: &'static str, handler: Handler) -> Command {
-    Command::data(name, -2, KEYS, handler)
+    Command::data(name, -2, EACH, handler)
         .flags(READ, STRING)
         .keys(1, -1, 1, READS_ALL)
 }
 
 /// A command that fetches all of its keys and sets their expiry.
 const fn fetch_and_touch(name: &'static str, handler: Handler) -> Command {
-    Command::data(name, -3, KEYS, handler)
+    Command::data(name, -3, EACH, handler)
         .flags(WRITE, STRING)
         .keys(2, -1, 1, TOUCHES_ALL)
 }
@@ -46,7 +47,7 @@ const fn server(name: &'static str) -> Command {
 }
 
 const fn refusal(name: &'static str, handler: Handler) -> Command {
-    Command::data(name, -1, Route::Anywhere, handler).flags(flags::FAST, 0)
+    Command::data(name, -1, Route::Anywhere, handler).flags(flags::FAST | flags::NO_AUTH, 0)
 }
 
 macro_rules! refusals {
@@ -106,7 +107,7 @@ pub static MEMCACHE_COMMANDS: &[Command] = &[
     server("memcache|lru_crawler"),
     server("memcache|slabs"),
     server("memcache|refresh_certs"),
-    server("memcache|authenticate"),
+    server("memcache|authenticate").flags(flags::FAST | flags::NO_AUTH, 0),
     refusal("memcache|error", error),
     refusal("memcache|bad_format", bad_format),
     refusal("memcache|bad_chunk", bad_chunk),

@@ -506,6 +506,7 @@ fn the_counters_are_those_of_stats() {
     let expected = [
         ("cmd_get", 6),
         ("cmd_set", 2),
+        ("cmd_flush", 0),
         ("cmd_touch", 5),
         ("cmd_meta", 1),
         ("get_hits", 4),
@@ -523,6 +524,8 @@ fn the_counters_are_those_of_stats() {
         ("touch_misses", 2),
         ("store_too_large", 0),
         ("store_no_memory", 0),
+        ("auth_cmds", 0),
+        ("auth_errors", 0),
         ("total_items", 3),
     ];
     assert_eq!(stats.named(), expected);
