@@ -22,8 +22,10 @@ const fn server(name: &'static str, flags: u32) -> Command {
     Command::server(name, 4, ServerCommand::Memcache).flags(flags, 0)
 }
 
-/// The rows; [`row`] finds them.
-pub static ROWS: &[Command] = &[
+/// The rows; [`row`] finds them. They have one address, unlike those of a constant, so that a row can be told by its own.
+pub const ROWS: &[Command] = &TABLE;
+
+static TABLE: [Command; 24] = [
     keyed("memcache|binary-get", flags::READONLY, binary::get),
     keyed("memcache|binary-set", flags::WRITE, binary::set),
     keyed("memcache|binary-add", flags::WRITE, binary::add),
@@ -70,10 +72,10 @@ pub fn refusal(row: &Command) -> Option<u16> {
 /// The row of an operation as the parser gives it.
 #[inline]
 pub fn row(code: u8) -> &'static Command {
-    &ROWS[usize::from(PLACES[usize::from(code)])]
+    &TABLE[usize::from(PLACES[usize::from(code)])]
 }
 
-/// The place of each operation's row among [`ROWS`].
+/// The place of each operation's row.
 static PLACES: [u8; 256] = {
     let mut places = [0; 256];
     let mut code = 0;
