@@ -14,7 +14,7 @@ use crate::protocol::memcache::binary::opcode;
 use crate::protocol::memcache::binary_reply::{write_error_text, write_head};
 use crate::protocol::number::{INTEGER_BYTES_MAX, unsigned_at_end};
 
-pub use super::binary_rows::{ROWS, row};
+pub use super::binary_rows::{ROWS, refusal, row};
 pub use crate::protocol::memcache::binary_reply::{error_text, status, write_error, write_reply};
 
 /// Places of the arguments.

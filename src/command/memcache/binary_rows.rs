@@ -6,6 +6,11 @@ use super::super::table::{Command, flags};
 use super::super::{Handler, Route, ServerCommand, Split};
 use super::binary::{self, KEY};
 use crate::protocol::memcache::binary::opcode;
+use crate::protocol::memcache::binary_reply::status;
+
+const REFUSED_LENGTHS: &str = "memcache|binary-refused-lengths";
+const REFUSED_INVALID: &str = "memcache|binary-refused-invalid";
+const REFUSED_UNAUTHENTICATED: &str = "memcache|binary-refused-unauthenticated";
 
 const fn keyed(name: &'static str, flags: u32, handler: Handler) -> Command {
     Command::data(name, 4, Route::Keys(Split::Never), handler)
@@ -17,8 +22,10 @@ const fn server(name: &'static str, flags: u32) -> Command {
     Command::server(name, 4, ServerCommand::Memcache).flags(flags, 0)
 }
 
-/// The rows; [`row`] finds them.
-pub static ROWS: &[Command] = &[
+/// The rows; [`row`] finds them. They have one address, unlike those of a constant, so that a row can be told by its own.
+pub const ROWS: &[Command] = &TABLE;
+
+static TABLE: [Command; 24] = [
     keyed("memcache|binary-get", flags::READONLY, binary::get),
     keyed("memcache|binary-set", flags::WRITE, binary::set),
     keyed("memcache|binary-add", flags::WRITE, binary::add),
@@ -46,24 +53,29 @@ pub static ROWS: &[Command] = &[
     server("memcache|binary-sasl-list", flags::NO_AUTH | flags::FAST),
     server("memcache|binary-sasl-auth", flags::NO_AUTH | flags::FAST),
     server("memcache|binary-sasl-step", flags::NO_AUTH | flags::FAST),
-    server(
-        "memcache|binary-refused-lengths",
-        flags::NO_AUTH | flags::FAST,
-    ),
-    server("memcache|binary-refused-invalid", flags::FAST),
-    server(
-        "memcache|binary-refused-unauthenticated",
-        flags::NO_AUTH | flags::FAST,
-    ),
+    server(REFUSED_LENGTHS, flags::NO_AUTH | flags::FAST),
+    server(REFUSED_INVALID, flags::FAST),
+    server(REFUSED_UNAUTHENTICATED, flags::NO_AUTH | flags::FAST),
 ];
+
+/// The status of the reply to a request that the parser refused, after which the connection is closed; None for all other rows. The header of such a
+/// request names the operation that the client meant.
+pub fn refusal(row: &Command) -> Option<u16> {
+    match row.name {
+        REFUSED_LENGTHS => Some(status::UNKNOWN_COMMAND),
+        REFUSED_INVALID => Some(status::INVALID),
+        REFUSED_UNAUTHENTICATED => Some(status::AUTH_FAILURE),
+        _ => None,
+    }
+}
 
 /// The row of an operation as the parser gives it.
 #[inline]
 pub fn row(code: u8) -> &'static Command {
-    &ROWS[usize::from(PLACES[usize::from(code)])]
+    &TABLE[usize::from(PLACES[usize::from(code)])]
 }
 
-/// The place of each operation's row among [`ROWS`].
+/// The place of each operation's row.
 static PLACES: [u8; 256] = {
     let mut places = [0; 256];
     let mut code = 0;

@@ -584,6 +584,15 @@ fn every_operation_has_a_row() {
             "refused-unauthenticated"
         ]
     );
+    for code in 0..=u8::MAX {
+        let expected = match code {
+            opcode::REFUSED_LENGTHS => Some(0x81),
+            opcode::REFUSED_INVALID => Some(0x04),
+            opcode::REFUSED_UNAUTHENTICATED => Some(0x20),
+            _ => None,
+        };
+        assert_eq!(refusal(row(code)), expected, "0x{code:02x}");
+    }
     for row in ROWS {
         assert_eq!(row.arity, 4);
         assert_eq!(row.flags & flags::DENYOOM, 0);

@@ -374,16 +374,6 @@ impl Parser {
         self.skip > 0
     }
 
-    /// Gives the request just parsed up, as if none of its bytes had been seen.
-    pub fn restart(&mut self) {
-        assert!(
-            self.stage == Stage::Done && !self.is_skip,
-            "only a request is parsed again"
-        );
-        self.skip = 0;
-        self.next_request();
-    }
-
     /// Bytes of memory the parser holds beside itself: the large value, the one under way as far as it is filled.
     pub fn bytes_held(&self) -> usize {
         let whole = self.large[0].as_ref().map_or(0, LargeBuffer::len);
