@@ -279,9 +279,9 @@ fn next_batch(random: &mut Random, territory: &Territory) -> Vec<Operation> {
 fn flush(address: SocketAddr) {
     let mut connection = Connection::open(address).expect("the server accepts");
     eventually("everything is flushed", WAIT_LIMIT, || {
-        assert_eq!(connection.line("set the-flush-worked 0 0 0\r\n"), "STORED");
+        assert_eq!(connection.line("set the_flush_worked 0 0 0\r\n"), "STORED");
         assert_eq!(connection.line("flush_all"), "OK");
-        connection.line("get the-flush-worked") == "END" || {
+        connection.line("get the_flush_worked") == "END" || {
             // The rest of the value that was found.
             let rest = connection.read_exactly(b"\r\nEND\r\n".len());
             assert_eq!(rest.expect("the server answers"), b"\r\nEND\r\n");

@@ -7,11 +7,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod binary;
+mod capable;
 mod compare;
 mod contest;
+mod datagrams;
 mod meta;
 mod operation;
 mod oracle;
 mod proxy;
+mod shared;
+mod stampede;
+mod tables;
 mod text;

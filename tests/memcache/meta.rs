@@ -37,7 +37,7 @@ impl Line {
             // Of their own: memcached shows every key that was stored in base64 in base64 ever after.
             let mut key = territory.prefix.clone().into_bytes();
             key.extend_from_slice(
-                &[b"\0\r\n \xff".as_slice(), b"b1", b"b22", b"b"][random.below(4) as usize][..],
+                [b"\0\r\n \xff".as_slice(), b"b1", b"b22", b"b"][random.below(4) as usize],
             );
             bytes.extend_from_slice(base64(&key).as_bytes());
             key
@@ -126,7 +126,8 @@ fn get(random: &mut Random, territory: &Territory) -> Operation {
             11 => line.flag(b's', ""),
             12 | 13 => line.flag(b't', ""),
             14 => line.flag(b'u', ""),
-            15 => line.flag(b'N', random.pick(&["0", "100", "1000"])),
+            // It forgets that a key it creates came in base64, and then shows the bytes.
+            15 if !encoded => line.flag(b'N', random.pick(&["0", "100", "1000"])),
             16 => line.flag(b'R', random.pick(&["0", "30", "500"])),
             17 => line.flag(b'T', random.pick(&["0", "100", "1000"])),
             18 => line.flag(b'P', "proxy"),
@@ -191,7 +192,7 @@ fn arithmetic(random: &mut Random, territory: &Territory) -> Operation {
     for _ in 0..random.below(7) {
         match random.below(16) {
             0..=3 => line.flag(b'v', ""),
-            4 => line.flag(b'N', random.pick(&["0", "100", "1000"])),
+            4 if !encoded => line.flag(b'N', random.pick(&["0", "100", "1000"])),
             5 => line.flag(
                 b'J',
                 random.pick(&["0", "13", "18446744073709551615", "x", "-1"]),

@@ -138,9 +138,9 @@ pub fn value(random: &mut Random) -> Vec<u8> {
             .as_bytes()
             .to_vec(),
         13..=15 => vec![b'a' + random.below(26) as u8],
-        16 | 17 => random.bytes(100),
-        18 => random.bytes(5 * 1024),
-        19 if random.chance(30) => random.bytes(70 * 1024),
+        16 | 17 => undashed(random, 100),
+        18 => undashed(random, 5 * 1024),
+        19 if random.chance(30) => undashed(random, 70 * 1024),
         _ => {
             let length = 1 + random.below(30) as usize;
             (0..length).map(|_| b'a' + random.below(4) as u8).collect()
@@ -148,12 +148,29 @@ pub fn value(random: &mut Random) -> Vec<u8> {
     }
 }
 
+/// Random bytes without a minus sign: memcached 1.6.18 looks for one behind the end of a number of 2^63 and more, in memory that other items left.
+fn undashed(random: &mut Random, length: usize) -> Vec<u8> {
+    let mut bytes = random.bytes(length);
+    for byte in &mut bytes {
+        if *byte == b'-' {
+            *byte = b'.';
+        }
+    }
+    bytes
+}
+
+/// One of these words.
+fn word(random: &mut Random, words: &[&'static str]) -> &'static str {
+    words[random.below(words.len() as u64) as usize]
+}
+
 /// Client flags, as text; mostly good ones. 2^32 and a little more are left out: memcached 1.6.18 cuts them to 32 bits, later ones refuse them.
 pub fn flags(random: &mut Random) -> &'static str {
     if random.chance(4) {
-        return *random.pick(&["-1", "abc", "1x", "99999999999999999999999"]);
+        let bad: [&str; 4] = ["-1", "abc", "1x", "99999999999999999999999"];
+        return word(random, &bad);
     }
-    *random.pick(&[
+    const CHOICES: &[&str] = &[
         "0",
         "0",
         "0",
@@ -165,12 +182,13 @@ pub fn flags(random: &mut Random) -> &'static str {
         "4294967295",
         "007",
         "+3",
-    ])
+    ];
+    word(random, CHOICES)
 }
 
 /// An expiry time in seconds, as text: none, far, past or absolute, never so near that two servers' clocks matter.
 pub fn expiry(random: &mut Random) -> &'static str {
-    *random.pick(&[
+    const CHOICES: &[&str] = &[
         "0",
         "0",
         "0",
@@ -186,5 +204,6 @@ pub fn expiry(random: &mut Random) -> &'static str {
         "-1",
         "2592001",
         "1000000000",
-    ])
+    ];
+    word(random, CHOICES)
 }

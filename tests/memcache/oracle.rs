@@ -32,12 +32,12 @@ impl Contest for Servers {
     }
 }
 
-/// One comparison's share of the operations, of which there are ten.
+/// One comparison's share of the operations: there are fifteen, five kinds by three numbers of shards.
 fn share() -> u64 {
-    let total = std::env::var("TORC_TEST_OPERATIONS").map_or(200_000, |text| {
+    let total = std::env::var("TORC_TEST_OPERATIONS").map_or(150_000, |text| {
         text.parse().expect("TORC_TEST_OPERATIONS is a number")
     });
-    total / 10
+    total / 15
 }
 
 fn compare(name: &str, lanes: u64, protocols: [bool; 3]) {
