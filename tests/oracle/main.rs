@@ -11,13 +11,13 @@ mod compare;
 mod generate;
 mod proxy;
 mod run;
-mod shrink;
 
 use run::{Contest, contest};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 use support::random::seed;
 use support::server::{Server, tested_is_torc};
+use support::shrink::shrink;
 use support::{WAIT_LIMIT, eventually};
 
 /// The tested program against redis-server; the tested one is started anew when it died.
@@ -106,6 +106,15 @@ fn whole_databases_and_two_shards() {
 #[test]
 fn whole_databases_and_five_shards() {
     compare_with(5, 1);
+}
+
+#[test]
+fn a_sequence_shrinks_to_the_two_that_matter() {
+    let sequence: Vec<u32> = (0..1000).collect();
+    let shrunk = shrink(&sequence, |candidate| {
+        candidate.contains(&137) && candidate.contains(&860)
+    });
+    assert_eq!(shrunk, [137, 860]);
 }
 
 /// A redis-server behind a proxy that lies, against another that does not.

@@ -3,10 +3,10 @@
 
 use crate::compare::{Difference, Pair};
 use crate::generate::{Operation, Territory, operation};
-use crate::shrink::shrink;
 use crate::support::client::{Client, request};
 use crate::support::random::Random;
 use crate::support::reply::printable;
+use crate::support::shrink::shrink;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

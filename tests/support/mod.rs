@@ -5,15 +5,17 @@
 //!
 //! Environment: `TORC_TEST_SERVER` (the program tested in torc's place, or another build of torc), `TORC_REQUIRE_PEERS=1` (a missing redis-server is a
 //! failure rather than a skip), `TORC_TEST_SEED` (replays a randomised test), `TORC_TEST_OPERATIONS` (size of the oracle),
-//! `TORC_TEST_FULL=1` (the acceptance tests at full size).
+//! `TORC_TEST_FULL=1` (the acceptance tests at full size), `TORC_TEST_MEMCACHE_SERVER` (the program tested by the memcached protocols' tests).
 // Every test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
 
 pub mod client;
+pub mod memcache;
 pub mod process;
 pub mod random;
 pub mod reply;
 pub mod server;
+pub mod shrink;
 
 use std::time::{Duration, Instant};
 

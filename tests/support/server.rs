@@ -64,18 +64,26 @@ pub fn free_port() -> u16 {
 fn quiet_arguments() -> &'static [String] {
     static ARGUMENTS: OnceLock<Vec<String>> = OnceLock::new();
     ARGUMENTS.get_or_init(|| {
-        let help = Command::new(tested_program())
+        ["memcached-port", "admin-port"]
+            .iter()
+            .filter(|name| tested_knows(name))
+            .flat_map(|name| [format!("--{name}"), "0".to_string()])
+            .collect()
+    })
+}
+
+/// True when the help of the tested program names this option.
+pub fn tested_knows(option: &str) -> bool {
+    static HELP: OnceLock<String> = OnceLock::new();
+    let help = HELP.get_or_init(|| {
+        Command::new(tested_program())
             .arg("--help")
             .stdin(Stdio::null())
             .output()
             .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-            .unwrap_or_default();
-        ["memcached-port", "admin-port"]
-            .iter()
-            .filter(|name| help.contains(*name))
-            .flat_map(|name| [format!("--{name}"), "0".to_string()])
-            .collect()
-    })
+            .unwrap_or_default()
+    });
+    help.contains(option)
 }
 
 fn directive_arguments(directives: &[(&str, &str)]) -> Vec<String> {

@@ -35,12 +35,3 @@ pub fn shrink<T: Clone>(sequence: &[T], mut fails: impl FnMut(&[T]) -> bool) -> 
     }
     current
 }
-
-#[test]
-fn a_sequence_shrinks_to_the_two_that_matter() {
-    let sequence: Vec<u32> = (0..1000).collect();
-    let shrunk = shrink(&sequence, |candidate| {
-        candidate.contains(&137) && candidate.contains(&860)
-    });
-    assert_eq!(shrunk, [137, 860]);
-}
