@@ -8,13 +8,13 @@ use crate::args::Plan;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::keys::KeyPicker;
-use crate::protocol::{Operation, Protocol, Reply, ReplyReader};
+use crate::protocol::{Asked, Operation, Protocol, Reply, ReplyReader};
 use crate::random::{Random, mix};
 use crate::stats::Stats;
 use crate::trace::Key;
 use crate::transport::{Event, Transport};
 use crate::values::ValuePool;
-use crate::verify::{Expectation, Ledger, VerifyMode};
+use crate::verify::{Expectation, Ledger, Ttl, VerifyMode};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,10 +68,12 @@ pub struct IntervalReport {
     pub latency: Histogram,
 }
 
-/// A request under way.
+/// A key of a request under way. A request that reads several keys has as many slots, one after the other.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    operation: Operation,
+    asked: Asked,
+    /// Whether the reply has told of this key.
+    answered: bool,
     /// A key number, or the request's number in the trace.
     key: u64,
     /// When it was due; 0 in a closed loop, where the time of sending counts.
@@ -81,7 +83,10 @@ struct Slot {
 
 struct Connection<R> {
     slots: Vec<Slot>,
+    /// Slots of requests whose replies are whole.
     answered: usize,
+    /// The key of the first request thereafter that is probably told of next, counted from the request's first.
+    place: usize,
     sending: bool,
     sent_ns: u64,
     reader: R,
@@ -139,6 +144,8 @@ struct State<P: Protocol> {
     picker: KeyPicker,
     pool: ValuePool,
     random: Random,
+    /// The keys of a read of several that is being written.
+    many: Vec<u64>,
     ratio_total: u64,
     stats: Stats,
     interval: Histogram,
@@ -151,6 +158,27 @@ struct State<P: Protocol> {
     measuring: bool,
     start_ns: u64,
     schedule: Option<Schedule>,
+}
+
+impl<R: ReplyReader> Connection<R> {
+    /// Which of a request's slots, of which `head` is the first, holds the key that the reader names: the first of them that was not told of yet.
+    #[inline]
+    fn place_of_key(&self, head: Slot, key: &[u8], plan: &Plan) -> Option<usize> {
+        let keys = head.asked.keys as usize;
+        let number = plan.key_format.number(key);
+        let is_key = |slot: &Slot| match &plan.trace {
+            None => number == Some(slot.key),
+            Some(trace) => match trace.request(slot.key as usize).key {
+                Key::Number(expected) => number == Some(expected),
+                Key::Bytes(expected) => key == expected,
+            },
+        };
+        let slots = &self.slots[self.answered..self.answered + keys];
+        let from = self.place.min(keys);
+        (from..keys)
+            .chain(0..from)
+            .find(|place| !slots[*place].answered && is_key(&slots[*place]))
+    }
 }
 
 impl<P: Protocol, T: Transport> Worker<P, T> {
@@ -171,6 +199,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             .map(|number| Connection {
                 slots: Vec::with_capacity(args.pipeline),
                 answered: 0,
+                place: 0,
                 sending: false,
                 sent_ns: 0,
                 reader: P::Reader::default(),
@@ -186,8 +215,11 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                         args.keyspace,
                         args.seed,
                         strict,
-                        plan.ttl_ms,
-                        args.ttl_margin,
+                        Ttl {
+                            ttl_ms: plan.ttl_ms,
+                            early_ms: plan.ttl_early_ms,
+                            margin_ms: args.ttl_margin,
+                        },
                     )
                 }),
             })
@@ -196,6 +228,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             picker: KeyPicker::new(args.key_dist, args.keyspace, args.seed),
             pool: ValuePool::new(args.seed),
             random: Random::new(args.seed ^ mix(thread as u64 + 1)),
+            many: Vec::with_capacity(args.multi_get as usize),
             ratio_total: plan.ratio.iter().map(|part| u64::from(*part)).sum(),
             idle: (0..numbers.len() as u32).collect(),
             connections,
@@ -468,11 +501,46 @@ impl<P: Protocol> State<P> {
         } else {
             Operation::Delete
         };
-        let mut key = self.picker.pick(&mut self.random, request);
-        if let Some(ledger) = &self.connections[connection].ledger {
-            key = ledger.own(key);
+        if operation == Operation::Get && self.plan.args.multi_get > 1 {
+            return self.write_many(connection, request, due_ns, out);
         }
+        let key = self.pick(connection, request);
         self.write(connection, operation, key, due_ns, now_ns, out);
+    }
+
+    /// The key that belongs to a number, for a connection.
+    #[inline]
+    fn pick(&mut self, connection: usize, number: u64) -> u64 {
+        let key = self.picker.pick(&mut self.random, number);
+        match &self.connections[connection].ledger {
+            Some(ledger) => ledger.own(key),
+            None => key,
+        }
+    }
+
+    /// Writes a read of several keys.
+    fn write_many(&mut self, connection: usize, request: u64, due_ns: u64, out: &mut Vec<u8>) {
+        let keys = self.plan.args.multi_get;
+        self.many.clear();
+        for place in 0..u64::from(keys) {
+            let number = request.wrapping_mul(u64::from(keys)).wrapping_add(place);
+            let key = self.pick(connection, number);
+            self.many.push(key);
+        }
+        let format = &self.plan.key_format;
+        self.protocol.write_get_many(&self.many, format, out);
+        let asked = Asked {
+            operation: Operation::Get,
+            keys,
+        };
+        let Connection { slots, ledger, .. } = &mut self.connections[connection];
+        slots.extend(self.many.iter().map(|key| Slot {
+            asked,
+            answered: false,
+            key: *key,
+            due_ns,
+            expected: expected(ledger, *key),
+        }));
     }
 
     /// Writes a request for a key of the keyspace.
@@ -509,17 +577,16 @@ impl<P: Protocol> State<P> {
                 self.protocol
                     .write_set(write_key, key_size, value, size, self.plan.ttl_ms, out);
             }
+            Operation::Login => unreachable!("connections are logged in before the run"),
         }
-        let expected = connection
-            .ledger
-            .as_ref()
-            .map_or(Expectation::Anything, |ledger| ledger.expected(key));
-        connection.slots.push(Slot {
-            operation,
+        let slot = Slot {
+            asked: Asked { operation, keys: 1 },
+            answered: false,
             key,
             due_ns,
-            expected,
-        });
+            expected: expected(&connection.ledger, key),
+        };
+        connection.slots.push(slot);
     }
 
     /// Writes a request of the trace, or the write that follows its miss.
@@ -561,9 +628,11 @@ impl<P: Protocol> State<P> {
                 self.protocol
                     .write_set(write_key, key_size, value, size, ttl_ms, out);
             }
+            Operation::Login => unreachable!("a trace has no logins"),
         }
         let slot = Slot {
-            operation,
+            asked: Asked { operation, keys: 1 },
+            answered: false,
             key: number,
             due_ns,
             expected: Expectation::Anything,
@@ -622,24 +691,30 @@ impl<P: Protocol> State<P> {
         self.last_reply_ns = now_ns;
         while !input.is_empty() {
             let connection = &mut self.connections[number];
-            let Some(slot) = connection.slots.get(connection.answered).copied() else {
+            let Some(head) = connection.slots.get(connection.answered).copied() else {
                 return Err("a reply nobody asked for".into());
             };
             let body = connection.ledger.is_some().then_some(&mut connection.body);
-            let Some(reply) = connection.reader.next(&mut input, slot.operation, body)? else {
+            let Some(reply) = connection.reader.next(&mut input, head.asked, body)? else {
                 break;
             };
-            connection.answered += 1;
+            if !self.on_reply(number, head, reply, now_ns)? {
+                continue;
+            }
+            let keys = head.asked.keys;
+            let connection = &mut self.connections[number];
+            connection.answered += keys as usize;
+            connection.place = 0;
             replies += 1;
-            let begin_ns = if slot.due_ns == 0 {
+            let begin_ns = if head.due_ns == 0 {
                 connection.sent_ns
             } else {
-                slot.due_ns
+                head.due_ns
             };
             let latency_ns = now_ns.saturating_sub(begin_ns);
-            self.stats.latency[slot.operation as usize].record(latency_ns);
+            self.stats.keys += u64::from(keys);
+            self.stats.latency[head.asked.operation as usize].record(latency_ns);
             self.interval.record(latency_ns);
-            self.on_reply(number, slot, reply, now_ns);
         }
         let connection = &self.connections[number];
         if replies > 0 {
@@ -651,9 +726,59 @@ impl<P: Protocol> State<P> {
         Ok(())
     }
 
+    /// Takes a reply, or a part of one, to the request whose first slot is `head`. Whether the request is over.
     #[inline]
-    fn on_reply(&mut self, number: usize, slot: Slot, reply: Reply, now_ns: u64) {
+    fn on_reply(
+        &mut self,
+        number: usize,
+        head: Slot,
+        reply: Reply,
+        now_ns: u64,
+    ) -> std::result::Result<bool, String> {
         let connection = &mut self.connections[number];
+        let (first, keys) = (connection.answered, head.asked.keys as usize);
+        match reply {
+            Reply::End | Reply::Refused => {
+                if reply == Reply::Refused {
+                    self.stats.refuse(connection.reader.error_text());
+                }
+                let rest = if reply == Reply::End {
+                    Reply::Miss
+                } else {
+                    Reply::Refused
+                };
+                for slot in first..first + keys {
+                    if !self.connections[number].slots[slot].answered {
+                        self.on_key(number, slot, rest, now_ns);
+                    }
+                }
+                Ok(true)
+            }
+            Reply::Hit if connection.reader.key().is_some() => {
+                let key = connection.reader.key().unwrap_or_default();
+                let Some(place) = connection.place_of_key(head, key, &self.plan) else {
+                    let key = String::from_utf8_lossy(key);
+                    return Err(format!("a value of {key}, which was not asked for"));
+                };
+                connection.place = place + 1;
+                self.on_key(number, first + place, reply, now_ns);
+                Ok(false)
+            }
+            Reply::Hit | Reply::Miss | Reply::Stored | Reply::Deleted(_) => {
+                let place = connection.place;
+                connection.place += 1;
+                self.on_key(number, first + place, reply, now_ns);
+                Ok(place + 1 == keys)
+            }
+        }
+    }
+
+    /// Takes what a reply says of one key.
+    #[inline]
+    fn on_key(&mut self, number: usize, slot: usize, reply: Reply, now_ns: u64) {
+        let connection = &mut self.connections[number];
+        connection.slots[slot].answered = true;
+        let slot = connection.slots[slot];
         match reply {
             Reply::Hit => self.stats.hits += 1,
             Reply::Miss => {
@@ -663,8 +788,7 @@ impl<P: Protocol> State<P> {
                 }
             }
             Reply::Deleted(there) => self.stats.deleted += u64::from(there),
-            Reply::Stored => {}
-            Reply::Refused => self.stats.refuse(connection.reader.error_text()),
+            Reply::Stored | Reply::End | Reply::Refused => {}
         }
         let Some(ledger) = &mut connection.ledger else {
             return;
@@ -679,7 +803,7 @@ impl<P: Protocol> State<P> {
             Reply::Miss => ledger
                 .missed(slot.key, slot.expected, now_ns)
                 .map(|()| false),
-            Reply::Refused if slot.operation != Operation::Get => {
+            Reply::Refused if slot.asked.operation != Operation::Get => {
                 ledger.refused(slot.key);
                 Ok(false)
             }
@@ -687,7 +811,7 @@ impl<P: Protocol> State<P> {
                 ledger.written(slot.key, slot.expected, now_ns);
                 Ok(false)
             }
-            Reply::Deleted(_) | Reply::Refused => Ok(false),
+            Reply::Deleted(_) | Reply::End | Reply::Refused => Ok(false),
         };
         match outcome {
             Ok(true) => self.stats.verified += 1,
@@ -703,6 +827,14 @@ impl<P: Protocol> State<P> {
         }
         connection.body.clear();
     }
+}
+
+/// What a read sent now must find.
+#[inline]
+fn expected(ledger: &Option<Ledger>, key: u64) -> Expectation {
+    ledger
+        .as_ref()
+        .map_or(Expectation::Anything, |ledger| ledger.expected(key))
 }
 
 fn hash(key: &[u8]) -> u64 {
