@@ -2,11 +2,11 @@
 
 use crate::affinity;
 use crate::args::CompareOptions;
-use crate::case::{LOADS, Load, MEMORY, SYSTEM_CALLS};
+use crate::case::{CONSTANT, LOADS, Load, MEMCACHED, MEMORY, Protocol, SYSTEM_CALLS, TORC};
 use crate::memory;
 use crate::record::Record;
 use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
-use crate::server::{self, CONSTANT, Plan, Server, TORC};
+use crate::server::{self, Plan, Server};
 use crate::slice::{self, Request, Sample, Until};
 use crate::system_calls;
 use loadgen::random::Random;
@@ -18,6 +18,16 @@ use std::path::PathBuf;
 const VALUE_BYTES: usize = 100;
 /// Requests sent at once while servers are filled.
 const FILL_PIPELINE: usize = 64;
+
+/// A server as it is measured over one protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoint {
+    /// Its place among the plans.
+    place: usize,
+    protocol: Protocol,
+    /// Its name in reports: the server's, and the protocol's where a server is measured over two.
+    name: String,
+}
 
 struct Comparison<'a> {
     options: &'a CompareOptions,
@@ -91,7 +101,9 @@ impl<'a> Comparison<'a> {
     fn request(&self, load: &'a Load, seed: u64) -> Request<'a> {
         Request {
             connections: self.options.connections,
+            protocol: load.protocols[0],
             pipeline: load.pipeline,
+            multi_get: load.multi_get,
             keys: self.options.keys,
             value_bytes: VALUE_BYTES,
             ratio: load.ratio,
@@ -120,7 +132,11 @@ impl<'a> Comparison<'a> {
         for (plan, server) in self.plans.iter().zip(&servers) {
             self.record.server(plan, &server.version());
         }
-        let loads: Vec<&Load> = LOADS.iter().filter(|load| self.wants(load.name)).collect();
+        let endpoints = endpoints(&self.plans);
+        let wanted = LOADS.iter().filter(|load| self.wants(load.name));
+        let loads: Vec<&Load> = wanted
+            .filter(|load| !self.is_skipped(load, &endpoints))
+            .collect();
         let count_calls = self.wants(SYSTEM_CALLS);
         if loads.is_empty() && !count_calls {
             return Ok(());
@@ -128,13 +144,14 @@ impl<'a> Comparison<'a> {
         for server in servers.iter().filter(|server| server.name != CONSTANT) {
             eprintln!("filling {} with {} keys", server.name, self.options.keys);
             let request = Request {
+                protocol: server.first_protocol(),
                 pipeline: FILL_PIPELINE,
                 ..self.request(&LOADS[0], self.options.seed)
             };
             slice::load(server, &request, Until::Filled)?;
         }
         for load in loads {
-            let result = self.run_load(load, &servers)?;
+            let result = self.run_load(load, &servers, &endpoints)?;
             print!("{}", report::load(&result));
             self.record.load(&result);
         }
@@ -146,8 +163,36 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn run_load(&self, load: &'static Load, servers: &[Server]) -> Result<LoadResult, String> {
-        let mut samples: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
+    /// Whether a case cannot be measured with these servers, which is then said.
+    fn is_skipped(&self, load: &Load, endpoints: &[Endpoint]) -> bool {
+        if !load.is_memcache() {
+            return false;
+        }
+        let has = |name: &str| self.plans.iter().any(|plan| plan.name == name);
+        let spoken = |place: usize| self.plans[place].protocols.contains(&Protocol::Text);
+        let mut torcs = (0..self.plans.len()).filter(|place| self.plans[*place].name == TORC);
+        let why = if torcs.any(|place| !spoken(place)) {
+            "this torc does not speak memcached's protocols"
+        } else if takes_part(load, endpoints).next().is_none() {
+            "no server here speaks memcached's protocols"
+        } else {
+            if !has(MEMCACHED) {
+                eprintln!("{}: without memcached, which is not measured", load.name);
+            }
+            return false;
+        };
+        eprintln!("{}: skipped: {why}", load.name);
+        true
+    }
+
+    fn run_load(
+        &self,
+        load: &'static Load,
+        servers: &[Server],
+        endpoints: &[Endpoint],
+    ) -> Result<LoadResult, String> {
+        let endpoints: Vec<&Endpoint> = takes_part(load, endpoints).collect();
+        let mut samples: Vec<Vec<Sample>> = endpoints.iter().map(|_| Vec::new()).collect();
         let mut random = Random::new(self.options.seed);
         for round in 0..self.options.rounds {
             eprintln!(
@@ -158,16 +203,22 @@ impl<'a> Comparison<'a> {
             );
             // The same keys and values for every server of a round, others in every round.
             let request = self.request(load, random.bits() >> 1);
-            for place in shuffled(servers.len(), &mut random) {
-                samples[place].push(slice::measure(
+            for turn in shuffled(endpoints.len(), &mut random) {
+                let Endpoint {
+                    place, protocol, ..
+                } = *endpoints[turn];
+                samples[turn].push(slice::measure(
                     &servers[place],
-                    &request,
+                    &Request {
+                        protocol,
+                        ..request
+                    },
                     self.options.seconds,
                     round,
                 )?);
             }
         }
-        let names = servers.iter().map(|server| server.name.clone());
+        let names = endpoints.iter().map(|endpoint| endpoint.name.clone());
         Ok(LoadResult {
             load: *load,
             servers: names.zip(samples).collect(),
@@ -176,7 +227,10 @@ impl<'a> Comparison<'a> {
 
     fn run_system_calls(&self, servers: &[Server]) -> Result<SystemCallsResult, String> {
         let mut counts = Vec::new();
-        for server in servers {
+        for server in servers
+            .iter()
+            .filter(|server| server.port(Protocol::Resp).is_some())
+        {
             eprintln!("{SYSTEM_CALLS}: {}", server.name);
             let request = self.request(&LOADS[0], self.options.seed);
             counts.push((
@@ -194,14 +248,13 @@ impl<'a> Comparison<'a> {
             if !self.wants(case) {
                 continue;
             }
-            let plans: Vec<&Plan> = self
-                .plans
-                .iter()
-                .filter(|plan| plan.name != CONSTANT)
+            let endpoints: Vec<Endpoint> = endpoints(&self.plans)
+                .into_iter()
+                .filter(|endpoint| endpoint.name != CONSTANT)
                 .collect();
-            let mut servers: Vec<(String, Vec<f64>)> = plans
+            let mut servers: Vec<(String, Vec<f64>)> = endpoints
                 .iter()
-                .map(|plan| (plan.name.clone(), Vec::new()))
+                .map(|endpoint| (endpoint.name.clone(), Vec::new()))
                 .collect();
             for round in 0..self.options.memory_rounds {
                 eprintln!(
@@ -214,7 +267,12 @@ impl<'a> Comparison<'a> {
                     value_bytes,
                     ..self.request(&LOADS[0], self.options.seed + u64::from(round))
                 };
-                for (plan, (_, overheads)) in plans.iter().zip(&mut servers) {
+                for (endpoint, (_, overheads)) in endpoints.iter().zip(&mut servers) {
+                    let request = Request {
+                        protocol: endpoint.protocol,
+                        ..request
+                    };
+                    let plan = &self.plans[endpoint.place];
                     overheads.push(memory::overhead_bytes(plan, &request)?);
                 }
             }
@@ -245,11 +303,21 @@ fn plans(
     for text in &options.peer {
         plans.push(Plan::of_option(text, one())?);
     }
+    match server::found(MEMCACHED) {
+        Some(program) => plans.push(Plan::memcached(
+            program,
+            options.keys,
+            options.connections,
+            one(),
+        )),
+        None => eprintln!("there is no memcached on the PATH to compare with"),
+    }
     let torc = match &options.torc {
         Some(path) => path.clone(),
         None => torc_beside_this_program()?,
     };
-    plans.push(Plan::torc(TORC.into(), torc.clone(), one()));
+    let memcached = server::speaks_memcached(&torc);
+    plans.push(Plan::torc(TORC.into(), torc.clone(), memcached, one()));
     if let Some(count) = options.shards {
         let cores = affinity::spread(allowed, server_core, client_core, count as usize);
         if cores.len() < count as usize {
@@ -258,7 +326,8 @@ fn plans(
                 cores.len()
             ));
         }
-        plans.push(Plan::torc(format!("{TORC}-{count}-shards"), torc, cores));
+        let name = format!("{TORC}-{count}-shards");
+        plans.push(Plan::torc(name, torc, memcached, cores));
     }
     plans.push(
         Plan::constant(one()).map_err(|error| format!("this program cannot be found: {error}"))?,
@@ -288,6 +357,37 @@ fn plans(
     Ok(plans)
 }
 
+/// Every server over every protocol it speaks.
+fn endpoints(plans: &[Plan]) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
+    for (place, plan) in plans.iter().enumerate() {
+        for protocol in &plan.protocols {
+            let suffix = match protocol {
+                Protocol::Text if plan.protocols.len() > 1 => " text",
+                _ => "",
+            };
+            endpoints.push(Endpoint {
+                place,
+                protocol: *protocol,
+                name: format!("{}{suffix}", plan.name),
+            });
+        }
+    }
+    endpoints
+}
+
+/// Those that a load is for. The server that only answers is a yardstick of RESP alone.
+fn takes_part<'a>(load: &Load, endpoints: &'a [Endpoint]) -> impl Iterator<Item = &'a Endpoint> {
+    let load = *load;
+    let speaks = endpoints
+        .iter()
+        .any(|endpoint| load.is_memcache() && endpoint.protocol == Protocol::Text);
+    endpoints.iter().filter(move |endpoint| {
+        load.protocols.contains(&endpoint.protocol)
+            && (!load.is_memcache() || (speaks && endpoint.name != CONSTANT))
+    })
+}
+
 fn torc_beside_this_program() -> Result<PathBuf, String> {
     let path = env::current_exe()
         .map_err(|error| format!("this program cannot be found: {error}"))?
@@ -310,6 +410,39 @@ fn shuffled(count: usize, random: &mut Random) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_take_part_over_the_protocols_of_a_load() {
+        let torc = |memcached| Plan::torc(TORC.into(), "torc".into(), memcached, vec![0]);
+        let redis = Plan::redis_like("redis-server".into(), "redis".into(), Vec::new(), vec![0]);
+        let memcached = Plan::memcached("memcached".into(), 1, 1, vec![0]);
+        let constant = Plan::constant(vec![0]).unwrap();
+        let all = endpoints(&[redis.clone(), memcached, torc(true), constant.clone()]);
+        let few = endpoints(&[redis, torc(false), constant]);
+        let names = |name: &str, endpoints: &[Endpoint]| -> Vec<String> {
+            let load = LOADS.iter().find(|load| load.name == name).unwrap();
+            let part = takes_part(load, endpoints);
+            part.map(|endpoint| endpoint.name.clone()).collect()
+        };
+        assert_eq!(
+            names("pipeline-1", &all),
+            ["redis-server", "torc", "constant"]
+        );
+        let both = ["redis-server", "memcached", "torc", "torc text"];
+        assert_eq!(names("memcache-16", &all), both);
+        assert_eq!(
+            names("memcache-multiget-32", &all),
+            ["memcached", "torc text"]
+        );
+        assert!(names("memcache-1", &few).is_empty());
+        // The budgets speak of servers by the names they have here.
+        for load in LOADS {
+            let part = names(load.name, &all);
+            for name in [load.budget.name, load.budget.against] {
+                assert!(part.iter().any(|other| other == name), "{name}");
+            }
+        }
+    }
 
     #[test]
     fn every_server_has_its_turn() {
