@@ -29,7 +29,7 @@ pub struct SystemCallsResult {
 
 /// What it says below the first table.
 pub const LEGEND: &str = "\
-In parentheses the distance between the quartiles, in per cent of the median. Ratios are of median CPU a request: below 1 is better.
+In parentheses the distance between the quartiles, in per cent of the median. Ratios are of median CPU a request or key: below 1 is better.
 busy: the part of the time in which the server was running; below 100 % its requests/s tell of the client.
 budget: the part of another server's cost that torc may take at most.
 ";
