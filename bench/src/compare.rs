@@ -3,6 +3,7 @@
 use crate::affinity;
 use crate::args::CompareOptions;
 use crate::case::{CONSTANT, LOADS, Load, MEMCACHED, MEMORY, Protocol, SYSTEM_CALLS, TORC};
+use crate::endpoint::{Endpoint, endpoints, takes_part};
 use crate::memory;
 use crate::record::Record;
 use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
@@ -18,16 +19,6 @@ use std::path::PathBuf;
 const VALUE_BYTES: usize = 100;
 /// Requests sent at once while servers are filled.
 const FILL_PIPELINE: usize = 64;
-
-/// A server as it is measured over one protocol.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Endpoint {
-    /// Its place among the plans.
-    place: usize,
-    protocol: Protocol,
-    /// Its name in reports: the server's, and the protocol's where a server is measured over two.
-    name: String,
-}
 
 struct Comparison<'a> {
     options: &'a CompareOptions,
@@ -357,37 +348,6 @@ fn plans(
     Ok(plans)
 }
 
-/// Every server over every protocol it speaks.
-fn endpoints(plans: &[Plan]) -> Vec<Endpoint> {
-    let mut endpoints = Vec::new();
-    for (place, plan) in plans.iter().enumerate() {
-        for protocol in &plan.protocols {
-            let suffix = match protocol {
-                Protocol::Text if plan.protocols.len() > 1 => " text",
-                _ => "",
-            };
-            endpoints.push(Endpoint {
-                place,
-                protocol: *protocol,
-                name: format!("{}{suffix}", plan.name),
-            });
-        }
-    }
-    endpoints
-}
-
-/// Those that a load is for. The server that only answers is a yardstick of RESP alone.
-fn takes_part<'a>(load: &Load, endpoints: &'a [Endpoint]) -> impl Iterator<Item = &'a Endpoint> {
-    let load = *load;
-    let speaks = endpoints
-        .iter()
-        .any(|endpoint| load.is_memcache() && endpoint.protocol == Protocol::Text);
-    endpoints.iter().filter(move |endpoint| {
-        load.protocols.contains(&endpoint.protocol)
-            && (!load.is_memcache() || (speaks && endpoint.name != CONSTANT))
-    })
-}
-
 fn torc_beside_this_program() -> Result<PathBuf, String> {
     let path = env::current_exe()
         .map_err(|error| format!("this program cannot be found: {error}"))?
@@ -410,39 +370,6 @@ fn shuffled(count: usize, random: &mut Random) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn servers_take_part_over_the_protocols_of_a_load() {
-        let torc = |memcached| Plan::torc(TORC.into(), "torc".into(), memcached, vec![0]);
-        let redis = Plan::redis_like("redis-server".into(), "redis".into(), Vec::new(), vec![0]);
-        let memcached = Plan::memcached("memcached".into(), 1, 1, vec![0]);
-        let constant = Plan::constant(vec![0]).unwrap();
-        let all = endpoints(&[redis.clone(), memcached, torc(true), constant.clone()]);
-        let few = endpoints(&[redis, torc(false), constant]);
-        let names = |name: &str, endpoints: &[Endpoint]| -> Vec<String> {
-            let load = LOADS.iter().find(|load| load.name == name).unwrap();
-            let part = takes_part(load, endpoints);
-            part.map(|endpoint| endpoint.name.clone()).collect()
-        };
-        assert_eq!(
-            names("pipeline-1", &all),
-            ["redis-server", "torc", "constant"]
-        );
-        let both = ["redis-server", "memcached", "torc", "torc text"];
-        assert_eq!(names("memcache-16", &all), both);
-        assert_eq!(
-            names("memcache-multiget-32", &all),
-            ["memcached", "torc text"]
-        );
-        assert!(names("memcache-1", &few).is_empty());
-        // The budgets speak of servers by the names they have here.
-        for load in LOADS {
-            let part = names(load.name, &all);
-            for name in [load.budget.name, load.budget.against] {
-                assert!(part.iter().any(|other| other == name), "{name}");
-            }
-        }
-    }
 
     #[test]
     fn every_server_has_its_turn() {

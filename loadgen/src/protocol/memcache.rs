@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The longest key in bytes.
 pub const KEY_SIZE_MAX: usize = 250;
-/// By how much less than its time a value may live. memcached compares whole seconds of a clock that it moves on once a second: a second, and half of one
-/// for a clock that is moved late.
+/// By how much less than its time a value may live. memcached compares whole seconds of a clock that it moves on once a second: a second, and half
+/// of one for a clock that is moved late.
 pub const TTL_EARLY_MS: u64 = 1_500;
 /// From here on a server takes a time to live for a point in Unix time.
 const RELATIVE_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
@@ -16,8 +16,8 @@ const EXPTIME_MAX: u64 = i32::MAX as u64;
 /// Who logs in where only a password is given: Redis' name for the user without one.
 const USER: &str = "default";
 
-/// A time to live in milliseconds as servers take it: whole seconds, rounded up, and 0 for none. Times of more than 30 days are points in Unix time, the last
-/// of which is in January 2038.
+/// A time to live in milliseconds as servers take it: whole seconds, rounded up, and 0 for none. Times of more than 30 days are points in Unix time,
+/// the last of which is in January 2038.
 #[inline]
 pub fn exptime(ttl_ms: u64) -> u64 {
     let seconds = ttl_ms.div_ceil(1_000);
@@ -34,7 +34,8 @@ pub fn credentials(login: &Login) -> Option<(&str, &str)> {
     Some((login.user.as_deref().unwrap_or(USER), password))
 }
 
-/// Appends the login of the text and meta protocols: a `set` whose key does not matter and whose value is the credentials. Returns how many replies come.
+/// Appends the login of the text and meta protocols: a `set` whose key does not matter and whose value is the credentials. Returns how many replies
+/// come.
 pub fn write_text_login(login: &Login, out: &mut Vec<u8>) -> usize {
     let Some((user, password)) = credentials(login) else {
         return 0;

@@ -1,5 +1,5 @@
-//! memcached's binary protocol (its `doc/protocol-binary.txt` and `doc/sasl.txt`): a head of 24 bytes, then extras, key and value. A read of several keys
-//! is one GETKQ a key, of which only hits are answered, and a NOOP that ends them.
+//! memcached's binary protocol (its `doc/protocol-binary.txt` and `doc/sasl.txt`): a head of 24 bytes, then extras, key and value. A read of several
+//! keys is one GETKQ a key, of which only hits are answered, and a NOOP that ends them.
 
 use super::memcache::{credentials, exptime};
 use super::pieces::{LINE_SIZE_MAX, Partial, VALUE_SIZE_MAX, Value, unexpected};

@@ -1,4 +1,5 @@
-//! memcached's meta protocol: `mg`, `ms`, `md`. A read of several keys is one quiet `mg` a key, of which only hits are answered, and an `mn` that ends them.
+//! memcached's meta protocol: `mg`, `ms`, `md`. A read of several keys is one quiet `mg` a key, of which only hits are answered, and an `mn` that
+//! ends them.
 
 use super::memcache::{exptime, is_error, write_text_login};
 use super::pieces::{Partial, VALUE_SIZE_MAX, Value, number, unexpected};

@@ -1,4 +1,4 @@
-//! memcached's text protocol: `get`, `set`, `delete`. A read of any number of keys is one line, and its reply names the keys that were found, then `END`.
+//! memcached's text protocol: `get`, `set`, `delete`. A read of any number of keys is one line; its reply names the keys that were found, then `END`.
 
 use super::memcache::{exptime, is_error, write_text_login};
 use super::pieces::{Partial, VALUE_SIZE_MAX, Value, number, unexpected};
@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn replies_cut_at_every_two_bytes_read_the_same() {
         let stream = b"VERSION 1.6.18\r\nSTORED\r\nVALUE a 0 5\r\nhello\r\nEND\r\nEND\r\nDELETED\r\nNOT_FOUND\r\n\
-            SERVER_ERROR out of memory storing object\r\nNOT_STORED\r\nVALUE b 7 7\r\nEND\r\n\r\n\r\nVALUE cc 0 0\r\n\r\nEND\r\nCLIENT_ERROR bad\r\nERROR\r\n";
+            SERVER_ERROR out of memory storing object\r\nNOT_STORED\r\nVALUE b 7 7\r\nEND\r\n\r\n\r\nVALUE cc 0 0\r\n\r\nEND\r\n\
+            CLIENT_ERROR bad\r\nERROR\r\n";
         let read = cut_everywhere::<MemcacheTextReader>(
             stream,
             &[

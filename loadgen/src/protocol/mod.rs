@@ -55,8 +55,8 @@ pub struct Asked {
 /// A whole reply, or of a read the part that tells of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// A read found a key; its value was skimmed. The key is the one the reader names ([`ReplyReader::key`]), and then more comes until `End`; or, where the
-    /// reader names none, the next one asked for.
+    /// A read found a key; its value was skimmed. The key is the one the reader names ([`ReplyReader::key`]), and then more comes until `End`; or,
+    /// where the reader names none, the next one asked for.
     Hit,
     /// A read did not find the next key asked for.
     Miss,

@@ -1,5 +1,5 @@
-//! What the readers of all protocols share: lines, blocks of a known size and values, taken from pieces of a stream that may be cut anywhere. What lies
-//! whole in a piece is read where it lies; only what was cut is copied. Knows nothing of what the bytes mean.
+//! What the readers of all protocols share: lines, blocks of a known size and values, taken from pieces of a stream that may be cut anywhere. What
+//! lies whole in a piece is read where it lies; only what was cut is copied. Knows nothing of what the bytes mean.
 
 use super::Operation;
 

@@ -2,8 +2,8 @@
 //!
 //! - `format`: 1. `server`, `network` (`io_uring` or `epoll`), `interrupted`, `failure` (text or null).
 //! - `load`: the options that shape the load: `protocol` (its name on the command line), `multi_get` (keys in each read), `connections`, `threads`,
-//!   `pipeline`, `rate` (null in a closed loop), `ratio` (SET, GET, DELETE), `keyspace`, `key_distribution`, `key_size`, `value_size`, `ttl_ms`, `trace`,
-//!   `seed`.
+//!   `pipeline`, `rate` (null in a closed loop), `ratio` (SET, GET, DELETE), `keyspace`, `key_distribution`, `key_size`, `value_size`, `ttl_ms`,
+//!   `trace`, `seed`.
 //! - `requests` (replies received), `duration_us`, `requests_per_second`, `bytes_received`, `bytes_sent`.
 //! - `keys` (of all those requests: more than `requests` when reads ask for several), `keys_per_second`.
 //! - Of keys: `hits`, `misses`, `hit_ratio` (0 to 1). Of requests: `writes_after_miss`, `deleted`, `unsent` (due in an open loop, never sent).
