@@ -45,7 +45,7 @@ pub struct CompareOptions {
     /// A further peer that speaks RESP; {port} in the command stands for the port, without it Redis' options are added
     #[arg(long, value_name = "NAME=COMMAND", help_heading = "Servers")]
     pub peer: Vec<String>,
-    /// Measure only servers of these names (torc, constant, redis-server, valkey-server, those of --peer)
+    /// Measure only servers of these names (torc, constant, redis-server, valkey-server, memcached, those of --peer)
     #[arg(
         long,
         value_name = "NAME",
@@ -105,7 +105,8 @@ All servers stay up and are measured in turns, in short slices whose order is sh
 core and the client another. Values of 100 bytes, keys of 16.
 
 Cases: pipeline-1, pipeline-16, pipeline-64 (1:10 SET:GET), set-pipeline-16, memory-100, memory-10 (bytes a key beyond key and
-value), system-calls (by perf or strace, whichever is installed).
+value), system-calls (by perf or strace, whichever is installed); memcache-1, memcache-16 (1:10, memcached and torc over
+memcached's text protocol beside torc and its peers over RESP), memcache-multiget-32 (reads of 32 keys, per key).
 
 The figure to compare is processor time a request: requests per second tell of the server only while it is busy all the time.
 Differences below 10 % are ties.

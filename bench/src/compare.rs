@@ -2,11 +2,12 @@
 
 use crate::affinity;
 use crate::args::CompareOptions;
-use crate::case::{LOADS, Load, MEMORY, SYSTEM_CALLS};
+use crate::case::{CONSTANT, LOADS, Load, MEMCACHED, MEMORY, Protocol, SYSTEM_CALLS, TORC};
+use crate::endpoint::{Endpoint, endpoints, takes_part};
 use crate::memory;
 use crate::record::Record;
 use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
-use crate::server::{self, CONSTANT, Plan, Server, TORC};
+use crate::server::{self, Plan, Server};
 use crate::slice::{self, Request, Sample, Until};
 use crate::system_calls;
 use loadgen::random::Random;
@@ -91,7 +92,9 @@ impl<'a> Comparison<'a> {
     fn request(&self, load: &'a Load, seed: u64) -> Request<'a> {
         Request {
             connections: self.options.connections,
+            protocol: load.protocols[0],
             pipeline: load.pipeline,
+            multi_get: load.multi_get,
             keys: self.options.keys,
             value_bytes: VALUE_BYTES,
             ratio: load.ratio,
@@ -120,7 +123,11 @@ impl<'a> Comparison<'a> {
         for (plan, server) in self.plans.iter().zip(&servers) {
             self.record.server(plan, &server.version());
         }
-        let loads: Vec<&Load> = LOADS.iter().filter(|load| self.wants(load.name)).collect();
+        let endpoints = endpoints(&self.plans);
+        let wanted = LOADS.iter().filter(|load| self.wants(load.name));
+        let loads: Vec<&Load> = wanted
+            .filter(|load| !self.is_skipped(load, &endpoints))
+            .collect();
         let count_calls = self.wants(SYSTEM_CALLS);
         if loads.is_empty() && !count_calls {
             return Ok(());
@@ -128,13 +135,14 @@ impl<'a> Comparison<'a> {
         for server in servers.iter().filter(|server| server.name != CONSTANT) {
             eprintln!("filling {} with {} keys", server.name, self.options.keys);
             let request = Request {
+                protocol: server.first_protocol(),
                 pipeline: FILL_PIPELINE,
                 ..self.request(&LOADS[0], self.options.seed)
             };
             slice::load(server, &request, Until::Filled)?;
         }
         for load in loads {
-            let result = self.run_load(load, &servers)?;
+            let result = self.run_load(load, &servers, &endpoints)?;
             print!("{}", report::load(&result));
             self.record.load(&result);
         }
@@ -146,8 +154,36 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn run_load(&self, load: &'static Load, servers: &[Server]) -> Result<LoadResult, String> {
-        let mut samples: Vec<Vec<Sample>> = servers.iter().map(|_| Vec::new()).collect();
+    /// Whether a case cannot be measured with these servers, which is then said.
+    fn is_skipped(&self, load: &Load, endpoints: &[Endpoint]) -> bool {
+        if !load.is_memcache() {
+            return false;
+        }
+        let has = |name: &str| self.plans.iter().any(|plan| plan.name == name);
+        let spoken = |place: usize| self.plans[place].protocols.contains(&Protocol::Text);
+        let mut torcs = (0..self.plans.len()).filter(|place| self.plans[*place].name == TORC);
+        let why = if torcs.any(|place| !spoken(place)) {
+            "this torc does not speak memcached's protocols"
+        } else if takes_part(load, endpoints).next().is_none() {
+            "no server here speaks memcached's protocols"
+        } else {
+            if !has(MEMCACHED) {
+                eprintln!("{}: without memcached, which is not measured", load.name);
+            }
+            return false;
+        };
+        eprintln!("{}: skipped: {why}", load.name);
+        true
+    }
+
+    fn run_load(
+        &self,
+        load: &'static Load,
+        servers: &[Server],
+        endpoints: &[Endpoint],
+    ) -> Result<LoadResult, String> {
+        let endpoints: Vec<&Endpoint> = takes_part(load, endpoints).collect();
+        let mut samples: Vec<Vec<Sample>> = endpoints.iter().map(|_| Vec::new()).collect();
         let mut random = Random::new(self.options.seed);
         for round in 0..self.options.rounds {
             eprintln!(
@@ -158,16 +194,22 @@ impl<'a> Comparison<'a> {
             );
             // The same keys and values for every server of a round, others in every round.
             let request = self.request(load, random.bits() >> 1);
-            for place in shuffled(servers.len(), &mut random) {
-                samples[place].push(slice::measure(
+            for turn in shuffled(endpoints.len(), &mut random) {
+                let Endpoint {
+                    place, protocol, ..
+                } = *endpoints[turn];
+                samples[turn].push(slice::measure(
                     &servers[place],
-                    &request,
+                    &Request {
+                        protocol,
+                        ..request
+                    },
                     self.options.seconds,
                     round,
                 )?);
             }
         }
-        let names = servers.iter().map(|server| server.name.clone());
+        let names = endpoints.iter().map(|endpoint| endpoint.name.clone());
         Ok(LoadResult {
             load: *load,
             servers: names.zip(samples).collect(),
@@ -176,7 +218,10 @@ impl<'a> Comparison<'a> {
 
     fn run_system_calls(&self, servers: &[Server]) -> Result<SystemCallsResult, String> {
         let mut counts = Vec::new();
-        for server in servers {
+        for server in servers
+            .iter()
+            .filter(|server| server.port(Protocol::Resp).is_some())
+        {
             eprintln!("{SYSTEM_CALLS}: {}", server.name);
             let request = self.request(&LOADS[0], self.options.seed);
             counts.push((
@@ -194,14 +239,13 @@ impl<'a> Comparison<'a> {
             if !self.wants(case) {
                 continue;
             }
-            let plans: Vec<&Plan> = self
-                .plans
-                .iter()
-                .filter(|plan| plan.name != CONSTANT)
+            let endpoints: Vec<Endpoint> = endpoints(&self.plans)
+                .into_iter()
+                .filter(|endpoint| endpoint.name != CONSTANT)
                 .collect();
-            let mut servers: Vec<(String, Vec<f64>)> = plans
+            let mut servers: Vec<(String, Vec<f64>)> = endpoints
                 .iter()
-                .map(|plan| (plan.name.clone(), Vec::new()))
+                .map(|endpoint| (endpoint.name.clone(), Vec::new()))
                 .collect();
             for round in 0..self.options.memory_rounds {
                 eprintln!(
@@ -214,7 +258,12 @@ impl<'a> Comparison<'a> {
                     value_bytes,
                     ..self.request(&LOADS[0], self.options.seed + u64::from(round))
                 };
-                for (plan, (_, overheads)) in plans.iter().zip(&mut servers) {
+                for (endpoint, (_, overheads)) in endpoints.iter().zip(&mut servers) {
+                    let request = Request {
+                        protocol: endpoint.protocol,
+                        ..request
+                    };
+                    let plan = &self.plans[endpoint.place];
                     overheads.push(memory::overhead_bytes(plan, &request)?);
                 }
             }
@@ -245,11 +294,21 @@ fn plans(
     for text in &options.peer {
         plans.push(Plan::of_option(text, one())?);
     }
+    match server::found(MEMCACHED) {
+        Some(program) => plans.push(Plan::memcached(
+            program,
+            options.keys,
+            options.connections,
+            one(),
+        )),
+        None => eprintln!("there is no memcached on the PATH to compare with"),
+    }
     let torc = match &options.torc {
         Some(path) => path.clone(),
         None => torc_beside_this_program()?,
     };
-    plans.push(Plan::torc(TORC.into(), torc.clone(), one()));
+    let memcached = server::speaks_memcached(&torc);
+    plans.push(Plan::torc(TORC.into(), torc.clone(), memcached, one()));
     if let Some(count) = options.shards {
         let cores = affinity::spread(allowed, server_core, client_core, count as usize);
         if cores.len() < count as usize {
@@ -258,7 +317,8 @@ fn plans(
                 cores.len()
             ));
         }
-        plans.push(Plan::torc(format!("{TORC}-{count}-shards"), torc, cores));
+        let name = format!("{TORC}-{count}-shards");
+        plans.push(Plan::torc(name, torc, memcached, cores));
     }
     plans.push(
         Plan::constant(one()).map_err(|error| format!("this program cannot be found: {error}"))?,

@@ -1,4 +1,4 @@
-//! Asks a server for its INFO, to learn its version and counters.
+//! Asks a server for its INFO, to learn its version and counters, and memcached for its version.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -27,6 +27,20 @@ pub fn fetch(port: u16) -> io::Result<String> {
     let mut body = vec![0; size];
     reader.read_exact(&mut body)?;
     Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// What memcached answers to `version`.
+pub fn memcached_version(port: u16) -> io::Result<String> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.write_all(b"version\r\n")?;
+    let mut line = String::new();
+    BufReader::new(stream.take(INFO_BYTES_MAX)).read_line(&mut line)?;
+    let version = line.trim_end().strip_prefix("VERSION ");
+    version
+        .map(str::to_owned)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an answer to version"))
 }
 
 /// The value of a field.

@@ -2,7 +2,7 @@
 //!
 //! `bench compare` measures all of them in one run, in turns and in short slices, because the same server varies more from minute to minute than
 //! most servers differ. `bench constant` is the server that only answers. Imports go down only: `compare` > {`slice`, `memory`, `system_calls`,
-//! `report`, `record`} > `server` > {`affinity`, `process`, `info`} > `case`, `statistics`, `table`, `clock`, `machine`.
+//! `report`, `record`} > `endpoint` > `server` > {`affinity`, `process`, `info`} > `case`, `statistics`, `table`, `clock`, `machine`.
 
 mod affinity;
 mod args;
@@ -10,6 +10,7 @@ mod case;
 mod clock;
 mod compare;
 mod constant;
+mod endpoint;
 mod info;
 mod machine;
 mod memory;

@@ -16,7 +16,7 @@ const TOUCH_SECONDS: f64 = 0.3;
 const SETTLE: Duration = Duration::from_secs(5);
 const SETTLE_STEP: Duration = Duration::from_millis(200);
 
-/// Bytes for each key beyond key and value.
+/// Bytes for each key beyond key and value, written over the request's protocol.
 pub fn overhead_bytes(plan: &Plan, request: &Request) -> Result<f64, String> {
     let server = plan.start()?;
     slice::load(

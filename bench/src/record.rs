@@ -1,7 +1,8 @@
 //! The raw numbers of a run, as JSON: whoever doubts a median can take another one.
 
 use crate::args::CompareOptions;
-use crate::report::{LoadResult, MemoryResult, SystemCallsResult};
+use crate::case::{Budget, MEMORY_BUDGET};
+use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
 use crate::server::Plan;
 use crate::slice::Sample;
 use crate::{clock, machine};
@@ -9,6 +10,12 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// A budget and how it came out; the ratio is null when one of the servers was not measured.
+fn judged(budget: &Budget, medians: &[(&str, f64)]) -> Value {
+    let ratio = report::budget_ratio(budget, medians);
+    json!({ "server": budget.name, "against": budget.against, "at_most": budget.at_most, "ratio": ratio })
+}
 
 /// What is kept of a run.
 pub struct Record {
@@ -64,7 +71,8 @@ impl Record {
             .collect();
         let load = result.load;
         let value = json!({
-            "case": load.name, "set_to_get": load.ratio, "pipeline": load.pipeline, "value_bytes": 100, "slices": servers,
+            "case": load.name, "set_to_get": load.ratio, "pipeline": load.pipeline, "keys_per_read": load.multi_get, "value_bytes": 100,
+            "budget": judged(&load.budget, &report::medians(result)), "slices": servers,
         });
         self.push("loads", value);
     }
@@ -78,7 +86,11 @@ impl Record {
             .collect();
         self.push(
             "memory",
-            json!({ "value_bytes": result.value_bytes, "overhead_bytes_per_key": servers }),
+            json!({
+                "value_bytes": result.value_bytes,
+                "budget": judged(&MEMORY_BUDGET, &report::memory_medians(result)),
+                "overhead_bytes_per_key": servers,
+            }),
         );
     }
 

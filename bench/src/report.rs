@@ -1,7 +1,6 @@
 //! The tables a person reads: for every case a row a server, medians with their spread, and ratios.
 
-use crate::case::Load;
-use crate::server::{CONSTANT, TORC};
+use crate::case::{Budget, CONSTANT, Load, MEMORY_BUDGET, TORC};
 use crate::slice::Sample;
 use crate::statistics::Summary;
 use crate::table::{Table, number};
@@ -30,8 +29,9 @@ pub struct SystemCallsResult {
 
 /// What it says below the first table.
 pub const LEGEND: &str = "\
-In parentheses the distance between the quartiles, in per cent of the median. Ratios are of median CPU a request: below 1 is better.
+In parentheses the distance between the quartiles, in per cent of the median. Ratios are of median CPU a request or key: below 1 is better.
 busy: the part of the time in which the server was running; below 100 % its requests/s tell of the client.
+budget: the part of another server's cost that torc may take at most.
 ";
 
 fn is_peer(name: &str) -> bool {
@@ -85,31 +85,59 @@ impl Yardsticks {
     }
 }
 
+/// The ratio that a budget is about, if both servers were measured.
+pub fn budget_ratio(budget: &Budget, medians: &[(&str, f64)]) -> Option<f64> {
+    let of = |wanted: &str| medians.iter().find(|(name, _)| *name == wanted);
+    Some(of(budget.name)?.1 / of(budget.against)?.1)
+}
+
+/// What the report says of a budget.
+fn judged(budget: &Budget, ratio: f64) -> String {
+    let verdict = if ratio <= budget.at_most {
+        "met"
+    } else {
+        "missed"
+    };
+    format!(
+        "{} of {} at most {}: {verdict}",
+        number(ratio),
+        budget.against,
+        budget.at_most
+    )
+}
+
+/// Median CPU time of every server.
+pub fn medians(result: &LoadResult) -> Vec<(&str, f64)> {
+    let servers = result.servers.iter();
+    servers
+        .map(|(name, samples)| (&name[..], summary(samples, Sample::cpu_us).median))
+        .collect()
+}
+
+fn summary(samples: &[Sample], of: fn(&Sample) -> f64) -> Summary {
+    Summary::of(samples.iter().map(of)).expect("every server has a sample in every round")
+}
+
 /// The table of a load.
 pub fn load(result: &LoadResult) -> String {
-    let summary = |samples: &[Sample], of: fn(&Sample) -> f64| {
-        Summary::of(samples.iter().map(of)).expect("every server has a sample in every round")
-    };
-    let medians: Vec<(&str, f64)> = result
-        .servers
-        .iter()
-        .map(|(name, samples)| (&name[..], summary(samples, Sample::cpu_us).median))
-        .collect();
+    let medians = medians(result);
     let yardsticks = Yardsticks::new(&medians);
+    let (budget, unit) = (&result.load.budget, result.load.unit());
     let plain = [
         "server",
-        "requests/s",
+        &format!("{unit}s/s"),
         "p50 µs",
         "p99 µs",
         "p99.9 µs",
-        "CPU µs/request",
+        &format!("CPU µs/{unit}"),
         "kernel",
         "busy",
     ];
     let heading = plain
         .into_iter()
         .map(String::from)
-        .chain(yardsticks.names.iter().cloned());
+        .chain(yardsticks.names.iter().cloned())
+        .chain(["budget".to_string()]);
     let mut table = Table::new(heading);
     for ((name, samples), (_, cpu_us)) in result.servers.iter().zip(&medians) {
         let mut row = vec![name.clone()];
@@ -133,20 +161,31 @@ pub fn load(result: &LoadResult) -> String {
             summary(samples, Sample::busy_percent).median
         ));
         row.extend(yardsticks.ratios(*cpu_us));
+        let ratio = budget_ratio(budget, &medians).filter(|_| name == budget.name);
+        row.push(ratio.map_or_else(String::new, |ratio| judged(budget, ratio)));
         table.row(row);
     }
     let mut text = format!("\n{}\n\n{}", result.load.title, table.render());
     let torc = medians.iter().find(|(name, _)| *name == TORC);
+    // With shards it is called torc-N-shards, over memcached's protocol something with a blank.
     let sharded = medians
         .iter()
-        .find(|(name, _)| name.starts_with(TORC) && *name != TORC);
+        .find(|(name, _)| name.starts_with("torc-") && !name.contains(' '));
     if let (Some((_, one)), Some((name, many))) = (torc, sharded) {
         text += &format!(
-            "\n{name} / {TORC}: {} times the CPU a request\n",
+            "\n{name} / {TORC}: {} times the CPU a {unit}\n",
             number(many / one)
         );
     }
     text
+}
+
+/// Median overhead of every server.
+pub fn memory_medians(result: &MemoryResult) -> Vec<(&str, f64)> {
+    let servers = result.servers.iter();
+    servers
+        .filter_map(|(name, bytes)| Some((&name[..], Summary::of(bytes.iter().copied())?.median)))
+        .collect()
 }
 
 /// The table of all sizes of values.
@@ -157,7 +196,14 @@ pub fn memory(results: &[MemoryResult]) -> String {
     let sizes = results
         .iter()
         .map(|result| format!("{}-byte values", result.value_bytes));
-    let mut table = Table::new(["server".to_string()].into_iter().chain(sizes));
+    let heading = ["server".to_string()].into_iter().chain(sizes);
+    let mut table = Table::new(heading.chain(["budget".to_string()]));
+    // A budget is met when it is for all sizes.
+    let ratios: Option<Vec<f64>> = results
+        .iter()
+        .map(|result| budget_ratio(&MEMORY_BUDGET, &memory_medians(result)))
+        .collect();
+    let worst = ratios.map(|ratios| ratios.into_iter().fold(f64::MIN, f64::max));
     for (place, (name, _)) in first.servers.iter().enumerate() {
         let mut row = vec![name.clone()];
         for result in results {
@@ -166,6 +212,8 @@ pub fn memory(results: &[MemoryResult]) -> String {
                 summary.expect("every server has a sample in every round"),
             ));
         }
+        let worst = worst.filter(|_| name == MEMORY_BUDGET.name);
+        row.push(worst.map_or_else(String::new, |ratio| judged(&MEMORY_BUDGET, ratio)));
         table.row(row);
     }
     format!(
@@ -195,6 +243,7 @@ mod tests {
         Sample {
             round: 0,
             requests: 1_000_000,
+            keys: 1_000_000,
             seconds: 2.0,
             cpu_ns: (cpu_us * 1e9) as u64,
             kernel_part: 0.5,
@@ -235,14 +284,71 @@ mod tests {
         let torc = cells(&text, "torc");
         assert_eq!(
             torc[5..],
-            ["0.500 (0 %)", "50 %", "25 %", "0.250", "0.500", "1.25"]
+            [
+                "0.500 (0 %)",
+                "50 %",
+                "25 %",
+                "0.250",
+                "0.500",
+                "1.25",
+                "0.250 of redis-server at most 0.83: met"
+            ]
         );
         assert_eq!(torc[1], "500 000 (0 %)");
-        assert_eq!(cells(&text, "redis-server")[8..], ["1.00", "2.00", "5.00"]);
+        assert_eq!(
+            cells(&text, "redis-server")[8..],
+            ["1.00", "2.00", "5.00", ""]
+        );
         assert!(
             text.contains("torc-2-shards / torc: 1.50 times the CPU"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn reads_of_several_keys_are_counted_by_the_key() {
+        let load_32 = LOADS.into_iter().find(|load| load.multi_get == 32).unwrap();
+        let sample = |cpu_us: f64| Sample {
+            requests: 31_250,
+            ..sample(cpu_us)
+        };
+        let servers = vec![
+            ("memcached".to_string(), vec![sample(1.0); 3]),
+            ("torc text".to_string(), vec![sample(0.4); 3]),
+        ];
+        let text = load(&LoadResult {
+            load: load_32,
+            servers,
+        });
+        assert!(
+            text.contains("keys/s") && text.contains("CPU µs/key"),
+            "{text}"
+        );
+        let torc = cells(&text, "torc text");
+        assert_eq!(torc[1], "500 000 (0 %)");
+        assert_eq!(
+            torc[8..],
+            ["0.400", "0.400 of memcached at most 0.35: missed"]
+        );
+    }
+
+    #[test]
+    fn memory_is_judged_by_its_worst_size() {
+        let result = |value_bytes, torc: f64| MemoryResult {
+            value_bytes,
+            servers: vec![
+                ("memcached".to_string(), vec![80.0]),
+                ("torc text".to_string(), vec![torc]),
+            ],
+        };
+        for (torc, verdict) in [
+            (40.0, "0.500 of memcached at most 1: met"),
+            (88.0, "1.10 of memcached at most 1: missed"),
+        ] {
+            let text = memory(&[result(100, 20.0), result(10, torc)]);
+            assert_eq!(cells(&text, "torc text")[3], verdict);
+            assert_eq!(cells(&text, "memcached")[3], "");
+        }
     }
 
     #[test]
@@ -260,7 +366,10 @@ mod tests {
             servers: vec![("torc".to_string(), vec![bytes, bytes + 1.0, bytes - 1.0])],
         };
         let text = memory(&[result(100, 20.0), result(10, 16.0)]);
-        assert_eq!(cells(&text, "torc"), ["torc", "20.0 (5 %)", "16.0 (6 %)"]);
+        assert_eq!(
+            cells(&text, "torc"),
+            ["torc", "20.0 (5 %)", "16.0 (6 %)", ""]
+        );
         assert_eq!(memory(&[]), "");
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A server ends with this process in every case: killed when its value is dropped, and by the kernel when this process dies without that.
 
+use crate::case::{CONSTANT, MEMCACHED, Protocol, REDIS};
 use crate::{affinity, info};
 use std::env;
 use std::ffi::OsString;
@@ -13,12 +14,15 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The name of torc in reports, and of the server that only answers.
-pub const TORC: &str = "torc";
-/// See [`TORC`].
-pub const CONSTANT: &str = "constant";
-/// Peers looked for on the PATH.
-const PEERS: [&str; 2] = ["redis-server", "valkey-server"];
+/// Peers over RESP looked for on the PATH.
+const PEERS: [&str; 2] = [REDIS, "valkey-server"];
+/// What stands in arguments for a port of RESP, and of memcached's protocol.
+const PORTS: [(Protocol, &str); 2] = [
+    (Protocol::Resp, "{port}"),
+    (Protocol::Text, "{memcached-port}"),
+];
+/// torc's option for memcached's protocols.
+const MEMCACHED_PORT: &str = "--memcached-port";
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(10);
 /// Another process may take the port between its choice and its use.
@@ -30,10 +34,12 @@ pub struct Plan {
     /// Its name in reports.
     pub name: String,
     program: PathBuf,
-    /// Arguments; `{port}` stands for the port.
+    /// Arguments; [`PORTS`] stand for the ports.
     arguments: Vec<OsString>,
     /// The cores it may use.
     pub cores: Vec<usize>,
+    /// The protocols it speaks.
+    pub protocols: Vec<Protocol>,
 }
 
 fn words(list: &[&str]) -> Vec<OsString> {
@@ -41,14 +47,51 @@ fn words(list: &[&str]) -> Vec<OsString> {
 }
 
 impl Plan {
-    /// torc with one shard for each of its cores.
-    pub fn torc(name: String, program: PathBuf, cores: Vec<usize>) -> Plan {
+    /// torc with one shard for each of its cores, and if it can, listening for memcached's protocols ([`speaks_memcached`]).
+    pub fn torc(name: String, program: PathBuf, memcached: bool, cores: Vec<usize>) -> Plan {
         let shards = cores.len().to_string();
-        Plan {
+        let mut plan = Plan {
             name,
             program,
             arguments: words(&["--port", "{port}", "--shards", &shards]),
             cores,
+            protocols: vec![Protocol::Resp],
+        };
+        if memcached {
+            plan.arguments
+                .extend(words(&[MEMCACHED_PORT, "{memcached-port}"]));
+            plan.protocols.push(Protocol::Text);
+        }
+        plan
+    }
+
+    /// memcached with room for so many keys of ordinary sizes, and one thread for requests.
+    pub fn memcached(program: PathBuf, keys: u64, connections: u32, cores: Vec<usize>) -> Plan {
+        // Twice what a key of 16 bytes takes with a value of 100; memory is used only as it fills.
+        let mebibytes = (keys * 512 / (1 << 20)) + 64;
+        // Beside the load's there are the one that asks for the version and the one that tries a login.
+        let connections = connections + 64;
+        Plan {
+            name: MEMCACHED.into(),
+            program,
+            arguments: words(&[
+                "-p",
+                "{memcached-port}",
+                "-U",
+                "0",
+                "-l",
+                "127.0.0.1",
+                "-u",
+                "nobody",
+                "-t",
+                "1",
+                "-m",
+                &mebibytes.to_string(),
+                "-c",
+                &connections.to_string(),
+            ]),
+            cores,
+            protocols: vec![Protocol::Text],
         }
     }
 
@@ -59,6 +102,7 @@ impl Plan {
             program: env::current_exe()?,
             arguments: words(&["constant", "--port", "{port}"]),
             cores,
+            protocols: vec![Protocol::Resp],
         })
     }
 
@@ -84,6 +128,7 @@ impl Plan {
             program,
             arguments,
             cores,
+            protocols: vec![Protocol::Resp],
         }
     }
 
@@ -104,6 +149,7 @@ impl Plan {
                 program,
                 arguments,
                 cores,
+                protocols: vec![Protocol::Resp],
             });
         }
         Ok(Plan::redis_like(name, program, arguments, cores))
@@ -131,11 +177,11 @@ impl Plan {
 
     fn try_start(&self) -> Result<Server, String> {
         let failed = |what: String| format!("{} could not be started: {what}", self.name);
-        let port = free_port().map_err(|error| failed(error.to_string()))?;
+        let ports = free_ports(&self.protocols).map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(&self.program);
         for argument in &self.arguments {
             match argument.to_str() {
-                Some(text) => command.arg(text.replace("{port}", &port.to_string())),
+                Some(text) => command.arg(with_ports(text, &ports)),
                 None => command.arg(argument),
             };
         }
@@ -157,22 +203,24 @@ impl Plan {
         let child = command.spawn().map_err(|error| failed(error.to_string()))?;
         let mut server = Server {
             name: self.name.clone(),
-            port,
+            ports,
             child,
         };
         let deadline = Instant::now() + START;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        while TcpStream::connect(address).is_err() {
-            if let Ok(Some(status)) = server.child.try_wait() {
-                return Err(failed(format!("it ended at once ({status})")));
+        for place in 0..server.ports.len() {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.ports[place].1));
+            while TcpStream::connect(address).is_err() {
+                if let Ok(Some(status)) = server.child.try_wait() {
+                    return Err(failed(format!("it ended at once ({status})")));
+                }
+                if Instant::now() > deadline {
+                    return Err(failed(format!(
+                        "it did not listen on {address} within {} s",
+                        START.as_secs()
+                    )));
+                }
+                thread::sleep(Duration::from_millis(5));
             }
-            if Instant::now() > deadline {
-                return Err(failed(format!(
-                    "it did not listen on {address} within {} s",
-                    START.as_secs()
-                )));
-            }
-            thread::sleep(Duration::from_millis(5));
         }
         Ok(server)
     }
@@ -183,8 +231,8 @@ impl Plan {
 pub struct Server {
     /// Its name in reports.
     pub name: String,
-    /// Its port on 127.0.0.1.
-    pub port: u16,
+    /// Its ports on 127.0.0.1.
+    ports: Vec<(Protocol, u16)>,
     child: Child,
 }
 
@@ -194,12 +242,27 @@ impl Server {
         self.child.id()
     }
 
+    /// The protocol it is filled over.
+    pub fn first_protocol(&self) -> Protocol {
+        self.ports[0].0
+    }
+
+    /// Its port on 127.0.0.1 for a protocol, if it speaks that.
+    pub fn port(&self, protocol: Protocol) -> Option<u16> {
+        let port = self.ports.iter().find(|(spoken, _)| *spoken == protocol);
+        port.map(|(_, port)| *port)
+    }
+
     /// Its version and its allocator, as it says itself.
     pub fn version(&self) -> String {
         if self.name == CONSTANT {
             return env!("CARGO_PKG_VERSION").into();
         }
-        let answer = info::fetch(self.port).unwrap_or_default();
+        let Some(port) = self.port(Protocol::Resp) else {
+            let port = self.port(Protocol::Text).unwrap_or_default();
+            return info::memcached_version(port).unwrap_or_else(|_| "of unknown version".into());
+        };
+        let answer = info::fetch(port).unwrap_or_default();
         let version = info::version(&answer).unwrap_or("of unknown version");
         match info::field(&answer, "mem_allocator") {
             Some(allocator) => format!("{version} ({allocator})"),
@@ -216,23 +279,55 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+/// A port for each protocol, all different.
+fn free_ports(protocols: &[Protocol]) -> io::Result<Vec<(Protocol, u16)>> {
+    let mut open = Vec::new();
+    for protocol in protocols {
+        open.push((*protocol, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?));
+    }
+    open.iter()
+        .map(|(protocol, listener)| Ok((*protocol, listener.local_addr()?.port())))
+        .collect()
 }
 
-/// The peers on the PATH, with their programs.
-pub fn peers_found() -> Vec<(&'static str, PathBuf)> {
+fn with_ports(argument: &str, ports: &[(Protocol, u16)]) -> String {
+    let mut argument = argument.to_string();
+    for (protocol, place) in PORTS {
+        if let Some((_, port)) = ports.iter().find(|(spoken, _)| *spoken == protocol) {
+            argument = argument.replace(place, &port.to_string());
+        }
+    }
+    argument
+}
+
+/// Whether this torc listens for memcached's protocols: an older one has no option for that.
+pub fn speaks_memcached(torc: &Path) -> bool {
+    help_names(torc, MEMCACHED_PORT)
+}
+
+/// Whether a program's help names an option. One that has no help does not.
+fn help_names(program: &Path, option: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--help").stdin(Stdio::null());
+    command.output().is_ok_and(|output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.contains(option.trim_start_matches('-'))
+    })
+}
+
+/// A program on the PATH.
+pub fn found(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let find = |name: &str| {
-        env::split_paths(&path)
-            .map(|directory| directory.join(name))
-            .find(|file| is_program(file))
-    };
+    env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|file| is_program(file))
+}
+
+/// The peers over RESP on the PATH, with their programs.
+pub fn peers_found() -> Vec<(&'static str, PathBuf)> {
     PEERS
         .into_iter()
-        .filter_map(|name| Some((name, find(name)?)))
+        .filter_map(|name| Some((name, found(name)?)))
         .collect()
 }
 
@@ -267,6 +362,38 @@ mod tests {
         for wrong in ["redis-server", "=redis-server", "name=", "name= "] {
             assert!(Plan::of_option(wrong, vec![0]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn every_protocol_has_a_port_of_its_own() {
+        let ports = free_ports(&[Protocol::Resp, Protocol::Text]).unwrap();
+        assert_ne!(ports[0].1, ports[1].1);
+        let ports = [(Protocol::Resp, 7), (Protocol::Text, 8)];
+        assert_eq!(with_ports("a{port}b{memcached-port}", &ports), "a7b8");
+        assert_eq!(with_ports("--port", &ports), "--port");
+        let plan = Plan::memcached("memcached".into(), 1_000_000, 50, vec![0]);
+        assert_eq!(text(&plan)[..2], ["-p", "{memcached-port}"]);
+        assert_eq!(text(&plan)[10..], ["-m", "552", "-c", "114"]);
+    }
+
+    #[test]
+    fn torc_listens_for_memcached_if_it_can() {
+        for memcached in [false, true] {
+            let plan = Plan::torc("torc".into(), "torc".into(), memcached, vec![0, 1]);
+            assert_eq!(text(&plan)[..4], ["--port", "{port}", "--shards", "2"]);
+            assert_eq!(plan.protocols.contains(&Protocol::Text), memcached);
+            let rest = if memcached {
+                vec!["--memcached-port", "{memcached-port}"]
+            } else {
+                Vec::new()
+            };
+            assert_eq!(text(&plan)[4..], rest);
+        }
+        // This program's own help, which is that of Rust's tests.
+        let program = env::current_exe().unwrap();
+        assert!(help_names(&program, "--test-threads"));
+        assert!(!speaks_memcached(&program));
+        assert!(!speaks_memcached(Path::new("no-such-program-here")));
     }
 
     #[test]

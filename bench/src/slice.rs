@@ -1,5 +1,6 @@
 //! One slice: a short load on one server, and what it cost the server.
 
+use crate::case::Protocol;
 use crate::process;
 use crate::server::Server;
 use clap::Parser;
@@ -10,10 +11,14 @@ use serde_json::{Value, json};
 /// A load as loadgen takes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
+    /// The protocol, which the server must speak.
+    pub protocol: Protocol,
     /// Connections.
     pub connections: u32,
     /// Requests a connection sends at once.
     pub pipeline: usize,
+    /// Keys that each read asks for.
+    pub multi_get: u32,
     /// Number of keys.
     pub keys: u64,
     /// Size of values.
@@ -42,6 +47,8 @@ pub struct Sample {
     pub round: u32,
     /// Replies.
     pub requests: u64,
+    /// Keys they were about: more than replies when reads ask for several.
+    pub keys: u64,
     /// Length.
     pub seconds: f64,
     /// Processor time of the server in nanoseconds.
@@ -59,13 +66,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Requests per second.
+    /// Keys per second: requests per second unless reads ask for several.
     pub fn rate(&self) -> f64 {
-        self.requests as f64 / self.seconds
+        self.keys as f64 / self.seconds
     }
-    /// Processor time of the server for a request, in microseconds.
+    /// Processor time of the server for a key, in microseconds: for a request unless reads ask for several.
     pub fn cpu_us(&self) -> f64 {
-        self.cpu_ns as f64 / 1e3 / self.requests as f64
+        self.cpu_ns as f64 / 1e3 / self.keys as f64
     }
     /// The part of the time in which the server was running, in per cent; above 100 with several shards.
     pub fn busy_percent(&self) -> f64 {
@@ -76,6 +83,7 @@ impl Sample {
         json!({
             "round": self.round,
             "requests": self.requests,
+            "keys": self.keys,
             "seconds": self.seconds,
             "server_cpu_ns": self.cpu_ns,
             "server_kernel_part": self.kernel_part,
@@ -89,9 +97,14 @@ impl Sample {
 
 /// Puts a load on a server until it ends.
 pub fn load(server: &Server, request: &Request, until: Until) -> Result<Outcome, String> {
+    let port = server
+        .port(request.protocol)
+        .ok_or_else(|| format!("{} does not speak {}", server.name, request.protocol.name()))?;
     let mut words = vec!["loadgen".to_string(), "--quiet".into()];
     let mut option = |name: &str, value: String| words.extend([name.to_string(), value]);
-    option("--port", server.port.to_string());
+    option("--protocol", request.protocol.name().into());
+    option("--port", port.to_string());
+    option("--multi-get", request.multi_get.to_string());
     option("--connections", request.connections.to_string());
     option("--pipeline", request.pipeline.to_string());
     option("--keyspace", request.keys.to_string());
@@ -144,9 +157,18 @@ pub fn measure(
     if requests == 0 {
         return Err(format!("{}: no reply in {seconds} s", server.name));
     }
+    // Misses cost less than hits: a server that lost keys must not look better for it.
+    let misses = outcome.stats.misses;
+    if misses > 0 {
+        return Err(format!(
+            "{}: {misses} of the keys it was filled with are gone",
+            server.name
+        ));
+    }
     Ok(Sample {
         round,
         requests,
+        keys: outcome.stats.keys,
         seconds: outcome.elapsed.as_secs_f64(),
         cpu_ns,
         kernel_part: kernel as f64 / (user + kernel).max(1) as f64,

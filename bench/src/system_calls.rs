@@ -4,6 +4,7 @@
 //!
 //! strace stops the server at every call, which makes it slow but hardly changes how many calls it makes while it is saturated.
 
+use crate::case::Protocol;
 use crate::info;
 use crate::server::Server;
 use crate::slice::{self, Request, Until};
@@ -56,7 +57,7 @@ pub fn count(
 }
 
 fn enters(server: &Server) -> Option<u64> {
-    let answer = info::fetch(server.port).ok()?;
+    let answer = info::fetch(server.port(Protocol::Resp)?).ok()?;
     info::field(&answer, "io_uring_enters")?.parse().ok()
 }
 

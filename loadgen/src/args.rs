@@ -3,11 +3,11 @@
 
 use crate::error::{Error, Result};
 use crate::keys::{KeyDistribution, KeyFormat};
-use crate::protocol::Login;
+use crate::protocol::{Login, memcache};
 use crate::trace::Trace;
 use crate::values::ValueSizes;
 use crate::verify::VerifyMode;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,19 @@ use std::time::Duration;
 pub enum ProtocolName {
     /// Redis' protocol, RESP2
     Resp,
+    /// memcached's text protocol: get, set, delete
+    MemcacheText,
+    /// memcached's meta protocol: mg, ms, md
+    MemcacheMeta,
+    /// memcached's binary protocol
+    MemcacheBinary,
+}
+
+impl ProtocolName {
+    /// Whether it is one of memcached's.
+    pub fn is_memcache(self) -> bool {
+        self != Self::Resp
+    }
 }
 
 /// Load generator for cache servers.
@@ -33,19 +46,19 @@ pub struct Args {
     /// Host name or address
     #[arg(long, default_value = "127.0.0.1", help_heading = "Server")]
     pub host: String,
-    /// TCP port
-    #[arg(short, long, default_value_t = 6379, help_heading = "Server")]
-    pub port: u16,
+    /// TCP port [default: 6379, or 11211 with memcached's protocols]
+    #[arg(short, long, help_heading = "Server")]
+    pub port: Option<u16>,
     /// Unix socket to use instead of host and port
     #[arg(short = 's', long, value_name = "PATH", help_heading = "Server")]
     pub unixsocket: Option<PathBuf>,
-    /// User name
+    /// User name; with memcached's protocols "default" unless given
     #[arg(long, requires = "password", help_heading = "Server")]
     pub user: Option<String>,
     /// Password
     #[arg(short = 'a', long, help_heading = "Server")]
     pub password: Option<String>,
-    /// Database number
+    /// Database number (RESP only)
     #[arg(long, default_value_t = 0, help_heading = "Server")]
     pub db: u32,
 
@@ -115,6 +128,14 @@ pub struct Args {
         help_heading = "Requests"
     )]
     pub key_dist: KeyDistribution,
+    /// Keys that each read asks for, in one request: MGET; get K1 .. KN; quiet mg and mn; GETKQ and NOOP
+    #[arg(
+        long,
+        value_name = "KEYS",
+        default_value_t = 1,
+        help_heading = "Requests"
+    )]
+    pub multi_get: u32,
     /// What keys begin with; digits follow
     #[arg(long, default_value = "key:", help_heading = "Requests")]
     pub key_prefix: String,
@@ -130,7 +151,8 @@ pub struct Args {
         help_heading = "Requests"
     )]
     pub value_size: String,
-    /// Time to live of what is written: seconds (60, 60s) or milliseconds (500ms)
+    /// Time to live of what is written: seconds (60, 60s) or milliseconds (500ms); memcached's protocols take whole
+    /// seconds, to which it is rounded up
     #[arg(long, value_name = "TIME", help_heading = "Requests")]
     pub ttl: Option<String>,
     /// Send a recorded trace: FILE.u32, FILE.u32.zst, FILE.csv or synthetic:orm-busy; a read that misses is followed by
@@ -182,7 +204,10 @@ Files:
                            Meta's (a header naming at least key,op,size,ttl). Sizes of 0 take --value-size.
 
 Verification: a value follows from its key, its version and the seed. Every connection has keys of its own, so what
-comes back must be what it last wrote there, or a miss.
+comes back must be what it last wrote there, or a miss. memcached counts whole seconds, so that with its protocols
+a value may also expire up to 1.5 seconds early.
+
+--multi-get: --requests, --rate, --pipeline and latencies are of requests; hits and misses are of keys.
 
 Exit code: 0 done, 1 the run failed or a value was wrong, 2 wrong arguments.
 
@@ -190,12 +215,14 @@ Examples:
   loadgen -p 6379 -c 50 -P 16 --duration 10 --prefill -r 100000
   loadgen --rate 20000 --duration 30 --html result.html
   loadgen --trace synthetic:orm-busy -c 1 -P 1 --value-size 100-400
-  loadgen --verify=strict --ratio 1:4:1 -r 10000";
+  loadgen --verify=strict --ratio 1:4:1 -r 10000
+  loadgen --protocol memcache-meta --multi-get 32 -P 4 --prefill -r 100000";
 
 /// Limits of what may be asked for.
 const CONNECTIONS_MAX: usize = 30_000;
 const THREADS_MAX: usize = 1_024;
 const PIPELINE_MAX: usize = 100_000;
+const MULTI_GET_MAX: u64 = 10_000;
 const VERIFY_KEYSPACE_MAX: u64 = 100_000_000;
 /// All output buffers together, when every one holds a full batch of the largest writes.
 const OUTPUT_MAX: u128 = 16 << 30;
@@ -205,14 +232,18 @@ const OUTPUT_MAX: u128 = 16 << 30;
 pub struct Plan {
     /// The options as given.
     pub args: Args,
+    /// The server's TCP port.
+    pub port: u16,
     /// What connections say first.
     pub login: Login,
     /// How keys are written.
     pub key_format: KeyFormat,
     /// How large values are.
     pub value_sizes: ValueSizes,
-    /// Time to live in milliseconds, 0 for none.
+    /// Time to live in milliseconds, 0 for none; whole seconds with memcached's protocols.
     pub ttl_ms: u64,
+    /// By how much less a value may live.
+    pub ttl_early_ms: u64,
     /// The trace to send.
     pub trace: Option<Arc<Trace>>,
     /// Parts of SET, GET, DELETE.
@@ -245,6 +276,35 @@ fn within(name: &str, value: u64, low: u64, high: u64) -> Result<()> {
             "{name} must be from {low} to {high}, not {value}"
         )))
     }
+}
+
+/// What memcached's protocols cannot carry.
+fn check_memcache(args: &Args, trace: Option<&Trace>) -> Result<()> {
+    if args.db != 0 {
+        return Err(Error::usage(
+            "--db: there are no databases in memcached's protocols",
+        ));
+    }
+    within(
+        "--key-size with memcached's protocols",
+        args.key_size as u64,
+        1,
+        memcache::KEY_SIZE_MAX as u64,
+    )?;
+    let plain = |key: &[u8]| key.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
+    if !plain(args.key_prefix.as_bytes()) {
+        return Err(Error::usage(
+            "--key-prefix: no blanks or control characters in memcached's protocols",
+        ));
+    }
+    let fits = |key: &[u8]| key.len() <= memcache::KEY_SIZE_MAX && !key.is_empty() && plain(key);
+    if trace.is_some_and(|trace| !trace.keys_all(fits)) {
+        return Err(Error::usage(format!(
+            "--trace: a key of memcached's protocols has 1 to {} bytes, no blanks and no control characters",
+            memcache::KEY_SIZE_MAX
+        )));
+    }
+    Ok(())
 }
 
 fn parse_ttl(text: &str) -> Result<u64> {
@@ -313,6 +373,7 @@ impl Plan {
         within("--threads", args.threads as u64, 1, THREADS_MAX as u64)?;
         within("--pipeline", args.pipeline as u64, 1, PIPELINE_MAX as u64)?;
         within("--requests", args.requests.unwrap_or(1), 1, u64::MAX >> 1)?;
+        within("--multi-get", u64::from(args.multi_get), 1, MULTI_GET_MAX)?;
         within("--keyspace", args.keyspace, 1, 1 << 40)?;
         within("--key-size", args.key_size as u64, 1, 65_536)?;
         if args.threads > args.connections {
@@ -362,8 +423,19 @@ impl Plan {
                 "--prefill and --trace exclude each other: a trace fills the cache itself",
             ));
         }
+        if args.multi_get > 1 && args.trace.is_some() {
+            return Err(Error::usage(
+                "--multi-get and --trace exclude each other: a trace's requests have one key each",
+            ));
+        }
         let value_sizes = ValueSizes::parse(&args.value_size)?;
-        let ttl_ms = args.ttl.as_deref().map_or(Ok(0), parse_ttl)?;
+        let memcache = args.protocol.is_memcache();
+        let asked_ttl_ms = args.ttl.as_deref().map_or(Ok(0), parse_ttl)?;
+        let (ttl_ms, ttl_early_ms) = match memcache {
+            true => (asked_ttl_ms.next_multiple_of(1_000), memcache::TTL_EARLY_MS),
+            // A server's millisecond may begin before ours.
+            false => (asked_ttl_ms, 1),
+        };
         let ratio = parse_ratio(&args.ratio)?;
         let cpus = args
             .cpu_list
@@ -375,6 +447,9 @@ impl Plan {
             .map(|name| Trace::load(name, args.seed))
             .transpose()?
             .map(Arc::new);
+        if memcache {
+            check_memcache(&args, trace.as_deref())?;
+        }
         let keyspace = trace
             .as_ref()
             .map_or(args.keyspace, |trace| trace.keyspace());
@@ -383,13 +458,14 @@ impl Plan {
         let largest = value_sizes
             .largest()
             .max(trace.as_ref().map_or(0, |trace| trace.value_size_max()));
-        let output = args.connections as u128
-            * args.pipeline as u128
-            * (largest + args.key_size + 64) as u128;
+        let write = largest + args.key_size + 64;
+        let read = args.multi_get as usize * (args.key_size + 64);
+        let output = args.connections as u128 * args.pipeline as u128 * write.max(read) as u128;
         if output > OUTPUT_MAX {
             return Err(Error::usage(format!(
-                "values of up to {largest} bytes on {} connections with {} at once may need {} GB of buffers: \
-                 at most 16 are allowed",
+                "values of up to {largest} bytes and reads of {} keys on {} connections with {} at once may need \
+                 {} GB of buffers: at most 16 are allowed",
+                args.multi_get,
                 args.connections,
                 args.pipeline,
                 output >> 30
@@ -406,11 +482,14 @@ impl Plan {
             password: args.password.clone(),
             database: args.db,
         };
+        let port = args.port.unwrap_or(if memcache { 11211 } else { 6379 });
         Ok(Self {
+            port,
             login,
             key_format,
             value_sizes,
             ttl_ms,
+            ttl_early_ms,
             trace,
             ratio,
             requests,
@@ -421,14 +500,20 @@ impl Plan {
         })
     }
 
+    /// The protocol's name on the command line.
+    pub fn protocol_name(&self) -> String {
+        let value = self.args.protocol.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// The server, for messages.
     pub fn server(&self) -> String {
         match &self.args.unixsocket {
             Some(path) => path.display().to_string(),
             None if self.args.host.contains(':') => {
-                format!("[{}]:{}", self.args.host, self.args.port)
+                format!("[{}]:{}", self.args.host, self.port)
             }
-            None => format!("{}:{}", self.args.host, self.args.port),
+            None => format!("{}:{}", self.args.host, self.port),
         }
     }
 }
@@ -482,6 +567,47 @@ mod tests {
     }
 
     #[test]
+    fn memcached_has_its_own_port_and_whole_seconds() {
+        assert_eq!(plan("").unwrap().port, 6379);
+        assert_eq!(plan("--ttl 250ms").unwrap().ttl_early_ms, 1);
+        for name in ["memcache-text", "memcache-meta", "memcache-binary"] {
+            let plan = |line: &str| plan(&format!("--protocol {name} {line}"));
+            assert_eq!(plan("").unwrap().port, 11211);
+            assert_eq!(plan("--port 5").unwrap().port, 5);
+            assert_eq!(plan("--ttl 1001ms").unwrap().ttl_ms, 2_000);
+            let error = plan("--db 3").unwrap_err();
+            assert!(error.to_string().contains("no databases"), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_that_memcached_cannot_have_are_refused() {
+        let path = std::env::temp_dir().join(format!("loadgen-keys-{}.csv", std::process::id()));
+        let long = "k".repeat(251);
+        for (key, right) in [
+            ("k", true),
+            (&long[1..], true),
+            (&long, false),
+            ("a b", false),
+        ] {
+            std::fs::write(&path, format!("0,{key},1,7,1,get,0\n")).unwrap();
+            let line = format!("--protocol memcache-text --trace {}", path.display());
+            let error = plan(&line).err().map(|error| error.exit_code());
+            assert_eq!(error, (!right).then_some(2), "{key}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        let words = [
+            "loadgen",
+            "--protocol",
+            "memcache-text",
+            "--key-prefix",
+            "a b",
+        ];
+        let error = Plan::new(Args::try_parse_from(words).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("--key-prefix"), "{error}");
+    }
+
+    #[test]
     fn wrong_arguments_have_exit_code_two() {
         for line in [
             "--connections 0",
@@ -495,7 +621,13 @@ mod tests {
             "--duration nan",
             "--rate -1",
             "--threads 51",
-            "--protocol memcache-text",
+            "--protocol memcache",
+            "--protocol memcache-text --db 1",
+            "--protocol memcache-meta --key-size 251",
+            "--multi-get 0",
+            "--multi-get 10001",
+            "--multi-get 2 --trace synthetic:orm-busy",
+            "--multi-get 10000 --connections 10000 --pipeline 1000",
             "--key-size 5",
             "--cpu-list 3-1",
             "--verify=hard",

@@ -2,7 +2,7 @@
 
 use crate::args::Plan;
 use crate::error::{Error, Result};
-use crate::protocol::{Operation, Protocol, Reply, ReplyReader};
+use crate::protocol::{Asked, Operation, Protocol, Reply, ReplyReader};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -25,7 +25,7 @@ impl AsRawFd for Socket {
 
 fn connect_tcp(plan: &Plan, timeout: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in (plan.args.host.as_str(), plan.args.port).to_socket_addrs()? {
+    for address in (plan.args.host.as_str(), plan.port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
@@ -89,6 +89,10 @@ where
         )),
     };
     stream.write_all(&request).map_err(failed)?;
+    let asked = Asked {
+        operation: Operation::Login,
+        keys: 1,
+    };
     let mut reader = P::Reader::default();
     let mut buffer = [0; 4096];
     while left > 0 {
@@ -104,11 +108,14 @@ where
         };
         let mut input = &buffer[..received];
         while !input.is_empty() {
-            match reader.next(&mut input, Operation::Set, None) {
+            match reader.next(&mut input, asked, None) {
                 Ok(None) => {}
                 Ok(Some(Reply::Refused)) => {
                     let text = reader.error_text();
-                    let advice = if text.starts_with("NOAUTH") {
+                    let wants_password = ["NOAUTH", "unauthenticated", "Auth failure"]
+                        .iter()
+                        .any(|words| text.contains(words));
+                    let advice = if wants_password && plan.login.password.is_none() {
                         "; give --password"
                     } else {
                         ""

@@ -215,6 +215,19 @@ impl KeyFormat {
         self.prefix.len() + self.digits
     }
 
+    /// The number of a key, `None` when it is not one of these.
+    #[inline]
+    pub fn number(&self, key: &[u8]) -> Option<u64> {
+        let digits = key.strip_prefix(&self.prefix[..])?;
+        if digits.len() != self.digits {
+            return None;
+        }
+        digits.iter().try_fold(0u64, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+            number.checked_mul(10)?.checked_add(digit)
+        })
+    }
+
     /// Appends the key with this number.
     #[inline]
     pub fn write(&self, number: u64, out: &mut Vec<u8>) {
@@ -303,6 +316,10 @@ mod tests {
         let mut out = Vec::new();
         format.write(1_234, &mut out);
         assert_eq!(out, b"key:000000001234");
+        assert_eq!(format.number(&out), Some(1_234));
+        for other in ["key:00000000123", "kez:000000001234", "key:00000000123x"] {
+            assert_eq!(format.number(other.as_bytes()), None, "{other}");
+        }
         out.clear();
         format.write(0, &mut out);
         assert_eq!(out, b"key:000000000000");

@@ -5,7 +5,10 @@ use crate::connect::{self, Socket};
 use crate::epoll::Epoll;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
-use crate::protocol::{Protocol, resp::Resp};
+use crate::protocol::{
+    Protocol, memcache_binary::MemcacheBinary, memcache_meta::MemcacheMeta,
+    memcache_text::MemcacheText, resp::Resp,
+};
 use crate::ring::Ring;
 use crate::stats::{Series, Stats};
 use crate::transport::Transport;
@@ -123,6 +126,9 @@ fn raise_descriptor_limit(wanted: usize) {
 pub fn run(plan: Plan) -> Result<Outcome> {
     match plan.args.protocol {
         ProtocolName::Resp => run_with(Resp, plan),
+        ProtocolName::MemcacheText => run_with(MemcacheText, plan),
+        ProtocolName::MemcacheMeta => run_with(MemcacheMeta, plan),
+        ProtocolName::MemcacheBinary => run_with(MemcacheBinary, plan),
     }
 }
 
@@ -262,7 +268,11 @@ fn run_thread<P: Protocol>(
                 part.connect.record(socket.connect_ns);
             }
             let descriptors: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
-            let reply_size = (plan.value_sizes.mean() + 16).saturating_mul(plan.args.pipeline);
+            let keys = plan
+                .args
+                .pipeline
+                .saturating_mul(plan.args.multi_get as usize);
+            let reply_size = (plan.value_sizes.mean() + 16).saturating_mul(keys);
             let ring = if plan.args.epoll {
                 None
             } else {

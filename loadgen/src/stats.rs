@@ -13,9 +13,11 @@ pub const WRONG_SHOWN_MAX: usize = 10;
 pub struct Stats {
     /// Latencies in nanoseconds, by [`crate::protocol::Operation`] number.
     pub latency: [Histogram; 3],
-    /// Reads that found their key.
+    /// Keys of all answered requests: more than requests when reads ask for several.
+    pub keys: u64,
+    /// Keys that reads found.
     pub hits: u64,
-    /// Reads that found nothing.
+    /// Keys that reads did not find.
     pub misses: u64,
     /// Writes that answered a miss of a trace.
     pub fills: u64,
@@ -85,6 +87,7 @@ impl Stats {
         for (mine, theirs) in self.latency.iter_mut().zip(&other.latency) {
             mine.merge(theirs);
         }
+        self.keys += other.keys;
         self.hits += other.hits;
         self.misses += other.misses;
         self.fills += other.fills;

@@ -33,6 +33,17 @@ struct Entry {
     write_done_ns: u64,
 }
 
+/// How long values live.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ttl {
+    /// Time to live in milliseconds, 0 for none.
+    pub ttl_ms: u64,
+    /// Milliseconds before that from which on a miss is right.
+    pub early_ms: u64,
+    /// Milliseconds after it from which on a hit is wrong.
+    pub margin_ms: u64,
+}
+
 /// The memory of one connection.
 #[derive(Debug)]
 pub struct Ledger {
@@ -42,21 +53,14 @@ pub struct Ledger {
     seed: u64,
     strict: bool,
     ttl_ns: u64,
+    early_ns: u64,
     margin_ns: u64,
     scratch: Vec<u8>,
 }
 
 impl Ledger {
     /// A ledger for the keys `first`, `first + step`, ... below `keyspace`.
-    pub fn new(
-        first: u64,
-        step: u64,
-        keyspace: u64,
-        seed: u64,
-        strict: bool,
-        ttl_ms: u64,
-        margin_ms: u64,
-    ) -> Self {
+    pub fn new(first: u64, step: u64, keyspace: u64, seed: u64, strict: bool, ttl: Ttl) -> Self {
         assert!(first < step && step <= keyspace);
         let entry = Entry {
             expected: Expectation::Anything,
@@ -70,8 +74,9 @@ impl Ledger {
             step,
             seed,
             strict,
-            ttl_ns: ttl_ms * 1_000_000,
-            margin_ns: margin_ms * 1_000_000,
+            ttl_ns: ttl.ttl_ms * 1_000_000,
+            early_ns: ttl.early_ms * 1_000_000,
+            margin_ns: ttl.margin_ms * 1_000_000,
             scratch: Vec::new(),
         }
     }
@@ -123,12 +128,12 @@ impl Ledger {
 
     /// Checks a miss. `Err` says what is wrong.
     pub fn missed(&mut self, key: u64, expected: Expectation, now_ns: u64) -> Result<(), String> {
-        let (strict, ttl_ns) = (self.strict, self.ttl_ns);
+        let (strict, ttl_ns, early_ns) = (self.strict, self.ttl_ns, self.early_ns);
         let entry = self.entry(key);
         if entry.expected != expected {
             return Ok(());
         }
-        let expired = ttl_ns > 0 && now_ns + 1_000_000 >= entry.write_sent_ns + ttl_ns;
+        let expired = ttl_ns > 0 && now_ns + early_ns >= entry.write_sent_ns + ttl_ns;
         if let Expectation::Value(version, size) = expected {
             // Nobody writes the key but this connection: once gone it must not come back.
             entry.expected = Expectation::Nothing;
@@ -188,13 +193,18 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn ledger(strict: bool) -> Ledger {
-        Ledger::new(1, 3, 10, 7, strict, 1_000, 100)
+        let ttl = Ttl {
+            ttl_ms: 1_000,
+            early_ms: 1,
+            margin_ms: 100,
+        };
+        Ledger::new(1, 3, 10, 7, strict, ttl)
     }
 
     #[test]
     fn own_keys_are_disjoint_and_in_the_keyspace() {
         for first in 0..3 {
-            let ledger = Ledger::new(first, 3, 10, 7, false, 0, 0);
+            let ledger = Ledger::new(first, 3, 10, 7, false, Ttl::default());
             for key in 0..10 {
                 let own = ledger.own(key);
                 assert!(own < 10 && own % 3 == first, "{key} gave {own}");
@@ -244,7 +254,7 @@ mod tests {
         ledger.write(1, 60, 0, &mut Vec::new());
         assert!(ledger.missed(1, ledger.expected(1), 900 * MS).is_err());
         ledger.write(1, 60, 0, &mut Vec::new());
-        assert_eq!(ledger.missed(1, ledger.expected(1), 1_000 * MS), Ok(()));
+        assert_eq!(ledger.missed(1, ledger.expected(1), 999 * MS), Ok(()));
     }
 
     #[test]

@@ -4,17 +4,19 @@
 //! are written into output buffers that stay, replies are skimmed in the receive buffer. The clock is read twice per
 //! pass: right before the sends go out, and right after the wait, before any reply is looked at.
 
+mod replies;
+
 use crate::args::Plan;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::keys::KeyPicker;
-use crate::protocol::{Operation, Protocol, Reply, ReplyReader};
+use crate::protocol::{Asked, Operation, Protocol};
 use crate::random::{Random, mix};
 use crate::stats::Stats;
 use crate::trace::Key;
 use crate::transport::{Event, Transport};
 use crate::values::ValuePool;
-use crate::verify::{Expectation, Ledger, VerifyMode};
+use crate::verify::{Expectation, Ledger, Ttl, VerifyMode};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,10 +70,12 @@ pub struct IntervalReport {
     pub latency: Histogram,
 }
 
-/// A request under way.
+/// A key of a request under way. A request that reads several keys has as many slots, one after the other.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    operation: Operation,
+    asked: Asked,
+    /// Whether the reply has told of this key.
+    answered: bool,
     /// A key number, or the request's number in the trace.
     key: u64,
     /// When it was due; 0 in a closed loop, where the time of sending counts.
@@ -81,7 +85,10 @@ struct Slot {
 
 struct Connection<R> {
     slots: Vec<Slot>,
+    /// Slots of requests whose replies are whole.
     answered: usize,
+    /// The key of the first request thereafter that is probably told of next, counted from the request's first.
+    place: usize,
     sending: bool,
     sent_ns: u64,
     reader: R,
@@ -139,6 +146,8 @@ struct State<P: Protocol> {
     picker: KeyPicker,
     pool: ValuePool,
     random: Random,
+    /// The keys of a read of several that is being written.
+    many: Vec<u64>,
     ratio_total: u64,
     stats: Stats,
     interval: Histogram,
@@ -171,6 +180,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             .map(|number| Connection {
                 slots: Vec::with_capacity(args.pipeline),
                 answered: 0,
+                place: 0,
                 sending: false,
                 sent_ns: 0,
                 reader: P::Reader::default(),
@@ -186,8 +196,11 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                         args.keyspace,
                         args.seed,
                         strict,
-                        plan.ttl_ms,
-                        args.ttl_margin,
+                        Ttl {
+                            ttl_ms: plan.ttl_ms,
+                            early_ms: plan.ttl_early_ms,
+                            margin_ms: args.ttl_margin,
+                        },
                     )
                 }),
             })
@@ -196,6 +209,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             picker: KeyPicker::new(args.key_dist, args.keyspace, args.seed),
             pool: ValuePool::new(args.seed),
             random: Random::new(args.seed ^ mix(thread as u64 + 1)),
+            many: Vec::with_capacity(args.multi_get as usize),
             ratio_total: plan.ratio.iter().map(|part| u64::from(*part)).sum(),
             idle: (0..numbers.len() as u32).collect(),
             connections,
@@ -468,11 +482,46 @@ impl<P: Protocol> State<P> {
         } else {
             Operation::Delete
         };
-        let mut key = self.picker.pick(&mut self.random, request);
-        if let Some(ledger) = &self.connections[connection].ledger {
-            key = ledger.own(key);
+        if operation == Operation::Get && self.plan.args.multi_get > 1 {
+            return self.write_many(connection, request, due_ns, out);
         }
+        let key = self.pick(connection, request);
         self.write(connection, operation, key, due_ns, now_ns, out);
+    }
+
+    /// The key that belongs to a number, for a connection.
+    #[inline]
+    fn pick(&mut self, connection: usize, number: u64) -> u64 {
+        let key = self.picker.pick(&mut self.random, number);
+        match &self.connections[connection].ledger {
+            Some(ledger) => ledger.own(key),
+            None => key,
+        }
+    }
+
+    /// Writes a read of several keys.
+    fn write_many(&mut self, connection: usize, request: u64, due_ns: u64, out: &mut Vec<u8>) {
+        let keys = self.plan.args.multi_get;
+        self.many.clear();
+        for place in 0..u64::from(keys) {
+            let number = request.wrapping_mul(u64::from(keys)).wrapping_add(place);
+            let key = self.pick(connection, number);
+            self.many.push(key);
+        }
+        let format = &self.plan.key_format;
+        self.protocol.write_get_many(&self.many, format, out);
+        let asked = Asked {
+            operation: Operation::Get,
+            keys,
+        };
+        let Connection { slots, ledger, .. } = &mut self.connections[connection];
+        slots.extend(self.many.iter().map(|key| Slot {
+            asked,
+            answered: false,
+            key: *key,
+            due_ns,
+            expected: expected(ledger, *key),
+        }));
     }
 
     /// Writes a request for a key of the keyspace.
@@ -509,17 +558,16 @@ impl<P: Protocol> State<P> {
                 self.protocol
                     .write_set(write_key, key_size, value, size, self.plan.ttl_ms, out);
             }
+            Operation::Login => unreachable!("connections are logged in before the run"),
         }
-        let expected = connection
-            .ledger
-            .as_ref()
-            .map_or(Expectation::Anything, |ledger| ledger.expected(key));
-        connection.slots.push(Slot {
-            operation,
+        let slot = Slot {
+            asked: Asked { operation, keys: 1 },
+            answered: false,
             key,
             due_ns,
-            expected,
-        });
+            expected: expected(&connection.ledger, key),
+        };
+        connection.slots.push(slot);
     }
 
     /// Writes a request of the trace, or the write that follows its miss.
@@ -561,9 +609,11 @@ impl<P: Protocol> State<P> {
                 self.protocol
                     .write_set(write_key, key_size, value, size, ttl_ms, out);
             }
+            Operation::Login => unreachable!("a trace has no logins"),
         }
         let slot = Slot {
-            operation,
+            asked: Asked { operation, keys: 1 },
+            answered: false,
             key: number,
             due_ns,
             expected: Expectation::Anything,
@@ -608,101 +658,14 @@ impl<P: Protocol> State<P> {
             self.idle.push_back(number as u32);
         }
     }
+}
 
-    #[inline]
-    fn on_bytes(
-        &mut self,
-        number: usize,
-        bytes: &[u8],
-        now_ns: u64,
-    ) -> std::result::Result<(), String> {
-        let mut input = bytes;
-        let mut replies = 0;
-        self.stats.bytes_in += bytes.len() as u64;
-        self.last_reply_ns = now_ns;
-        while !input.is_empty() {
-            let connection = &mut self.connections[number];
-            let Some(slot) = connection.slots.get(connection.answered).copied() else {
-                return Err("a reply nobody asked for".into());
-            };
-            let body = connection.ledger.is_some().then_some(&mut connection.body);
-            let Some(reply) = connection.reader.next(&mut input, slot.operation, body)? else {
-                break;
-            };
-            connection.answered += 1;
-            replies += 1;
-            let begin_ns = if slot.due_ns == 0 {
-                connection.sent_ns
-            } else {
-                slot.due_ns
-            };
-            let latency_ns = now_ns.saturating_sub(begin_ns);
-            self.stats.latency[slot.operation as usize].record(latency_ns);
-            self.interval.record(latency_ns);
-            self.on_reply(number, slot, reply, now_ns);
-        }
-        let connection = &self.connections[number];
-        if replies > 0 {
-            self.shared.replies.fetch_add(replies, Ordering::Relaxed);
-            if connection.answered == connection.slots.len() {
-                self.settle(number);
-            }
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn on_reply(&mut self, number: usize, slot: Slot, reply: Reply, now_ns: u64) {
-        let connection = &mut self.connections[number];
-        match reply {
-            Reply::Hit => self.stats.hits += 1,
-            Reply::Miss => {
-                self.stats.misses += 1;
-                if self.plan.trace.is_some() {
-                    connection.fills.push(slot.key);
-                }
-            }
-            Reply::Deleted(there) => self.stats.deleted += u64::from(there),
-            Reply::Stored => {}
-            Reply::Refused => self.stats.refuse(connection.reader.error_text()),
-        }
-        let Some(ledger) = &mut connection.ledger else {
-            return;
-        };
-        let outcome = match reply {
-            Reply::Hit => ledger.found(
-                slot.key,
-                slot.expected,
-                &connection.body,
-                connection.sent_ns,
-            ),
-            Reply::Miss => ledger
-                .missed(slot.key, slot.expected, now_ns)
-                .map(|()| false),
-            Reply::Refused if slot.operation != Operation::Get => {
-                ledger.refused(slot.key);
-                Ok(false)
-            }
-            Reply::Stored => {
-                ledger.written(slot.key, slot.expected, now_ns);
-                Ok(false)
-            }
-            Reply::Deleted(_) | Reply::Refused => Ok(false),
-        };
-        match outcome {
-            Ok(true) => self.stats.verified += 1,
-            Ok(false) => self.stats.unverified += u64::from(reply == Reply::Hit),
-            Err(what) => {
-                let format = &self.plan.key_format;
-                self.stats.wrong(|| {
-                    let mut key = Vec::new();
-                    format.write(slot.key, &mut key);
-                    format!("{}: {what}", String::from_utf8_lossy(&key))
-                });
-            }
-        }
-        connection.body.clear();
-    }
+/// What a read sent now must find.
+#[inline]
+fn expected(ledger: &Option<Ledger>, key: u64) -> Expectation {
+    ledger
+        .as_ref()
+        .map_or(Expectation::Anything, |ledger| ledger.expected(key))
 }
 
 fn hash(key: &[u8]) -> u64 {

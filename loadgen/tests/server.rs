@@ -37,7 +37,8 @@ enum Manner {
     Stalling(Duration),
 }
 
-type Store = Arc<Mutex<HashMap<Vec<u8>, (Vec<u8>, Option<Instant>)>>>;
+type Values = HashMap<Vec<u8>, (Vec<u8>, Option<Instant>)>;
+type Store = Arc<Mutex<Values>>;
 
 /// Starts a server; it lives as long as the test process.
 fn serve(manner: Manner) -> (u16, Store) {
@@ -122,25 +123,36 @@ fn answer(manner: Manner, words: &[Vec<u8>], store: &Store) -> Vec<u8> {
             }
             b"+OK\r\n".to_vec()
         }
-        (_, b"GET") => match store.get(&words[1]) {
-            Some((_, Some(end))) if *end <= Instant::now() && manner != Manner::NoExpiry => {
-                b"$-1\r\n".to_vec()
+        (_, b"GET") => value(manner, &words[1], &store),
+        (_, b"MGET") => {
+            let mut reply = format!("*{}\r\n", words.len() - 1).into_bytes();
+            for key in &words[1..] {
+                reply.extend(value(manner, key, &store));
             }
-            None => b"$-1\r\n".to_vec(),
-            Some((value, _)) => {
-                let mut value = value.clone();
-                if let (Manner::WrongBytes, Some(last)) = (manner, value.last_mut()) {
-                    *last ^= 1;
-                }
-                let mut reply = format!("${}\r\n", value.len()).into_bytes();
-                reply.extend_from_slice(&value);
-                reply.extend_from_slice(b"\r\n");
-                reply
-            }
-        },
+            reply
+        }
         (Manner::NoDelete, b"DEL") => b":1\r\n".to_vec(),
         (_, b"DEL") => format!(":{}\r\n", u8::from(store.remove(&words[1]).is_some())).into_bytes(),
         (_, other) => panic!("unexpected command {other:?}"),
+    }
+}
+
+fn value(manner: Manner, key: &[u8], store: &Values) -> Vec<u8> {
+    match store.get(key) {
+        Some((_, Some(end))) if *end <= Instant::now() && manner != Manner::NoExpiry => {
+            b"$-1\r\n".to_vec()
+        }
+        None => b"$-1\r\n".to_vec(),
+        Some((value, _)) => {
+            let mut value = value.clone();
+            if let (Manner::WrongBytes, Some(last)) = (manner, value.last_mut()) {
+                *last ^= 1;
+            }
+            let mut reply = format!("${}\r\n", value.len()).into_bytes();
+            reply.extend_from_slice(&value);
+            reply.extend_from_slice(b"\r\n");
+            reply
+        }
     }
 }
 
@@ -320,6 +332,36 @@ fn failures_are_one_clear_sentence() {
             outcome.stats.replies() > 0,
             "what was done until then is reported"
         );
+    }
+}
+
+#[test]
+fn reads_of_several_keys_count_keys_apart_from_requests() {
+    for line in ["", "--epoll", "--pipeline 5 --threads 2"] {
+        let line = format!(
+            "{line} --multi-get 7 --verify=strict --connections 4 --requests 3000 --ratio 1:2:1 --keyspace 60 --value-size 1-200"
+        );
+        let plan = plan(serve(Manner::Right).0, &line);
+        let outcome = run::run(plan.clone()).unwrap();
+        let stats = &outcome.stats;
+        assert_eq!((outcome.failure, stats.replies()), (None, 3_000));
+        let reads = stats.latency[0].count();
+        assert_eq!(stats.hits + stats.misses, 7 * reads);
+        assert_eq!(stats.keys, 3_000 + 6 * reads);
+        assert_eq!(stats.wrong, 0, "{:?}", stats.wrong_shown);
+        assert!(stats.verified > reads && stats.misses > 0);
+        let outcome = run::run(plan.clone()).unwrap();
+        let document = report::json::document(&plan, &outcome);
+        assert_eq!(document["requests"], 3_000);
+        assert_eq!(document["keys"], outcome.stats.keys);
+        assert_eq!(document["load"]["multi_get"], 7);
+        let text = report::text::summary(&plan, &outcome);
+        assert!(text.contains("(7 in each read)"), "{text}");
+        assert!(report::html::page(&plan, &outcome).contains("7 in each read"));
+    }
+    for manner in [Manner::WrongBytes, Manner::StaleValues, Manner::NoDelete] {
+        let outcome = done(manner, &format!("--verify --multi-get 3 {VERIFY}"));
+        assert!(outcome.stats.wrong > 0, "{manner:?}");
     }
 }
 

@@ -4,7 +4,16 @@
 //! costs no virtual call. A new protocol is a new file here, a variant of [`crate::args::ProtocolName`] and one line
 //! in [`crate::run`].
 
+pub mod memcache;
+pub mod memcache_binary;
+pub mod memcache_meta;
+pub mod memcache_text;
+mod pieces;
 pub mod resp;
+#[cfg(test)]
+mod stream_test;
+
+use crate::keys::KeyFormat;
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +24,12 @@ pub enum Operation {
     Set = 1,
     /// Delete a key.
     Delete = 2,
+    /// Open a connection; never measured.
+    Login = 3,
 }
 
 impl Operation {
-    /// All of them, in the order of their numbers.
+    /// Those that are measured, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Get, Self::Set, Self::Delete];
 
     /// The name in reports.
@@ -27,22 +38,35 @@ impl Operation {
             Self::Get => "GET",
             Self::Set => "SET",
             Self::Delete => "DELETE",
+            Self::Login => "the login",
         }
     }
 }
 
-/// A whole reply.
+/// What a reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// What the request does.
+    pub operation: Operation,
+    /// How many keys it names: more than one only in a read by [`Protocol::write_get_many`].
+    pub keys: u32,
+}
+
+/// A whole reply, or of a read the part that tells of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// A read found the key; its value was skimmed.
+    /// A read found a key; its value was skimmed. The key is the one the reader names ([`ReplyReader::key`]), and then more comes until `End`; or,
+    /// where the reader names none, the next one asked for.
     Hit,
-    /// A read found nothing.
+    /// A read did not find the next key asked for.
     Miss,
+    /// A read is over: it did not find the keys it has not told of.
+    End,
     /// A write was done.
     Stored,
     /// A deletion was done: whether the key was there.
     Deleted(bool),
-    /// The server refused; the reader's `error_text` says how.
+    /// The server refused, and the request is over; the reader's `error_text` says how.
     Refused,
 }
 
@@ -68,6 +92,9 @@ pub trait Protocol: Clone + Send + 'static {
     /// Appends a read.
     fn write_get(&self, key: impl FnOnce(&mut Vec<u8>), key_size: usize, out: &mut Vec<u8>);
 
+    /// Appends one request that reads all of `keys`, two or more.
+    fn write_get_many(&self, keys: &[u64], format: &KeyFormat, out: &mut Vec<u8>);
+
     /// Appends a write; `value` must append exactly `value_size` bytes. `ttl_ms` 0 is none.
     fn write_set(
         &self,
@@ -85,16 +112,21 @@ pub trait Protocol: Clone + Send + 'static {
 
 /// Skims replies from pieces of a stream, cut anywhere.
 pub trait ReplyReader: Default {
-    /// Takes the rest of the current reply from `input`, the reply to `operation`.
+    /// Takes the rest of the current reply from `input`, the reply to `asked`.
     ///
     /// `None`: the input is used up and the reply is not whole yet. A value's bytes are appended to `body` if given,
     /// else skipped. An error says what the server did against the protocol.
     fn next(
         &mut self,
         input: &mut &[u8],
-        operation: Operation,
+        asked: Asked,
         body: Option<&mut Vec<u8>>,
     ) -> Result<Option<Reply>, String>;
+
+    /// The key of the last hit, where replies name keys.
+    fn key(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// The text of the last refusal.
     fn error_text(&self) -> &str;

@@ -1,7 +1,9 @@
 //! RESP2, as Redis and Valkey speak it. Requests are arrays of bulk strings; of a reply only its type, its length and,
 //! for an error, its text is read.
 
-use super::{Login, Operation, Protocol, Reply, ReplyReader, write_decimal};
+use super::pieces::{Partial, VALUE_SIZE_MAX, Value, number, unexpected};
+use super::{Asked, Login, Operation, Protocol, Reply, ReplyReader, write_decimal};
+use crate::keys::KeyFormat;
 
 /// The writer of requests.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,6 +57,18 @@ impl Protocol for Resp {
     }
 
     #[inline]
+    fn write_get_many(&self, keys: &[u64], format: &KeyFormat, out: &mut Vec<u8>) {
+        out.push(b'*');
+        write_decimal(keys.len() as u64 + 1, out);
+        out.extend_from_slice(b"\r\n$4\r\nMGET\r\n");
+        for key in keys {
+            write_bulk_head(format.size(), out);
+            format.write(*key, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    #[inline]
     fn write_set(
         &self,
         key: impl FnOnce(&mut Vec<u8>),
@@ -101,17 +115,19 @@ impl Protocol for Resp {
     }
 }
 
-/// The longest reply line: Redis' own errors are far shorter.
-const LINE_SIZE_MAX: usize = 4096;
-
 /// The skimmer of replies.
 #[derive(Debug, Default)]
 pub struct RespReader {
-    /// The part of a line that an earlier piece ended with.
-    line: Vec<u8>,
-    /// Bytes of a value, and of its closing CR LF, still to come.
-    value_left: u64,
+    partial: Partial,
+    state: State,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    value: Value,
     in_value: bool,
+    /// Keys of an MGET's reply still to come.
+    array_left: u32,
     error: String,
 }
 
@@ -120,65 +136,61 @@ impl ReplyReader for RespReader {
     fn next(
         &mut self,
         input: &mut &[u8],
-        operation: Operation,
+        asked: Asked,
         body: Option<&mut Vec<u8>>,
     ) -> Result<Option<Reply>, String> {
-        if !self.in_value {
-            let Some(end) = find_newline(input) else {
-                if self.line.len() + input.len() > LINE_SIZE_MAX {
-                    return Err("a reply line without an end".into());
-                }
-                self.line.extend_from_slice(input);
-                *input = &[];
+        let Self { partial, state } = self;
+        while !state.in_value {
+            let Some(line) = partial.line(input)? else {
                 return Ok(None);
             };
-            let (line, rest) = input.split_at(end + 1);
-            *input = rest;
-            let reply = if self.line.is_empty() {
-                self.read_line(line, operation)
-            } else {
-                let mut whole = std::mem::take(&mut self.line);
-                whole.extend_from_slice(line);
-                let reply = self.read_line(&whole, operation);
-                whole.clear();
-                self.line = whole;
-                reply
-            }?;
+            let reply = state.read_line(line, asked)?;
             if reply.is_some() {
                 return Ok(reply);
             }
         }
-        self.skim_value(input, body)
+        if !state.value.skim(input, body)? {
+            return Ok(None);
+        }
+        state.in_value = false;
+        Ok(Some(Reply::Hit))
     }
 
     fn error_text(&self) -> &str {
-        &self.error
+        &self.state.error
     }
 }
 
-/// Reply lines are a few bytes long, where a plain loop beats a call of memchr.
-#[inline]
-fn find_newline(input: &[u8]) -> Option<usize> {
-    input.iter().position(|&byte| byte == b'\n')
-}
-
-impl RespReader {
-    /// Reads a line with its newline. `None`: a value follows.
+impl State {
+    /// Reads a line with its newline. `None`: a value or the rest of an array follows.
     #[inline]
-    fn read_line(&mut self, line: &[u8], operation: Operation) -> Result<Option<Reply>, String> {
+    fn read_line(&mut self, line: &[u8], asked: Asked) -> Result<Option<Reply>, String> {
+        let operation = asked.operation;
         let [kind, text @ .., b'\r', b'\n'] = line else {
             return Err(unexpected(line, operation));
         };
+        if asked.keys > 1 {
+            match (self.array_left, kind) {
+                (0, b'*') if number(text) == Some(u64::from(asked.keys)) => {
+                    self.array_left = asked.keys;
+                    return Ok(None);
+                }
+                (0, b'-') => {}
+                (1.., b'$' | b'_') => self.array_left -= 1,
+                _ => return Err(unexpected(line, operation)),
+            }
+        }
         match (kind, operation) {
             (b'$', Operation::Get) if text == b"-1" => Ok(Some(Reply::Miss)),
             (b'$', Operation::Get) => {
-                let size = number(text).filter(|size| *size <= 512 << 20);
-                self.value_left = size.ok_or_else(|| unexpected(line, operation))? + 2;
+                let size = number(text).filter(|size| *size <= VALUE_SIZE_MAX);
+                self.value
+                    .begin(size.ok_or_else(|| unexpected(line, operation))?, true);
                 self.in_value = true;
                 Ok(None)
             }
             (b'_', Operation::Get) => Ok(Some(Reply::Miss)),
-            (b'+', Operation::Set) => Ok(Some(Reply::Stored)),
+            (b'+', Operation::Set | Operation::Login) => Ok(Some(Reply::Stored)),
             (b':', Operation::Delete) => match number(text) {
                 Some(count) => Ok(Some(Reply::Deleted(count > 0))),
                 None => Err(unexpected(line, operation)),
@@ -191,90 +203,26 @@ impl RespReader {
             _ => Err(unexpected(line, operation)),
         }
     }
-
-    #[inline]
-    fn skim_value(
-        &mut self,
-        input: &mut &[u8],
-        body: Option<&mut Vec<u8>>,
-    ) -> Result<Option<Reply>, String> {
-        let taken = self.value_left.min(input.len() as u64);
-        let (piece, rest) = input.split_at(taken as usize);
-        if let Some(body) = body {
-            let value_bytes = self.value_left.saturating_sub(2).min(taken) as usize;
-            body.extend_from_slice(&piece[..value_bytes]);
-        }
-        *input = rest;
-        self.value_left -= taken;
-        if self.value_left > 0 {
-            return Ok(None);
-        }
-        if piece.last().is_some_and(|last| *last != b'\n') {
-            return Err("a value that does not end where its length says".into());
-        }
-        self.in_value = false;
-        Ok(Some(Reply::Hit))
-    }
-}
-
-#[inline]
-fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 18 {
-        return None;
-    }
-    text.iter().try_fold(0u64, |value, byte| {
-        byte.is_ascii_digit()
-            .then(|| value * 10 + u64::from(byte - b'0'))
-    })
-}
-
-#[cold]
-fn unexpected(line: &[u8], operation: Operation) -> String {
-    let shown: String = line
-        .iter()
-        .take(60)
-        .flat_map(|byte| std::ascii::escape_default(*byte))
-        .map(char::from)
-        .collect();
-    format!("\"{shown}\" is no reply to {}", operation.name())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const STREAM: &[u8] = b"+OK\r\n$5\r\nhello\r\n$-1\r\n:1\r\n:0\r\n-ERR no\r\n$0\r\n\r\n_\r\n$12\r\nab\r\ncd\r\n$9\r\n\r\n+PONG\r\n";
-    const OPERATIONS: [Operation; 10] = [
-        Operation::Set,
-        Operation::Get,
-        Operation::Get,
-        Operation::Delete,
-        Operation::Delete,
-        Operation::Set,
-        Operation::Get,
-        Operation::Get,
-        Operation::Get,
-        Operation::Set,
-    ];
-
-    fn read(pieces: &[&[u8]]) -> (Vec<Reply>, Vec<u8>, String) {
-        let (mut reader, mut replies, mut body) = (RespReader::default(), Vec::new(), Vec::new());
-        for mut piece in pieces.iter().copied() {
-            while !piece.is_empty() {
-                let operation = OPERATIONS[replies.len()];
-                if let Some(reply) = reader.next(&mut piece, operation, Some(&mut body)).unwrap() {
-                    replies.push(reply);
-                }
-            }
-        }
-        (replies, body, reader.error_text().to_owned())
-    }
+    use crate::protocol::pieces::LINE_SIZE_MAX;
+    use crate::protocol::stream_test::{DELETE, GET, GET_MANY, LOGIN, SET, cut_everywhere, wrong};
 
     #[test]
     fn replies_cut_at_every_two_bytes_read_the_same() {
-        let whole = read(&[STREAM]);
+        let stream = b"+OK\r\n$5\r\nhello\r\n$-1\r\n:1\r\n:0\r\n-ERR no\r\n$0\r\n\r\n_\r\n$12\r\nab\r\ncd\r\n$9\r\n\r\n+PONG\r\n\
+            *3\r\n$1\r\nx\r\n$-1\r\n$2\r\n*1\r\n-ERR never\r\n$1\r\ny\r\n";
+        let read = cut_everywhere::<RespReader>(
+            stream,
+            &[
+                SET, GET, GET, DELETE, DELETE, SET, GET, GET, GET, LOGIN, GET_MANY, GET_MANY, GET,
+            ],
+        );
         assert_eq!(
-            whole.0,
+            read.replies,
             [
                 Reply::Stored,
                 Reply::Hit,
@@ -286,45 +234,37 @@ mod tests {
                 Reply::Miss,
                 Reply::Hit,
                 Reply::Stored,
+                Reply::Hit,
+                Reply::Miss,
+                Reply::Hit,
+                Reply::Refused,
+                Reply::Hit,
             ]
         );
-        assert_eq!(whole.1, b"helloab\r\ncd\r\n$9\r\n");
-        assert_eq!(whole.2, "ERR no");
-        for first in 0..=STREAM.len() {
-            for second in first..=STREAM.len() {
-                let pieces = [&STREAM[..first], &STREAM[first..second], &STREAM[second..]];
-                assert_eq!(read(&pieces), whole, "cut at {first} and {second}");
-            }
-        }
+        assert_eq!(read.body, b"helloab\r\ncd\r\n$9\r\nx*1y");
+        assert_eq!(read.errors, ["ERR no", "ERR never"]);
     }
 
     #[test]
     fn what_does_not_fit_the_request_is_an_error() {
-        for (operation, text) in [
-            (Operation::Set, &b"$3\r\nabc\r\n"[..]),
-            (Operation::Get, b"+OK\r\n"),
-            (Operation::Get, b"$x\r\n"),
-            (Operation::Get, b"$-2\r\n"),
-            (Operation::Get, b"$99999999999\r\n"),
-            (Operation::Delete, b":x\r\n"),
-            (Operation::Get, b"HTTP/1.1 400\r\n"),
-            (Operation::Get, b"$3\r\nabcdef"),
-            (Operation::Get, b"\n"),
+        for (asked, text) in [
+            (SET, &b"$3\r\nabc\r\n"[..]),
+            (GET, b"+OK\r\n"),
+            (GET, b"$x\r\n"),
+            (GET, b"$-2\r\n"),
+            (GET, b"$99999999999\r\n"),
+            (DELETE, b":x\r\n"),
+            (GET, b"HTTP/1.1 400\r\n"),
+            (GET, b"$3\r\nabcdef"),
+            (GET, b"\n"),
+            (GET, b"*1\r\n$-1\r\n"),
+            (GET_MANY, b"*2\r\n"),
+            (GET_MANY, b"$1\r\nx\r\n"),
+            (GET_MANY, b"*3\r\n-ERR\r\n"),
+            (SET, &[b'+'; LINE_SIZE_MAX + 1]),
         ] {
-            let mut input = text;
-            assert!(
-                RespReader::default()
-                    .next(&mut input, operation, None)
-                    .is_err(),
-                "{text:?}"
-            );
+            assert!(wrong::<RespReader>(text, asked), "{text:?}");
         }
-        let mut endless = &[b'+'; LINE_SIZE_MAX + 1][..];
-        assert!(
-            RespReader::default()
-                .next(&mut endless, Operation::Set, None)
-                .is_err()
-        );
     }
 
     #[test]
@@ -343,13 +283,16 @@ mod tests {
         Resp.write_set(key, 3, |_| (), 0, 10_000, &mut out);
         Resp.write_set(key, 3, |_| (), 0, 1_500, &mut out);
         Resp.write_delete(key, 3, &mut out);
+        let format = KeyFormat::new("k", 3, 100).unwrap();
+        Resp.write_get_many(&[1, 23], &format, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n\
              *3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n\
              *5\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n$2\r\nEX\r\n$2\r\n10\r\n\
              *5\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n$2\r\nPX\r\n$4\r\n1500\r\n\
-             *2\r\n$3\r\nDEL\r\n$3\r\nkey\r\n"
+             *2\r\n$3\r\nDEL\r\n$3\r\nkey\r\n\
+             *3\r\n$4\r\nMGET\r\n$3\r\nk01\r\n$3\r\nk23\r\n"
         );
     }
 }

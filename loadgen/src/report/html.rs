@@ -361,8 +361,12 @@ pub fn page(plan: &Plan, outcome: &Outcome) -> String {
         (
             "Load",
             format!(
-                "{} connections, {} threads, pipeline {}, {}",
-                args.connections, args.threads, args.pipeline, outcome.network
+                "{}, {} connections, {} threads, pipeline {}, {}",
+                plan.protocol_name(),
+                args.connections,
+                args.threads,
+                args.pipeline,
+                outcome.network
             ),
         ),
         (
@@ -392,6 +396,17 @@ pub fn page(plan: &Plan, outcome: &Outcome) -> String {
             duration(ratio(outcome.cpu.as_nanos() as f64 / 1e3, replies)),
         ),
     ];
+    if args.multi_get > 1 {
+        facts.push((
+            "Keys",
+            format!(
+                "{}, {} in each read, {:.0} per second",
+                stats.keys,
+                args.multi_get,
+                ratio(stats.keys as f64, seconds)
+            ),
+        ));
+    }
     if let Some(trace) = &args.trace {
         facts.push(("Trace", escape(trace)));
     }

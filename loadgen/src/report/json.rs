@@ -1,11 +1,13 @@
 //! The results as JSON. Fields are only ever added; a change of meaning raises `format`.
 //!
 //! - `format`: 1. `server`, `network` (`io_uring` or `epoll`), `interrupted`, `failure` (text or null).
-//! - `load`: the options that shape the load: `connections`, `threads`, `pipeline`, `rate` (null in a closed loop),
-//!   `ratio` (SET, GET, DELETE), `keyspace`, `key_distribution`, `key_size`, `value_size`, `ttl_ms`, `trace`, `seed`.
+//! - `load`: the options that shape the load: `protocol` (its name on the command line), `multi_get` (keys in each read), `connections`, `threads`,
+//!   `pipeline`, `rate` (null in a closed loop), `ratio` (SET, GET, DELETE), `keyspace`, `key_distribution`, `key_size`, `value_size`, `ttl_ms`,
+//!   `trace`, `seed`.
 //! - `requests` (replies received), `duration_us`, `requests_per_second`, `bytes_received`, `bytes_sent`.
-//! - `hits`, `misses`, `hit_ratio` (0 to 1), `writes_after_miss`, `deleted`, `unsent` (due in an open loop, never sent).
-//! - `errors`: count by text. `verified`, `unverified`, `wrong`, `wrong_shown`.
+//! - `keys` (of all those requests: more than `requests` when reads ask for several), `keys_per_second`.
+//! - Of keys: `hits`, `misses`, `hit_ratio` (0 to 1). Of requests: `writes_after_miss`, `deleted`, `unsent` (due in an open loop, never sent).
+//! - `errors`: count by text. Of keys: `verified`, `unverified`, `wrong`, `wrong_shown`.
 //! - `client_cpu_us`, `client_cpu_us_per_request`.
 //! - `connect_us` and `latency_us.{get,set,delete,total}`: `count`, `min`, `mean`, `p50` to `p99.99`, `max`, and, for
 //!   latencies, `histogram`: pairs of [largest value of the bucket, count]. All in microseconds.
@@ -75,6 +77,8 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
         "interrupted": outcome.interrupted,
         "failure": outcome.failure.as_ref().map(ToString::to_string),
         "load": {
+            "protocol": plan.protocol_name(),
+            "multi_get": args.multi_get,
             "connections": args.connections,
             "threads": args.threads,
             "pipeline": args.pipeline,
@@ -91,6 +95,8 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
         "requests": replies,
         "duration_us": seconds * 1e6,
         "requests_per_second": ratio(replies as f64, seconds),
+        "keys": stats.keys,
+        "keys_per_second": ratio(stats.keys as f64, seconds),
         "bytes_received": stats.bytes_in,
         "bytes_sent": stats.bytes_out,
         "hits": stats.hits,

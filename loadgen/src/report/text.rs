@@ -57,8 +57,12 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
     line(
         "Load:",
         format!(
-            "{mode}, {} connections, {} threads, pipeline {}, {}",
-            args.connections, args.threads, args.pipeline, outcome.network
+            "{mode}, {}, {} connections, {} threads, pipeline {}, {}",
+            plan.protocol_name(),
+            args.connections,
+            args.threads,
+            args.pipeline,
+            outcome.network
         ),
     );
     line("Requests:", format!("{replies:.0}"));
@@ -67,6 +71,17 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
         "Requests per second:",
         format!("{:.2}", ratio(replies, seconds)),
     );
+    if args.multi_get > 1 {
+        line(
+            "Keys:",
+            format!(
+                "{} ({} in each read), {:.2} per second",
+                stats.keys,
+                args.multi_get,
+                ratio(stats.keys as f64, seconds)
+            ),
+        );
+    }
     let megabytes = |bytes: u64| ratio(bytes as f64 / 1e6, seconds);
     line(
         "Bandwidth:",
@@ -81,8 +96,9 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
         line(
             "Hits:",
             format!(
-                "{} of {reads:.0} ({:.2} %), {} misses",
+                "{} of {reads:.0} {}({:.2} %), {} misses",
                 stats.hits,
+                if args.multi_get > 1 { "keys " } else { "" },
                 ratio(stats.hits as f64, reads) * 100.0,
                 stats.misses
             ),

@@ -127,6 +127,14 @@ impl Trace {
         }
     }
 
+    /// Whether all keys that the trace itself spells out are as wanted.
+    pub fn keys_all(&self, wanted: impl Fn(&[u8]) -> bool) -> bool {
+        match self {
+            Self::Ids(_) => true,
+            Self::Rows(rows) => rows.rows.iter().all(|row| wanted(rows.key(row))),
+        }
+    }
+
     /// The request with this number.
     #[inline]
     pub fn request(&self, number: usize) -> Request<'_> {
@@ -139,10 +147,9 @@ impl Trace {
             },
             Self::Rows(rows) => {
                 let row = &rows.rows[number];
-                let start = row.key_start as usize;
                 Request {
                     operation: row.operation,
-                    key: Key::Bytes(&rows.keys[start..start + row.key_size as usize]),
+                    key: Key::Bytes(rows.key(row)),
                     value_size: (row.value_size > 0).then_some(row.value_size as usize),
                     ttl_seconds: row.ttl_seconds,
                 }
@@ -152,6 +159,12 @@ impl Trace {
 }
 
 impl Rows {
+    #[inline]
+    fn key(&self, row: &Row) -> &[u8] {
+        let start = row.key_start as usize;
+        &self.keys[start..start + row.key_size as usize]
+    }
+
     fn push(&mut self, operation: Operation, key: &[u8], value_size: u32, ttl_seconds: u32) {
         self.rows.push(Row {
             key_start: self.keys.len() as u64,
