@@ -138,6 +138,7 @@ impl Constant {
                         self.change(token, |connection| connection.receiving = false);
                     }
                 }
+                Event::Readable { .. } => unreachable!("no socket of datagrams is polled"),
                 Event::ReceiveEnded { token, result } => {
                     let starved = matches!(&result, Err(error) if error.raw_os_error() == Some(libc::ENOBUFS));
                     self.change(token, |connection| {

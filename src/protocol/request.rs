@@ -141,6 +141,11 @@ impl RequestParser {
         }
     }
 
+    /// Whether requests come in memcached's binary protocol, in which an error is no text.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, RequestParser::Binary(_))
+    }
+
     /// Whether a fresh parser without limits would read the same request from the same bytes.
     #[inline]
     pub fn is_self_contained(&self) -> bool {

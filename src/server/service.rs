@@ -391,8 +391,9 @@ impl Service {
                     return;
                 }
                 Err(error) => {
+                    let is_text = !connection.parser.is_binary();
                     self.execute_batch(batch, ring);
-                    self.protocol_error(index, &error);
+                    self.protocol_error(index, is_text, &error);
                     return;
                 }
             }
@@ -557,7 +558,7 @@ impl Service {
                     }
                 }
                 Err(error) => {
-                    self.protocol_error(index, &error);
+                    self.protocol_error(index, !parser.is_binary(), &error);
                     return bytes.len();
                 }
             }
@@ -565,7 +566,7 @@ impl Service {
         at
     }
 
-    fn protocol_error(&mut self, index: u32, error: &ParseError) {
+    fn protocol_error(&mut self, index: u32, is_text: bool, error: &ParseError) {
         self.metrics.count_error("ERR");
         let Some(connection) = self.connection_at(index) else {
             return;
@@ -573,7 +574,12 @@ impl Service {
         let reply = connection.replies.writer();
         match connection.session.dialect {
             Dialect::Redis => reply.error(format!("ERR {}", error.0)),
-            Dialect::Memcached => reply.bytes.extend_from_slice(error.0.as_bytes()),
+            // In binary the connection is closed without a word.
+            Dialect::Memcached if !is_text => {}
+            Dialect::Memcached => {
+                reply.bytes.extend_from_slice(error.0.as_bytes());
+                reply.bytes.extend_from_slice(b"\r\n");
+            }
         }
         connection.state = State::Finishing;
         self.list(index);

@@ -5,7 +5,7 @@ use super::super::server_operation::{Call, Finish};
 use super::super::service::Service;
 use super::Answered;
 use super::memcached_stats::{Form, Group};
-use crate::command::memcache::store::expiry_at;
+use crate::command::memcache::{self, store::expiry_at};
 use crate::command::table::Command;
 use crate::protocol::Dialect;
 use crate::protocol::args::Args;
@@ -87,7 +87,14 @@ impl Service {
         let mut reply = Vec::new();
         let mut quiet = false;
         let answered = match binary_header(&args) {
-            Some(header) => self.memcached_binary(index, &header, &args, &mut reply, &mut quiet),
+            Some(header) => match memcache::binary::refusal(row) {
+                Some(status) => {
+                    self.finish_memcached(index);
+                    reply = binary_reply(&header, status, error_text(status).as_bytes());
+                    Answered::Now
+                }
+                None => self.memcached_binary(index, &header, &args, &mut reply, &mut quiet),
+            },
             None => self.memcached_text(index, row, &args, &mut reply, &mut quiet),
         };
         match answered {
@@ -290,10 +297,6 @@ impl Service {
                 let is_step = operation == opcode::SASL_STEP;
                 let (status, text) = self.authenticate_sasl(index, is_step, key, value).reply();
                 answer(status, text.as_bytes())
-            }
-            opcode::REFUSED_LENGTHS => {
-                self.finish_memcached(index);
-                error(status::UNKNOWN_COMMAND)
             }
             _ => error(status::UNKNOWN_COMMAND),
         };
