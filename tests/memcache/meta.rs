@@ -121,7 +121,8 @@ fn get(random: &mut Random, territory: &Territory) -> Operation {
             6 => line.flag(b'h', ""),
             7 => line.flag(b'k', ""),
             8 => line.flag(b'l', ""),
-            9 => line.flag(b'O', opaque(random)),
+            // A longer one is refused after the other flags have had their effects.
+            9 => line.flag(b'O', opaque(random).get(..31).unwrap_or("7")),
             10 => line.flag(b'q', ""),
             11 => line.flag(b's', ""),
             12 | 13 => line.flag(b't', ""),
@@ -278,6 +279,8 @@ fn malformed(random: &mut Random, territory: &Territory) -> Operation {
         " mg  KEY  v ",
         "ms KEY 1\r\nvw",
         "ms KEY 1 q\r\nvw",
+        "mg LONG O1 O2",
+        "mg KEY Oooooooooooooooooooooooooooooooooooooooo",
         "mg KEY O1 O2",
         "mg KEY k1 s2",
     ]);

@@ -24,7 +24,7 @@ pub fn operation(random: &mut Random, territory: &Territory) -> Operation {
         96 if territory.alone => whole(random),
         97 => long_key(random, territory),
         98 if random.chance(10) => too_large(random, key),
-        98 if random.chance(10) => endless(random),
+        98 if random.chance(10) => goodbye(),
         _ => plain(random, b"get", key, &[]),
     }
 }
@@ -252,7 +252,6 @@ fn malformed(random: &mut Random, territory: &Territory) -> Operation {
         "stats cachedump",
         "bget KEY",
         "cache_memlimit",
-        "slabs",
         "lru",
         "misbehave",
         "shutdown",
@@ -342,16 +341,11 @@ fn too_large(random: &mut Random, key: Vec<u8>) -> Operation {
     Operation::text(&key, bytes)
 }
 
-/// A line without an end, or a goodbye: the server closes the connection.
-fn endless(random: &mut Random) -> Operation {
-    let bytes = if random.chance(50) {
-        b"quit\r\n".to_vec()
-    } else {
-        vec![b'x'; 5000]
-    };
+/// The server closes the connection.
+fn goodbye() -> Operation {
     Operation {
         closes: true,
         alone: true,
-        ..Operation::text(b"", bytes)
+        ..Operation::text(b"", "quit\r\n")
     }
 }
