@@ -4,10 +4,20 @@ use super::long_double::{self, LongDouble, Parsed};
 use super::number::{integer, parse_i64};
 use super::string_value::{find_string_write, string_value};
 use super::{CommandError, Context, key_at};
-use crate::engine::{Expiry, NewValue, Value};
+use crate::engine::{Attributes, Engine, Expiry, Item, NewValue, Value};
+
+/// What stays with a number that is changed: the flags of memcached's clients, by which they read it.
+fn kept(engine: &Engine, item: Item) -> Attributes {
+    Attributes {
+        client_flags: engine.attributes(item).client_flags,
+        ..Attributes::default()
+    }
+}
 
 fn add(context: &mut Context<'_>, increment: i64) -> Result<(), CommandError> {
-    let value = match find_string_write(context, 1)? {
+    let found = find_string_write(context, 1)?;
+    let attributes = found.map_or(Attributes::default(), |item| kept(context.engine, item));
+    let value = match found {
         None => 0,
         Some(item) => match context.engine.value(item) {
             Value::Integer(value) => value,
@@ -22,7 +32,7 @@ fn add(context: &mut Context<'_>, increment: i64) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     context
         .engine
-        .set(&key, NewValue::Integer(sum), Expiry::Keep)?;
+        .set_with(&key, NewValue::Integer(sum), Expiry::Keep, attributes)?;
     context.stats.changes += 1;
     context.reply.integer(sum);
     Ok(())
@@ -57,7 +67,9 @@ pub fn decrby(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// INCRBYFLOAT key increment.
 pub fn incrbyfloat(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let value = match find_string_write(context, 1)? {
+    let found = find_string_write(context, 1)?;
+    let attributes = found.map_or(Attributes::default(), |item| kept(context.engine, item));
+    let value = match found {
         None => long_double::parse(b"0"),
         Some(item) => long_double::parse(&string_value(context.engine, item)),
     };
@@ -73,9 +85,10 @@ pub fn incrbyfloat(context: &mut Context<'_>) -> Result<(), CommandError> {
         ))?
         .to_text();
     let key = key_at!(context, 1);
+    let value = NewValue::Text(text.as_bytes());
     context
         .engine
-        .set(&key, NewValue::Text(text.as_bytes()), Expiry::Keep)?;
+        .set_with(&key, value, Expiry::Keep, attributes)?;
     context.stats.changes += 1;
     context.reply.bulk(text.as_bytes());
     Ok(())

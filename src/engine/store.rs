@@ -708,6 +708,11 @@ impl Engine {
         self.tokens.get_or_make(key.db, key.hash, self.now_ms)
     }
 
+    /// A token that fits no key: that of a value which expired as it was stored.
+    pub fn token_of_none(&mut self) -> u64 {
+        self.tokens.make(self.now_ms)
+    }
+
     /// Whether a token was handed out for the key's value as it is now.
     pub fn token_matches(&self, key: &Key<'_>, token: u64) -> bool {
         self.tokens.get(key.db, key.hash) == Some(token)

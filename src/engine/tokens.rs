@@ -56,11 +56,16 @@ impl Tokens {
         if let Some(token) = self.get(db, hash) {
             return token;
         }
-        let least = (now_ms.max(1) as u64) << TOKENS_PER_MS;
-        self.last = (self.last + 1).max(if self.last == 0 { least } else { 0 });
-        let token = self.last;
+        let token = self.make(now_ms);
         self.set(db, hash, token);
         token
+    }
+
+    /// A token that was never out, and is no key's.
+    pub fn make(&mut self, now_ms: i64) -> u64 {
+        let least = (now_ms.max(1) as u64) << TOKENS_PER_MS;
+        self.last = (self.last + 1).max(if self.last == 0 { least } else { 0 });
+        self.last
     }
 
     /// Gives a key a token.

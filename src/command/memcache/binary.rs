@@ -84,11 +84,15 @@ fn reply_error_text(context: &mut Context<'_>, status: u16, text: &str) -> Done 
     Ok(())
 }
 
-/// Says that a write is done, with the token it made; a quiet one says nothing. A key whose expiry has passed already gets a token too: no reply
+/// Says that a write is done, with the token it made; a quiet one says nothing. A key whose `expiry` has passed already gets a token too: no reply
 /// is without one, and it matches nothing.
-fn reply_written(context: &mut Context<'_>, value: &[u8]) -> Done {
+fn reply_written(context: &mut Context<'_>, expiry: Option<i64>, value: &[u8]) -> Done {
     if !is_quiet(code(context)) {
-        let token = context.engine.token(&key_at!(context, KEY));
+        let token = if expiry.is_some_and(|at| at <= context.engine.now_ms()) {
+            context.engine.token_of_none()
+        } else {
+            context.engine.token(&key_at!(context, KEY))
+        };
         let header = context.args.get(HEADER);
         write_reply(
             &mut context.reply.bytes,
@@ -205,12 +209,17 @@ fn store_whole(context: &mut Context<'_>, mode: Mode, refused: u16) -> Done {
         ..Store::new(mode, client_flags, expiry(context, 4))
     };
     let outcome = store::store(context, KEY, VALUE, &request);
-    reply_stored(context, outcome, refused)
+    reply_stored(context, outcome, request.expiry, refused)
 }
 
-fn reply_stored(context: &mut Context<'_>, outcome: Outcome, refused: u16) -> Done {
+fn reply_stored(
+    context: &mut Context<'_>,
+    outcome: Outcome,
+    expiry: Option<i64>,
+    refused: u16,
+) -> Done {
     match outcome {
-        Outcome::Stored => reply_written(context, b""),
+        Outcome::Stored => reply_written(context, expiry, b""),
         Outcome::NotStored | Outcome::WrongType => reply_error(context, refused),
         Outcome::Exists => reply_error(context, status::EXISTS),
         Outcome::NotFound => reply_error(context, status::NOT_FOUND),
@@ -238,7 +247,7 @@ fn extend(context: &mut Context<'_>, mode: Mode) -> Done {
         ..Store::new(mode, 0, None)
     };
     let outcome = store::store(context, KEY, VALUE, &request);
-    reply_stored(context, outcome, status::NOT_STORED)
+    reply_stored(context, outcome, None, status::NOT_STORED)
 }
 
 /// Delete. Its reply has no CAS.
@@ -266,7 +275,7 @@ pub fn count(context: &mut Context<'_>) -> Done {
     let delta = number64(&context.args, EXTRAS, 0);
     let token = token(context).unwrap_or(0);
     match store::count(context, KEY, increment, delta, token) {
-        Ok(number) => reply_written(context, &number.to_be_bytes()),
+        Ok(number) => reply_written(context, None, &number.to_be_bytes()),
         Err(NotCounted::NotFound) if number32(&context.args, EXTRAS, 16) != CREATE_NOTHING => {
             create_number(context)
         }
@@ -291,11 +300,11 @@ fn create_number(context: &mut Context<'_>) -> Done {
         let mut digits = [0; INTEGER_BYTES_MAX];
         let start = unsigned_at_end(&mut digits, initial);
         let value = NewValue::Bytes(&digits[start..]);
-        let expiry = expiry.map_or(Expiry::None, Expiry::At);
+        let expires = expiry.map_or(Expiry::None, Expiry::At);
         let stored = context.engine.make_room().and_then(|()| {
             context
                 .engine
-                .set_with(&key, value, expiry, Attributes::default())
+                .set_with(&key, value, expires, Attributes::default())
         });
         if stored.is_err() {
             context.stats.memcache.store_no_memory += 1;
@@ -308,7 +317,7 @@ fn create_number(context: &mut Context<'_>) -> Done {
     }
     context.stats.changes += 1;
     context.stats.memcache.total_items += 1;
-    reply_written(context, &initial.to_be_bytes())
+    reply_written(context, expiry, &initial.to_be_bytes())
 }
 
 /// A store whose item is too large. What Set would have replaced is deleted, so that no stale value is served.

@@ -282,11 +282,16 @@ pub fn set(context: &mut Context<'_>) -> Result<(), CommandError> {
         b'R' => Mode::Replace,
         _ => return refuse(context, b"CLIENT_ERROR invalid mode for ms M token\r\n"),
     };
-    let expiry = expiry_at(flags.expiry.unwrap_or(0).into(), context.engine.now_ms());
+    // What is appended to has an expiry already, unless it is created.
+    let creates = matches!(mode, Mode::Append | Mode::Prepend) && flags.vivify.is_some();
+    let seconds = if creates { flags.vivify } else { flags.expiry };
+    let expiry = expiry_at(seconds.unwrap_or(0).into(), context.engine.now_ms());
+    let data_bytes = context.args.get(data).len();
     let request = Store {
         token: flags.token,
         new_token: flags.new_token,
         accepts_stale: flags.invalidate,
+        creates,
         ..Store::new(mode, flags.client_flags, expiry)
     };
     let outcome = store(context, 1, data, &request);
@@ -302,21 +307,32 @@ pub fn set(context: &mut Context<'_>) -> Result<(), CommandError> {
     context.reply.bytes.extend_from_slice(code);
     for index in 3..data {
         let word = context.args.get(index);
-        if word[0] != b'c' {
+        if !matches!(word[0], b'c' | b's') {
             let bytes = &mut context.reply.bytes;
             put_echo(bytes, word, context.args.get(1), flags.encoded_key);
             continue;
         }
         let key = key_at!(context, 1);
-        // An item that expired at once has no token.
-        let present = outcome == Outcome::Stored && context.engine.find(&key, Touch::No).is_some();
-        let token = if present {
-            context.engine.token(&key)
-        } else {
-            0
+        let item = match outcome {
+            Outcome::Stored => context.engine.find(&key, Touch::No),
+            _ => None,
         };
-        context.reply.bytes.extend_from_slice(b" c");
-        put_number(&mut context.reply.bytes, token);
+        let number = match (word[0], item) {
+            (b'c', Some(_)) => context.engine.token(&key),
+            // It expired at once.
+            (b'c', None) if outcome == Outcome::Stored => {
+                let chosen = flags.new_token;
+                chosen.unwrap_or_else(|| context.engine.token_of_none())
+            }
+            (b'c', None) => 0,
+            (_, Some(item)) => {
+                let value = visible(context.engine, item);
+                value.map_or(0, |value| value.len()) as u64
+            }
+            (_, None) => data_bytes as u64,
+        };
+        context.reply.bytes.extend_from_slice(&[b' ', word[0]]);
+        put_number(&mut context.reply.bytes, number);
     }
     context.reply.bytes.extend_from_slice(b"\r\n");
     Ok(())

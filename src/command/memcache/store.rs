@@ -45,6 +45,8 @@ pub struct Store {
     pub new_token: Option<u64>,
     /// With a token lower than the key's: the value is stored and marked stale (meta flag I).
     pub accepts_stale: bool,
+    /// [`Mode::Append`] and [`Mode::Prepend`] store a key that is not there (meta flag N).
+    pub creates: bool,
 }
 
 impl Store {
@@ -57,6 +59,7 @@ impl Store {
             token: None,
             new_token: None,
             accepts_stale: false,
+            creates: false,
         }
     }
 }
@@ -154,6 +157,9 @@ fn store_if(
         return match request.mode {
             Mode::Set | Mode::Replace if request.token.is_some() => Outcome::NotFound,
             Mode::Set | Mode::Add => put(context, key_index, value_index, request, None),
+            Mode::Append | Mode::Prepend if request.creates => {
+                put(context, key_index, value_index, request, None)
+            }
             Mode::Replace | Mode::Append | Mode::Prepend => Outcome::NotStored,
         };
     };

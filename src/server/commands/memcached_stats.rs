@@ -54,9 +54,10 @@ impl Group {
                 Err(b"CLIENT_ERROR statistics by prefix are not kept\r\n")
             }
             [b"detail", ..] => Err(b"CLIENT_ERROR usage: stats detail on|off|dump\r\n"),
-            [b"cachedump", ..] => {
+            [b"cachedump", _, _, ..] => {
                 Err(b"CLIENT_ERROR stats cachedump not allowed; SCAN of the Redis protocol lists keys\r\n")
             }
+            [b"cachedump", ..] => Err(b"CLIENT_ERROR bad command line\r\n"),
             _ => Err(b"ERROR\r\n"),
         }
     }
