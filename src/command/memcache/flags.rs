@@ -41,6 +41,8 @@ pub struct Flags {
     pub delta: Option<u64>,
     /// `J`.
     pub initial: u64,
+    /// `O` is longer than it may be. Memcached says so after all other errors, that of the mode included.
+    pub long_opaque: bool,
 }
 
 impl Flags {
@@ -56,6 +58,8 @@ impl Flags {
         let mut seen = 0u128;
         let mut error: Option<&'static [u8]> = None;
         let mut fail = |line| error = Some(line);
+        // Said only when nothing else is wrong, as in memcached.
+        let mut bad_client_flags = false;
         for index in start..end {
             let word = args.get(index);
             let (name, text) = (word[0], &word[1..]);
@@ -70,10 +74,7 @@ impl Flags {
                 b'b' => flags.encoded_key = true,
                 b'I' => flags.invalidate = true,
                 b'k' | b's' | b't' | b'c' | b'f' | b'l' | b'h' | b'L' | b'P' => {}
-                b'O' if word.len() > OPAQUE_BYTES_MAX => {
-                    fail(b"CLIENT_ERROR opaque token too long\r\n");
-                }
-                b'O' => {}
+                b'O' => flags.long_opaque = word.len() > OPAQUE_BYTES_MAX,
                 b'N' | b'T' | b'R' => match signed32(text) {
                     None => fail(BAD_TOKEN),
                     seconds if name == b'N' => flags.vivify = seconds,
@@ -81,7 +82,7 @@ impl Flags {
                     seconds => flags.recache = seconds,
                 },
                 b'F' => match unsigned32(text) {
-                    None => fail(b"CLIENT_ERROR bad command line format\r\n"),
+                    None => bad_client_flags = true,
                     Some(client_flags) => flags.client_flags = client_flags,
                 },
                 b'C' | b'E' => match unsigned64(text) {
@@ -104,8 +105,9 @@ impl Flags {
             }
         }
         match error {
-            None => Ok(flags),
             Some(line) => Err(line),
+            None if bad_client_flags => Err(b"CLIENT_ERROR bad command line format\r\n"),
+            None => Ok(flags),
         }
     }
 }

@@ -26,15 +26,6 @@ fn refuse(context: &mut Context<'_>, line: &[u8]) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The error line of `md` and `ma`.
-fn wrong_flag(line: &'static [u8]) -> &'static [u8] {
-    if line == OPAQUE_TOO_LONG {
-        line
-    } else {
-        WRONG_FLAG
-    }
-}
-
 /// Whole seconds from now to a Unix time in milliseconds, a begun one counted; 0 when it has passed.
 fn seconds_until(at: i64, now_ms: i64) -> i64 {
     (at - now_ms).max(0).div_euclid(1000) + i64::from((at - now_ms).max(0) % 1000 > 0)
@@ -122,6 +113,9 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
         Ok(flags) => flags,
         Err(line) => return refuse(context, line),
     };
+    if flags.long_opaque {
+        return refuse(context, OPAQUE_TOO_LONG);
+    }
     let key = key_at!(context, 1);
     let mut found = context.engine.find(&key, Touch::No);
     context.stats.count_read(found.is_some());
@@ -282,6 +276,9 @@ pub fn set(context: &mut Context<'_>) -> Result<(), CommandError> {
         b'R' => Mode::Replace,
         _ => return refuse(context, b"CLIENT_ERROR invalid mode for ms M token\r\n"),
     };
+    if flags.long_opaque {
+        return refuse(context, OPAQUE_TOO_LONG);
+    }
     // What is appended to has an expiry already, unless it is created.
     let creates = matches!(mode, Mode::Append | Mode::Prepend) && flags.vivify.is_some();
     let seconds = if creates { flags.vivify } else { flags.expiry };
@@ -343,8 +340,11 @@ pub fn delete(context: &mut Context<'_>) -> Result<(), CommandError> {
     let end = context.args.len();
     let flags = match Flags::parse(&context.args, 2, end, true) {
         Ok(flags) => flags,
-        Err(line) => return refuse(context, wrong_flag(line)),
+        Err(_) => return refuse(context, WRONG_FLAG),
     };
+    if flags.long_opaque {
+        return refuse(context, OPAQUE_TOO_LONG);
+    }
     let outcome = if flags.invalidate || flags.remove_value {
         weaken(context, &flags)
     } else {
@@ -419,13 +419,16 @@ pub fn arithmetic(context: &mut Context<'_>) -> Result<(), CommandError> {
     let end = context.args.len();
     let flags = match Flags::parse(&context.args, 2, end, false) {
         Ok(flags) => flags,
-        Err(line) => return refuse(context, wrong_flag(line)),
+        Err(_) => return refuse(context, WRONG_FLAG),
     };
     let increment = match flags.mode {
         0 | b'I' | b'+' => true,
         b'D' | b'-' => false,
         _ => return refuse(context, b"CLIENT_ERROR invalid mode for ma M token\r\n"),
     };
+    if flags.long_opaque {
+        return refuse(context, OPAQUE_TOO_LONG);
+    }
     let delta = flags.delta.unwrap_or(1);
     let token = flags.token.unwrap_or(0);
     let mut created = false;
