@@ -389,6 +389,12 @@ pub fn set_read(head: &mut [u8; 4]) {
     head[0] |= FLAG_READ;
 }
 
+/// Notes that the value is another one, which has not been read.
+#[inline]
+pub fn clear_read(head: &mut [u8; 4]) {
+    head[0] &= !FLAG_READ;
+}
+
 /// Bytes in which an integer is stored.
 pub fn integer_len(integer: i64) -> usize {
     if i8::try_from(integer).is_ok() {

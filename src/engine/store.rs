@@ -594,6 +594,8 @@ impl Engine {
         }
         self.bytes_large = self.bytes_large + after - before;
         self.touch(item);
+        // It is another value now, like any that is edited.
+        item::clear_read(self.arena.head_mut(item.0));
         Ok(self.value_mut(item))
     }
 
