@@ -9,11 +9,11 @@
 const BUCKETS: usize = 1 << 14;
 /// Tokens in a bucket; with all buckets full a million, in 16 MiB.
 const BUCKET_TOKENS_MAX: usize = 64;
-/// Tokens begin at the time of the first, so that none of an earlier run of the server is valid. Sixty years of milliseconds leave room for
-/// a million tokens in each.
-const TOKENS_PER_MS: u32 = 20;
-/// Spreads the databases' numbers over the bits of a hash; any odd number would do.
-const DATABASE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The first token has so many bits, made of the time, so that one of an earlier run of the server hardly ever fits. They are no more, because there
+/// are clients that read tokens as 32 bits, or as a float of 53.
+const FIRST_BITS: u32 = 31;
+/// Spreads small differences (of databases' numbers, of times) over 64 bits; any odd number without a pattern would do.
+const SPREADING_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -32,7 +32,7 @@ pub struct Tokens {
 }
 
 fn key_of(db: usize, hash: u64) -> u64 {
-    hash ^ (db as u64).wrapping_mul(DATABASE_FACTOR)
+    hash ^ (db as u64).wrapping_mul(SPREADING_FACTOR)
 }
 
 fn bucket_of(key: u64) -> usize {
@@ -63,8 +63,10 @@ impl Tokens {
 
     /// A token that was never out, and is no key's.
     pub fn make(&mut self, now_ms: i64) -> u64 {
-        let least = (now_ms.max(1) as u64) << TOKENS_PER_MS;
-        self.last = (self.last + 1).max(if self.last == 0 { least } else { 0 });
+        if self.last == 0 {
+            self.last = (now_ms as u64).wrapping_mul(SPREADING_FACTOR) >> (u64::BITS - FIRST_BITS);
+        }
+        self.last += 1;
         self.last
     }
 
@@ -144,6 +146,21 @@ mod tests {
             tokens.get_or_make(0, 5, 0) > next,
             "never one that was out before"
         );
+    }
+
+    #[test]
+    fn two_runs_begin_far_from_each_other_and_within_32_bits() {
+        let first = |now_ms| Tokens::default().make(now_ms);
+        for now_ms in [
+            0,
+            1,
+            1_700_000_000_000,
+            1_700_000_000_001,
+            4_000_000_000_000,
+        ] {
+            assert!((1..=1 << FIRST_BITS).contains(&first(now_ms)));
+            assert!(first(now_ms).abs_diff(first(now_ms + 1)) > 1 << 20);
+        }
     }
 
     #[test]

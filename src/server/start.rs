@@ -138,7 +138,9 @@ impl Server {
         check_descriptors(&config, shards)?;
         let users = match &config.memcached_auth_file[..] {
             "" => None,
-            path => Some(Users::read(Path::new(path)).map_err(StartError)?),
+            path => Some(Users::read(Path::new(path)).map_err(|error| {
+                StartError(format!("{error}; give a readable file of `user:password` lines with --memcached-auth-file"))
+            })?),
         };
         let listeners = Listeners::open(&config, shards)?;
         let unix_paths = [&config.unixsocket, &config.memcached_unixsocket]

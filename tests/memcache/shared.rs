@@ -85,6 +85,13 @@ fn numbers() {
         assert_eq!(resp.words("INCR n").integer(), 11);
         assert_eq!(memcache.line("incr n 5"), "16");
         assert_eq!(resp.words("INCRBY n 100").integer(), 116);
+        // The flags by which memcached's clients read a value stay when RESP changes it in place, and go when it stores another.
+        assert_eq!(resp.words("INCRBYFLOAT n 0").text(), "116");
+        assert_eq!(memcache.line("mg n f s"), "HD f7 s3");
+        assert_eq!(resp.words("APPEND n 0").integer(), 4);
+        assert_eq!(memcache.line("mg n f s"), "HD f7 s4");
+        assert_eq!(resp.words("SET n 116").text(), "OK");
+        assert_eq!(memcache.line("mg n f s"), "HD f0 s3");
         assert_eq!(memcache.line("decr n 200"), "0");
         assert_eq!(resp.words("SET n 9223372036854775807").text(), "OK");
         assert_eq!(memcache.line("incr n 1"), "9223372036854775808");

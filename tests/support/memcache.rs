@@ -6,6 +6,8 @@ use super::server::{Server, free_port, tested_is_torc};
 use super::{WAIT_LIMIT, eventually};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +27,8 @@ pub struct Settings {
     pub unix_socket: Option<PathBuf>,
     /// Whether `shutdown` is obeyed.
     pub allow_shutdown: bool,
+    /// Other options of torc's, which memcached has not.
+    pub options: Vec<(&'static str, String)>,
 }
 
 /// A real memcached.
@@ -190,6 +194,7 @@ impl Subject {
         if settings.allow_shutdown {
             directives.push(("memcached-allow-shutdown", "yes".to_string()));
         }
+        directives.extend(settings.options.iter().cloned());
         let directives: Vec<(&str, &str)> = directives
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -275,6 +280,18 @@ impl Connection {
     pub fn open(address: SocketAddr) -> io::Result<Connection> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(WAIT_LIMIT))?;
+        stream.set_write_timeout(Some(WAIT_LIMIT))?;
+        Ok(Connection {
+            stream,
+            received: Vec::new(),
+        })
+    }
+
+    /// Connects to a Unix socket.
+    pub fn open_unix(path: &Path) -> io::Result<Connection> {
+        // What is called here is the same for every stream socket.
+        let stream = TcpStream::from(OwnedFd::from(UnixStream::connect(path)?));
         stream.set_read_timeout(Some(WAIT_LIMIT))?;
         stream.set_write_timeout(Some(WAIT_LIMIT))?;
         Ok(Connection {

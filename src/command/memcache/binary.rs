@@ -279,7 +279,10 @@ pub fn count(context: &mut Context<'_>) -> Done {
         Err(NotCounted::NotFound) if number32(&context.args, EXTRAS, 16) != CREATE_NOTHING => {
             create_number(context)
         }
-        Err(NotCounted::NotFound) => reply_error(context, status::NOT_FOUND),
+        Err(NotCounted::NotFound) => {
+            store::count_miss(context, increment);
+            reply_error(context, status::NOT_FOUND)
+        }
         Err(NotCounted::Exists) => reply_error(context, status::EXISTS),
         Err(NotCounted::NonNumeric | NotCounted::WrongType) => {
             reply_error(context, status::NOT_NUMERIC)

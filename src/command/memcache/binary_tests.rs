@@ -491,6 +491,7 @@ fn commands_are_counted() {
         "delete key=a",
         "delete key=a",
         "increment key=n initial=1",
+        "increment key=no expiry=4294967295",
         "setq key=n value=2 cas=5",
     ] {
         shard.ask(line);

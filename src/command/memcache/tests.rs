@@ -260,7 +260,11 @@ fn tokens_change_with_the_value() {
         "md k C1\r\nmd k C3000\r\nmd k C3000\r\n",
         "EX\r\nHD\r\nNF\r\n",
     );
-    shard.check("ms k 1 T-1 c\r\n5\r\nmg k\r\n", "HD c0\r\nEN\r\n");
+    // What expires at once gets a token that fits nothing, each time another one.
+    let expired = shard.run(b"ms k 1 T-1 c\r\n5\r\n");
+    assert!(expired.starts_with(b"HD c") && expired != b"HD c0\r\n");
+    assert_ne!(shard.run(b"ms k 1 T-1 c\r\n5\r\n"), expired);
+    shard.check("mg k\r\n", "EN\r\n");
     let stats = shard.stats.memcache;
     assert_eq!(
         (stats.cas_hits, stats.cas_badval, stats.cas_misses),

@@ -1,9 +1,10 @@
-//! Numbers as memcached reads them: by way of strtol, so that blanks and a sign may stand before the digits and anything behind a blank is not looked at.
+//! Numbers as memcached reads them: by way of strtol, so that blanks and a sign may stand before the digits and anything behind a blank or a NUL is
+//! not looked at.
 //!
 //! Never: allocates.
 
 /// What strtoull accepts of `text`: whether there was a minus sign, and the magnitude. None without digits, beyond 64 bits, or with a byte other than
-/// a blank behind the digits.
+/// a blank or a NUL behind the digits.
 fn magnitude(text: &[u8]) -> Option<(bool, u64)> {
     let start = text.iter().position(|byte| !is_blank(*byte))?;
     let (negative, digits) = match text[start] {
@@ -16,7 +17,7 @@ fn magnitude(text: &[u8]) -> Option<(bool, u64)> {
     for &byte in digits {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            if is_blank(byte) {
+            if is_blank(byte) || byte == 0 {
                 break;
             }
             return None;
@@ -107,6 +108,8 @@ mod tests {
             ("+7", Some(7), Some(7)),
             (" 7", Some(7), Some(7)),
             ("7 8x", Some(7), Some(7)),
+            ("7\08x", Some(7), Some(7)),
+            ("\x007", None, None),
             ("-0", Some(0), Some(0)),
             ("-7", None, Some(-7)),
             ("7x", None, None),

@@ -140,7 +140,7 @@ impl Service {
                 Some(limit) => return self.cache_memlimit(limit, reply),
                 None => ERROR,
             },
-            ("stats", [b"reset"]) => {
+            ("stats", [b"reset", ..]) => {
                 let finish = Finish::Bytes(b"RESET\r\n".to_vec());
                 return Answered::AskAll(Call::ResetStats, finish);
             }
@@ -148,12 +148,12 @@ impl Service {
                 Ok(group) => return group.ask(Form::Text),
                 Err(line) => line,
             },
-            ("shutdown", [] | [b"graceful"]) => {
-                if self.config.memcached_allow_shutdown {
-                    self.shared.stop();
-                    return Answered::Now;
-                }
+            ("shutdown", _) if !self.config.memcached_allow_shutdown => {
                 b"ERROR: shutdown not enabled\r\n"
+            }
+            ("shutdown", [] | [b"graceful"]) => {
+                self.shared.stop();
+                return Answered::Now;
             }
             ("shutdown", _) => b"CLIENT_ERROR invalid shutdown mode\r\n",
             ("quit", _) => {
@@ -165,8 +165,15 @@ impl Service {
             ("watch", _) => {
                 b"CLIENT_ERROR watchers are not available on this server; INFO, stats and CLIENT LIST show what it does\r\n"
             }
-            ("lru_crawler", _) => b"CLIENT_ERROR lru crawler disabled\r\n",
-            ("slabs", _) => b"CLIENT_ERROR slab reassignment disabled\r\n",
+            (
+                "lru_crawler",
+                [b"enable" | b"disable"] | [b"sleep" | b"tocrawl" | b"crawl" | b"metadump", _, ..],
+            ) => b"CLIENT_ERROR lru crawler disabled\r\n",
+            ("slabs", [b"automove", mode]) if number::unsigned32(mode).is_none() => BAD_FORMAT,
+            ("slabs", [b"automove", _] | [b"reassign", _, _]) => {
+                b"CLIENT_ERROR slab reassignment disabled\r\n"
+            }
+            ("refresh_certs", _) => b"Error TLS not enabled\r\n",
             _ => ERROR,
         };
         reply.extend_from_slice(line);

@@ -29,6 +29,10 @@ pub enum Group {
     Sizes,
     /// `stats conns`.
     Connections,
+    /// `stats sizes_enable`: they are always kept.
+    SizesOn,
+    /// `stats sizes_disable`, which cannot be.
+    SizesOff,
 }
 
 /// How they are written.
@@ -41,16 +45,18 @@ pub enum Form {
 }
 
 impl Group {
-    /// The group that the words behind `stats` name, or the line that says why there is none.
+    /// The group that the words behind `stats` name, whatever else they say, or the line that says why there is none.
     pub fn parse(words: &[&[u8]]) -> Result<Group, &'static [u8]> {
         match words {
             [] => Ok(Group::General),
-            [b"settings"] => Ok(Group::Settings),
-            [b"items"] => Ok(Group::Items),
-            [b"slabs"] => Ok(Group::Slabs),
-            [b"sizes"] => Ok(Group::Sizes),
-            [b"conns"] => Ok(Group::Connections),
-            [b"detail", b"on" | b"off" | b"dump"] => {
+            [b"settings", ..] => Ok(Group::Settings),
+            [b"items", ..] => Ok(Group::Items),
+            [b"slabs", ..] => Ok(Group::Slabs),
+            [b"sizes", ..] => Ok(Group::Sizes),
+            [b"conns", ..] => Ok(Group::Connections),
+            [b"sizes_enable", ..] => Ok(Group::SizesOn),
+            [b"sizes_disable", ..] => Ok(Group::SizesOff),
+            [b"detail", b"on" | b"off" | b"dump", ..] => {
                 Err(b"CLIENT_ERROR statistics by prefix are not kept\r\n")
             }
             [b"detail", ..] => Err(b"CLIENT_ERROR usage: stats detail on|off|dump\r\n"),
@@ -66,7 +72,9 @@ impl Group {
     pub fn ask(self, form: Form) -> Answered {
         let call = match self {
             Group::General | Group::Settings => Call::Snapshot,
-            Group::Items | Group::Slabs | Group::Sizes => Call::Classes,
+            Group::Items | Group::Slabs | Group::Sizes | Group::SizesOn | Group::SizesOff => {
+                Call::Classes
+            }
             Group::Connections => Call::MemcachedConnections,
         };
         Answered::AskAll(call, Finish::MemcachedStats(self, form))
@@ -114,6 +122,11 @@ impl Service {
             Group::Slabs => slabs(&classes(answers)),
             Group::Sizes => sizes(&classes(answers)),
             Group::Connections => connections(answers),
+            Group::SizesOn => rows(&[("sizes_status", "enabled")]),
+            Group::SizesOff => rows(&[
+                ("sizes_status", "error"),
+                ("sizes_error", "sizes are always kept"),
+            ]),
         };
         write(&rows, form, out);
     }
@@ -231,6 +244,12 @@ impl Service {
         .map(|(name, value)| (name.to_string(), value))
         .into()
     }
+}
+
+fn rows(rows: &[(&str, &str)]) -> Rows {
+    rows.iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
 }
 
 /// The size classes of all shards, by number.
