@@ -297,3 +297,42 @@ fn lengths_that_promise_much_and_lines_without_end() {
         connection.read_to_end().expect("the server hangs up");
     });
 }
+
+/// memcached hangs up without a word; with one it is clear why.
+#[test]
+fn a_line_that_is_too_long_is_refused_with_a_word() {
+    const REFUSAL: &[u8] = b"CLIENT_ERROR line too long\r\n";
+    if skip_unless_subject_is_torc("the word is torc's") {
+        return;
+    }
+    let Some(subject) = Subject::start(2) else {
+        return;
+    };
+    let long = |start: &str, length: usize| {
+        let mut line = start.as_bytes().to_vec();
+        line.resize(length, b'x');
+        line
+    };
+    let lines = [
+        long("", 2049),
+        long("set ", 2049),
+        [long("delete ", 3000), b"\r\n".to_vec()].concat(),
+        long("get ", (1 << 20) + 1),
+        [b"get".to_vec(), b" k".repeat(600_000)].concat(),
+    ];
+    for line in lines {
+        let mut connection = subject.connect();
+        // It may hang up before it has all.
+        let _ = connection.send(&line);
+        let (said, reset) = connection.read_to_end().expect("an end");
+        assert!(said == REFUSAL || reset, "{}", said.escape_ascii());
+    }
+    // Those that fetch may be longer.
+    let mut connection = subject.connect();
+    let fetch = format!("get{}", " k".repeat(500_000));
+    assert_eq!(connection.line(&fetch), "END");
+    let touch = format!("gat 0{}", " k".repeat(1200));
+    assert_eq!(connection.line(&touch), "END");
+    assert_eq!(connection.line("mn"), "MN");
+    subject.stop();
+}

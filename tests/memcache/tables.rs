@@ -1,5 +1,5 @@
-//! Tables of text requests and replies, in `tests/memcache/tables/*.txt`: what the oracle cannot know, because memcached 1.6.18 does not. Each case runs on a
-//! new connection to an emptied server. The lines, which are ended by a line break when sent and expected:
+//! Tables of text requests and replies, in `tests/memcache/tables/*.txt`: what the oracle cannot know, because memcached 1.6.18 does not know it or torc
+//! departs from it. Each case runs on a new connection to an emptied server. The lines, which are ended by a line break when sent and expected:
 //!
 //! ```text
 //! case: what it is about
@@ -60,14 +60,23 @@ fn run(subject: &Subject, name: &str, table: &str) {
 
 #[test]
 fn what_later_versions_added() {
-    if skip_unless_subject_is_torc("memcached 1.6.18 does not know these") {
+    check("newer.txt", include_str!("tables/newer.txt"));
+}
+
+#[test]
+fn where_torc_departs_on_purpose() {
+    check("own.txt", include_str!("tables/own.txt"));
+}
+
+fn check(name: &str, table: &str) {
+    if skip_unless_subject_is_torc("memcached 1.6.18 answers these otherwise") {
         return;
     }
     for &shards in numbers_of_shards() {
         let Some(subject) = Subject::start(shards) else {
             return;
         };
-        run(&subject, "newer.txt", include_str!("tables/newer.txt"));
+        run(&subject, name, table);
         subject.stop();
     }
 }

@@ -1,6 +1,6 @@
 //! Starts that fail say in one sentence on standard error what is wrong and what helps, and exit with 1.
 
-use crate::support::server::{Server, free_port, skip_unless_torc, tested_command};
+use crate::support::server::{Server, free_port, skip_unless_torc, tested_command, tested_program};
 use crate::support::{WAIT_LIMIT, eventually};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
@@ -238,7 +238,8 @@ fn help_names_the_options_and_exits_well() {
     if skip_unless_torc("redis-server's help is its own") {
         return;
     }
-    let mut command = tested_command(&[]);
+    // It is understood as the first argument.
+    let mut command = Command::new(tested_program());
     let output = command.arg("--help").output().expect("the program starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
