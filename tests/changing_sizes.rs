@@ -29,6 +29,7 @@ fn changing_sizes(policy: Policy, before: u64) {
         samples: 5,
         lfu_log_factor: 10,
         lfu_decay_minutes: 1,
+        thresholds: Default::default(),
         reservation_bytes: 4 << 30,
         seed: 1,
     })

@@ -35,6 +35,7 @@ fn filled(policy: Policy, memory_bytes_max: u64, keys: u64) -> Engine {
         samples: 5,
         lfu_log_factor: 10,
         lfu_decay_minutes: 1,
+        thresholds: Default::default(),
         reservation_bytes: 4 << 30,
         seed: 1,
     })

@@ -24,6 +24,7 @@ fn add(context: &mut Context<'_>, increment: i64) -> Result<(), CommandError> {
             // A value that was built in place (APPEND) may be an integer that is not stored as one.
             Value::Bytes(bytes) => parse_i64(bytes).ok_or(CommandError::NotInteger)?,
             Value::Large(_) => return Err(CommandError::NotInteger),
+            Value::Packed(..) | Value::Collection(_) => return Err(CommandError::WrongType),
         },
     };
     let sum = value.checked_add(increment).ok_or(CommandError::fixed(

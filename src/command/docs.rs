@@ -61,7 +61,7 @@ impl ArgumentKind {
 }
 
 impl Argument {
-    const fn new(name: &'static str, kind: ArgumentKind) -> Argument {
+    pub(super) const fn new(name: &'static str, kind: ArgumentKind) -> Argument {
         Argument {
             name,
             kind,
@@ -74,37 +74,37 @@ impl Argument {
             arguments: &[],
         }
     }
-    const fn key_spec(self, index: u8) -> Argument {
+    pub(super) const fn key_spec(self, index: u8) -> Argument {
         Argument {
             key_spec: Some(index),
             ..self
         }
     }
-    const fn token(self, token: &'static str) -> Argument {
+    pub(super) const fn token(self, token: &'static str) -> Argument {
         Argument { token, ..self }
     }
-    const fn since(self, since: &'static str) -> Argument {
+    pub(super) const fn since(self, since: &'static str) -> Argument {
         Argument { since, ..self }
     }
-    const fn optional(self) -> Argument {
+    pub(super) const fn optional(self) -> Argument {
         Argument {
             optional: true,
             ..self
         }
     }
-    const fn multiple(self) -> Argument {
+    pub(super) const fn multiple(self) -> Argument {
         Argument {
             multiple: true,
             ..self
         }
     }
-    const fn multiple_token(self) -> Argument {
+    pub(super) const fn multiple_token(self) -> Argument {
         Argument {
             multiple_token: true,
             ..self
         }
     }
-    const fn arguments(self, arguments: &'static [Argument]) -> Argument {
+    pub(super) const fn arguments(self, arguments: &'static [Argument]) -> Argument {
         Argument { arguments, ..self }
     }
 }

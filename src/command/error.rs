@@ -1,5 +1,6 @@
 //! Why a command failed; the texts are redis-server's.
 
+use crate::engine::{EditError, WrongType};
 use std::borrow::Cow;
 
 /// The error of a command.
@@ -62,5 +63,20 @@ impl CommandError {
             CommandError::Other(text) => return text,
         };
         text.as_bytes()
+    }
+}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> CommandError {
+        CommandError::WrongType
+    }
+}
+
+impl From<EditError> for CommandError {
+    fn from(error: EditError) -> CommandError {
+        match error {
+            EditError::WrongType => CommandError::WrongType,
+            EditError::OutOfMemory => CommandError::OutOfMemory,
+        }
     }
 }

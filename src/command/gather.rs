@@ -8,7 +8,7 @@ use super::lcs::Lcs;
 use super::string_value::{find_string_read, string_value};
 use super::transfer::Portable;
 use super::{CommandError, CommandStats, Context};
-use crate::engine::{Engine, Expiry, Key, NewValue, Touch};
+use crate::engine::{Engine, Expiry, Key, NewValue, Touch, Type};
 use crate::large::LargeBuffer;
 use crate::limits::LARGE_BYTES_MIN;
 use crate::protocol::args::Args;
@@ -68,6 +68,9 @@ pub fn fetch(
 ) -> Result<Option<Portable>, CommandError> {
     let found = engine.find(key, touch);
     stats.count_read(found.is_some());
+    if found.is_some_and(|item| engine.type_of(item) != Type::String) {
+        return Err(CommandError::WrongType);
+    }
     Ok(found.map(|item| Portable::from_item(engine, item)))
 }
 

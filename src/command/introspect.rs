@@ -35,19 +35,50 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     }
     reply.bulk(b"flags");
     write_names(reply, spec.flags, key_flags::NAMES, "");
+    if spec.step < 0 {
+        for part in ["begin_search", "find_keys"] {
+            reply.bulk(part.as_bytes());
+            reply.map(2);
+            write_pair(reply, "type", "unknown");
+            reply.bulk(b"spec");
+            reply.map(0);
+        }
+        return;
+    }
     reply.bulk(b"begin_search");
     reply.map(2);
-    write_pair(reply, "type", "index");
-    reply.bulk(b"spec");
-    reply.map(1);
-    reply.bulk(b"index");
+    if spec.keyword.is_empty() {
+        write_pair(reply, "type", "index");
+        reply.bulk(b"spec");
+        reply.map(1);
+        reply.bulk(b"index");
+    } else {
+        write_pair(reply, "type", "keyword");
+        reply.bulk(b"spec");
+        reply.map(2);
+        write_pair(reply, "keyword", spec.keyword);
+        reply.bulk(b"startfrom");
+    }
     reply.integer(spec.first.into());
     reply.bulk(b"find_keys");
     reply.map(2);
-    write_pair(reply, "type", "range");
+    let (kind, fields) = if spec.step == 0 {
+        let fields = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
+        ("keynum", fields)
+    } else {
+        // Half of what follows a word are keys.
+        let limit = if spec.keyword.is_empty() { 0 } else { 2 };
+        let fields = [
+            ("lastkey", spec.last),
+            ("keystep", spec.step),
+            ("limit", limit),
+        ];
+        ("range", fields)
+    };
+    write_pair(reply, "type", kind);
     reply.bulk(b"spec");
     reply.map(3);
-    for (name, value) in [("lastkey", spec.last), ("keystep", spec.step), ("limit", 0)] {
+    for (name, value) in fields {
         reply.bulk(name.as_bytes());
         reply.integer(value.into());
     }
@@ -285,7 +316,7 @@ fn request_with_keys(args: &Args<'_>) -> Result<&'static Command, CommandError> 
     if !command.subcommands.is_empty() && args.len() > 3 {
         command = command.subcommand(args.get(3)).ok_or(UNKNOWN)?;
     }
-    if command.first_key == 0 {
+    if command.first_key == 0 && command.find_keys.is_none() {
         return Err(CommandError::fixed("ERR The command has no key arguments"));
     }
     if !command.accepts(args.len() - 2) {
@@ -299,9 +330,19 @@ fn request_with_keys(args: &Args<'_>) -> Result<&'static Command, CommandError> 
 /// COMMAND GETKEYS name [argument ...].
 pub fn getkeys(context: &mut Context<'_>) -> Result<(), CommandError> {
     let command = request_with_keys(&context.args)?;
-    let positions = || key_positions(command, context.args.len() - 2);
-    context.reply.array(positions().count());
-    for position in positions() {
+    let request = Args {
+        buffer: context.args.buffer,
+        ranges: &context.args.ranges[2..],
+        large: &mut *context.args.large,
+    };
+    let positions: Vec<usize> = key_positions(command, &request).collect();
+    if positions.is_empty() {
+        return Err(CommandError::fixed(
+            "ERR Invalid arguments specified for command",
+        ));
+    }
+    context.reply.array(positions.len());
+    for position in positions {
         context.reply.bulk(context.args.get(position + 2));
     }
     Ok(())
@@ -310,9 +351,19 @@ pub fn getkeys(context: &mut Context<'_>) -> Result<(), CommandError> {
 /// COMMAND GETKEYSANDFLAGS name [argument ...].
 pub fn getkeysandflags(context: &mut Context<'_>) -> Result<(), CommandError> {
     let command = request_with_keys(&context.args)?;
-    let positions = || key_positions(command, context.args.len() - 2);
-    context.reply.array(positions().count());
-    for position in positions() {
+    let request = Args {
+        buffer: context.args.buffer,
+        ranges: &context.args.ranges[2..],
+        large: &mut *context.args.large,
+    };
+    let positions: Vec<usize> = key_positions(command, &request).collect();
+    if positions.is_empty() {
+        return Err(CommandError::fixed(
+            "ERR Invalid arguments specified for command",
+        ));
+    }
+    context.reply.array(positions.len());
+    for position in positions {
         // With several specifications each has one key, but the last may have more.
         let specs = command.key_specs;
         let spec = specs

@@ -39,8 +39,9 @@ pub fn touch(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// TYPE key.
 pub fn type_of(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let found = context.find_untouched(1).is_some();
-    context.reply.simple(if found { "string" } else { "none" });
+    let found = context.find_untouched(1);
+    let name = found.map_or("none", |item| context.engine.type_of(item).name());
+    context.reply.simple(name);
     Ok(())
 }
 

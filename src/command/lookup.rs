@@ -9,7 +9,7 @@ use super::table::Command;
 use crate::protocol::args::Args;
 
 /// Places of the index: a power of two several times the number of rows, so that most names are found at once.
-const INDEX_SIZE: usize = 256;
+const INDEX_SIZE: usize = 1024;
 /// The row number of a free place.
 const FREE: u8 = u8::MAX;
 
@@ -22,6 +22,8 @@ struct Place {
     len: usize,
     /// The row's number.
     row: u8,
+    /// The number does not tell all: the name is long, or has more than letters.
+    compares: bool,
 }
 
 /// The rows by hash; the next place is tried when one is taken.
@@ -62,16 +64,15 @@ const fn build_index() -> [Place; INDEX_SIZE] {
         folded: 0,
         len: 0,
         row: FREE,
+        compares: false,
     }; INDEX_SIZE];
     let mut row = 0;
     while row < COMMANDS.len() {
         let name = COMMANDS[row].name.as_bytes();
+        let mut compares = name.len() > 8;
         let mut letter = 0;
         while letter < name.len() {
-            assert!(
-                name[letter].is_ascii_lowercase() || name.len() > 8,
-                "see fold"
-            );
+            compares |= !name[letter].is_ascii_lowercase();
             letter += 1;
         }
         let folded = fold(name);
@@ -87,6 +88,7 @@ const fn build_index() -> [Place; INDEX_SIZE] {
             folded,
             len: name.len(),
             row: row as u8,
+            compares,
         };
         row += 1;
     }
@@ -105,7 +107,7 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
         }
         if place.folded == folded && place.len == name.len() {
             let command = &COMMANDS[place.row as usize];
-            let same = name.len() <= 8 || command.name.as_bytes().eq_ignore_ascii_case(name);
+            let same = !place.compares || command.name.as_bytes().eq_ignore_ascii_case(name);
             return same.then_some(command);
         }
         number = (number + 1) % INDEX_SIZE;

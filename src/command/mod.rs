@@ -10,14 +10,19 @@ pub mod counters;
 pub mod cursor;
 pub mod databases;
 pub mod docs;
+pub mod dump;
 pub mod error;
 pub mod expiry;
 pub mod gather;
+pub mod geo;
 pub mod get;
+pub mod hash;
+pub mod hyperloglog;
 pub mod introspect;
 pub mod key_positions;
 pub mod keys;
 pub mod lcs;
+pub mod list;
 pub mod long_double;
 pub mod lookup;
 pub mod memcache;
@@ -27,6 +32,10 @@ pub mod object;
 pub mod rows;
 pub mod scan;
 pub mod set;
+pub mod sets;
+pub mod sort;
+pub mod sorted_set;
+pub mod stream;
 pub mod string_value;
 pub mod substrings;
 pub mod table;
@@ -38,7 +47,7 @@ use crate::engine::{Engine, Item, Key, OutOfMemory, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub use error::CommandError;
-pub use key_positions::key_positions;
+pub use key_positions::{first_key, key_positions, numbered_keys};
 pub use table::{COMMANDS, Command, lookup, resolve};
 
 /// Settings that commands depend on; CONFIG SET may change them.
@@ -48,6 +57,8 @@ pub struct Settings {
     pub string_bytes_max: usize,
     /// `item-size-max`: the longest value over memcached's protocols.
     pub item_bytes_max: usize,
+    /// `hll-sparse-max-bytes`.
+    pub hll_sparse_bytes_max: usize,
 }
 
 /// Counters that commands keep per shard.
@@ -81,6 +92,8 @@ pub struct Context<'a> {
     pub touch: Touch,
     /// The hash of one key argument when the caller has it already (the batch's prefetch makes it): the argument's index and [`Key::hash`].
     pub known_hash: Option<(usize, u64)>,
+    /// Whether a command that waits for something may wait. Where it may not it replies as if its time were over.
+    pub may_block: bool,
     /// Which shard this is, and of how many: SCAN's cursors name the shard.
     pub shard: (usize, usize),
 }
@@ -144,7 +157,53 @@ impl Context<'_> {
     }
 }
 
+/// How a blocking command waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocking {
+    /// For so long; 0 for ever.
+    pub timeout_ms: u64,
+    /// What it is answered when the time is over.
+    pub null: Null,
+}
+
+/// A reply that says that there is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Null {
+    /// In place of a string.
+    Bulk,
+    /// In place of an array.
+    Array,
+}
+
+impl Null {
+    /// Writes it.
+    pub fn write(self, reply: &mut Reply) {
+        match self {
+            Null::Bulk => reply.null(),
+            Null::Array => reply.null_array(),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Ends a blocking command that found nothing: writes no reply at all when it may wait, which tells the caller that it does, else the reply
+    /// that says so.
+    pub fn wait_or(&mut self, null: Null) -> Result<(), CommandError> {
+        if !self.may_block {
+            null.write(self.reply);
+        }
+        Ok(())
+    }
+}
+
 impl CommandStats {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &CommandStats) {
+        self.keyspace_hits += other.keyspace_hits;
+        self.keyspace_misses += other.keyspace_misses;
+        self.changes += other.changes;
+        self.memcache.add(&other.memcache);
+    }
     /// Counts a look-up for reading.
     #[inline]
     pub fn count_read(&mut self, found: bool) {
@@ -180,6 +239,9 @@ impl From<OutOfMemory> for CommandError {
 
 /// A data command.
 pub type Handler = fn(&mut Context<'_>) -> Result<(), CommandError>;
+
+/// Reads how a blocking command waits; None when the request does not ask to (XREAD without BLOCK). Errors are the handler's to report.
+pub type FindBlocking = fn(&Args<'_>) -> Option<Blocking>;
 
 /// Who carries a command out.
 #[derive(Clone, Copy)]
@@ -229,6 +291,9 @@ pub enum Route {
 pub enum Split {
     /// It has one key only.
     Never,
+    /// The values of all keys are brought to one shard, the command runs there as if it were the only one, and what it changed goes back (SINTERSTORE,
+    /// SORT STORE and the like). Nothing about the command needs to know.
+    Whole,
     /// Every key is a request of its own, in the order of the keys (memcached's requests for several values).
     Each,
     /// Every shard gets the command with its own keys; integer replies are added up (DEL, EXISTS, TOUCH, UNLINK).

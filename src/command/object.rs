@@ -2,7 +2,7 @@
 
 use super::number::integer;
 use super::{CommandError, Context, key_at};
-use crate::engine::{Encoding, Item, Touch, Value};
+use crate::engine::{Item, Touch, Value};
 
 /// Integers below this are shared objects in Redis, and their reference count is said to be the largest integer.
 const SHARED_INTEGERS: i64 = 10_000;
@@ -19,12 +19,8 @@ fn find(context: &mut Context<'_>) -> Option<Item> {
 /// OBJECT ENCODING key.
 pub fn encoding(context: &mut Context<'_>) -> Result<(), CommandError> {
     if let Some(item) = find(context) {
-        let name: &[u8] = match context.engine.encoding(item) {
-            Encoding::Int => b"int",
-            Encoding::Embstr => b"embstr",
-            Encoding::Raw => b"raw",
-        };
-        context.reply.bulk(name);
+        let name = context.engine.encoding_name(item);
+        context.reply.bulk(name.as_bytes());
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The rows of the command table, by name. Adding a command is one row here, one function and its tests.
+//! The command table: a row for each command. Those on strings, keys, the connection and the server are here, by name; a family of commands on
+//! another type has its rows in a file of its own. Adding a command is one row, one function and its tests.
 
 use super::table::categories as acl;
 use super::table::flags::*;
@@ -11,8 +12,44 @@ use super::{
 };
 use super::{object, scan, set, substrings, transfer};
 
-/// The rows, sorted by name.
-pub static COMMANDS: &[Command] = ROWS;
+/// The rows of each family.
+const FAMILIES: &[&[Command]] = &[
+    ROWS,
+    super::dump::rows::ROWS,
+    super::hash::ROWS,
+    super::hyperloglog::rows::ROWS,
+    super::list::rows::ROWS,
+    super::sets::ROWS,
+    super::sort::rows::ROWS,
+    super::sorted_set::rows::ROWS,
+    super::stream::rows::ROWS,
+];
+
+const COUNT: usize = {
+    let mut count = 0;
+    let mut family = 0;
+    while family < FAMILIES.len() {
+        count += FAMILIES[family].len();
+        family += 1;
+    }
+    count
+};
+
+/// All rows.
+pub static COMMANDS: &[Command] = &{
+    let mut rows = [ROWS[0]; COUNT];
+    let (mut family, mut at, mut row) = (0, 0, 0);
+    while row < COUNT {
+        rows[row] = FAMILIES[family][at];
+        row += 1;
+        at += 1;
+        if at == FAMILIES[family].len() {
+            family += 1;
+            at = 0;
+        }
+    }
+    rows
+};
 
 const ROWS: &[Command] = &[
     Command::data("append", 3, Route::Keys(Split::Never), substrings::append)

@@ -60,7 +60,7 @@ pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
         cursor::parse(context.args.get(1)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
     let mut count = COUNT_DEFAULT;
     let mut pattern: Option<&[u8]> = None;
-    let mut strings = true;
+    let mut kind: Option<&[u8]> = None;
     for index in (2..context.args.len()).step_by(2) {
         if index + 1 == context.args.len() {
             return Err(CommandError::Syntax);
@@ -74,7 +74,7 @@ pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
                 }
             }
             b"match" => pattern = (value != b"*").then_some(value),
-            b"type" => strings = value.eq_ignore_ascii_case(b"string"),
+            b"type" => kind = Some(value),
             _ => return Err(CommandError::Syntax),
         }
     }
@@ -90,7 +90,11 @@ pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
             count.min(COUNT_MAX) as usize,
             &mut |engine, item| {
                 let key = engine.key_bytes(item);
-                if strings && pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
+                let is_kind = kind.is_none_or(|kind| {
+                    let name = engine.type_of(item).name();
+                    kind.eq_ignore_ascii_case(name.as_bytes())
+                });
+                if is_kind && pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
                     elements.bulk(key);
                     found += 1;
                 }

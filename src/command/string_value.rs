@@ -2,7 +2,7 @@
 
 use super::number::Digits;
 use super::{CommandError, Context};
-use crate::engine::{Engine, Item, Value};
+use crate::engine::{Engine, Item, Type, Value};
 use crate::large::LargeBytes;
 use crate::protocol::resp::Reply;
 use std::ops::Deref;
@@ -35,6 +35,7 @@ pub fn string_value(engine: &Engine, item: Item) -> StringValue<'_> {
         Value::Bytes(bytes) => StringValue::Bytes(bytes),
         Value::Integer(value) => StringValue::Digits(Digits::new(value)),
         Value::Large(large) => StringValue::Large(large),
+        Value::Packed(..) | Value::Collection(_) => unreachable!("its type was compared"),
     }
 }
 
@@ -45,6 +46,7 @@ pub fn reply_value(reply: &mut Reply, engine: &Engine, item: Item) {
         Value::Bytes(bytes) => reply.bulk(bytes),
         Value::Integer(value) => reply.bulk_integer(value),
         Value::Large(large) => reply.bulk_large(large),
+        Value::Packed(..) | Value::Collection(_) => unreachable!("its type was compared"),
     }
 }
 
@@ -54,7 +56,8 @@ pub fn find_string_read(
     context: &mut Context<'_>,
     index: usize,
 ) -> Result<Option<Item>, CommandError> {
-    Ok(context.find_read(index))
+    let found = context.find_read(index);
+    string_only(context, found)
 }
 
 /// Looks a string up in order to change it; counts nothing.
@@ -63,5 +66,15 @@ pub fn find_string_write(
     context: &mut Context<'_>,
     index: usize,
 ) -> Result<Option<Item>, CommandError> {
-    Ok(context.find_write(index))
+    let found = context.find_write(index);
+    string_only(context, found)
+}
+
+/// Refuses an item of another type.
+#[inline]
+fn string_only(context: &Context<'_>, found: Option<Item>) -> Result<Option<Item>, CommandError> {
+    match found {
+        Some(item) if context.engine.type_of(item) != Type::String => Err(CommandError::WrongType),
+        found => Ok(found),
+    }
 }

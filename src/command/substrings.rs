@@ -11,6 +11,7 @@ pub fn value_len(engine: &Engine, item: Item) -> usize {
         Value::Bytes(bytes) => bytes.len(),
         Value::Integer(value) => Digits::new(value).len(),
         Value::Large(large) => large.as_slice().len(),
+        Value::Packed(..) | Value::Collection(_) => unreachable!("its type was compared"),
     }
 }
 

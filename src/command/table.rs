@@ -1,12 +1,14 @@
 //! The form of the command table's rows, and what follows from a row alone. The rows are in [`super::rows`], the look-up in [`mod@super::lookup`].
 
 use super::docs::Argument;
-use super::{Handler, Route, Run, ServerCommand};
+use super::{FindBlocking, Handler, Route, Run, ServerCommand};
+use crate::protocol::args::Args;
 
 pub use super::lookup::{command_index, lookup, resolve, resolved_row, row_at, rows_len};
 pub use super::rows::COMMANDS;
 
 /// One row.
+#[derive(Clone, Copy)]
 pub struct Command {
     /// Lower case, as COMMAND shows it; a subcommand's is `container|name`.
     pub name: &'static str,
@@ -18,6 +20,11 @@ pub struct Command {
     pub last_key: i8,
     /// See `first_key`.
     pub key_step: i8,
+    /// Where its keys are when that depends on its arguments (a number of keys, a word before them): their positions, none when the request is
+    /// malformed. Comes before `first_key` and the others, which then show what COMMAND says.
+    pub find_keys: Option<FindKeys>,
+    /// For commands that may wait: how they do.
+    pub blocking: Option<FindBlocking>,
     /// Bits of [`flags`].
     pub flags: u32,
     /// Bits of [`categories`] beside those that follow from the flags; see [`Command::categories`].
@@ -46,6 +53,9 @@ pub struct Command {
     pub subcommands: &'static [Command],
 }
 
+/// Positions of the keys among a request's arguments.
+pub type FindKeys = fn(&Args<'_>) -> Vec<usize>;
+
 /// Some of a command's keys.
 #[derive(Debug, Clone, Copy)]
 pub struct KeySpec {
@@ -55,10 +65,13 @@ pub struct KeySpec {
     pub first: i8,
     /// The last one's, relative to the first; negative: from the end.
     pub last: i8,
-    /// From one to the next.
+    /// From one to the next; 0: they follow the argument at `first`, which says how many there are; negative: their places are not told.
     pub step: i8,
     /// What is special about them.
     pub notes: &'static str,
+    /// The word they follow, which is looked for from argument `first` on; empty: they are where `first` says. Half of what follows are keys, and the rest
+    /// belongs to them one by one.
+    pub keyword: &'static str,
 }
 
 /// Flags of [`Command`], named as COMMAND names them, in its order.
@@ -205,7 +218,28 @@ impl KeySpec {
             last,
             step,
             notes,
+            keyword: "",
         }
+    }
+
+    /// Keys in the first half of what follows a word, which comes at argument `from` or later.
+    pub(super) const fn after_keyword(flags: u32, keyword: &'static str, from: i8) -> KeySpec {
+        KeySpec {
+            keyword,
+            ..KeySpec::new(flags, from, -1, 1, "")
+        }
+    }
+}
+
+impl KeySpec {
+    /// Keys whose places no rule tells, at argument `from` at the earliest.
+    pub(super) const fn unknown(flags: u32, from: i8, notes: &'static str) -> KeySpec {
+        KeySpec::new(flags, from, 0, -1, notes)
+    }
+
+    /// Keys behind the argument that says how many there are.
+    pub(super) const fn numbered(flags: u32, count_at: i8) -> KeySpec {
+        KeySpec::new(flags, count_at, 0, 0, "")
     }
 }
 
@@ -216,6 +250,8 @@ impl Command {
         first_key: 0,
         last_key: 0,
         key_step: 0,
+        find_keys: None,
+        blocking: None,
         flags: 0,
         own_categories: 0,
         route: Route::Anywhere,
@@ -273,6 +309,20 @@ impl Command {
             last_key,
             key_step,
             key_specs,
+            ..self
+        }
+    }
+    /// Its keys are where `find_keys` says.
+    pub(super) const fn find_keys(self, find_keys: FindKeys) -> Command {
+        Command {
+            find_keys: Some(find_keys),
+            ..self
+        }
+    }
+    /// It may wait, as `blocking` says.
+    pub(super) const fn blocking(self, blocking: FindBlocking) -> Command {
+        Command {
+            blocking: Some(blocking),
             ..self
         }
     }

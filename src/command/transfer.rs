@@ -7,7 +7,8 @@
 use super::databases::database_index;
 use super::{CommandError, CommandStats, Context, key_at};
 use crate::engine::{
-    Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch, Value,
+    Attributes, Collection, Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch,
+    Type, Value,
 };
 use crate::large::LargeBytes;
 use crate::protocol::args::Args;
@@ -27,6 +28,8 @@ enum PortableValue {
     Bytes(Box<[u8]>),
     Integer(i64),
     Large(LargeBytes),
+    Packed(Type, Box<[u8]>),
+    Collection(Collection),
 }
 
 impl Portable {
@@ -42,6 +45,8 @@ impl Portable {
             Value::Bytes(bytes) => PortableValue::Bytes(bytes.into()),
             Value::Integer(value) => PortableValue::Integer(value),
             Value::Large(large) => PortableValue::Large(large.clone()),
+            Value::Packed(kind, run) => PortableValue::Packed(kind, run.into()),
+            Value::Collection(collection) => PortableValue::Collection(collection.clone()),
         };
         Portable {
             value,
@@ -54,13 +59,15 @@ impl Portable {
     /// Stores it under a key, replacing what was there.
     pub fn write(self, engine: &mut Engine, key: &Key<'_>) -> Result<(), OutOfMemory> {
         let expiry = self.expiry.map_or(Expiry::None, Expiry::At);
-        let value = match &self.value {
-            PortableValue::Bytes(bytes) if self.encoding == Encoding::Raw => {
+        let value = match self.value {
+            PortableValue::Bytes(ref bytes) if self.encoding == Encoding::Raw => {
                 NewValue::RawBytes(bytes)
             }
-            PortableValue::Bytes(bytes) => NewValue::Text(bytes),
-            PortableValue::Integer(value) => NewValue::Integer(*value),
-            PortableValue::Large(large) => NewValue::Shared(large.clone()),
+            PortableValue::Bytes(ref bytes) => NewValue::Text(bytes),
+            PortableValue::Integer(value) => NewValue::Integer(value),
+            PortableValue::Large(large) => NewValue::Shared(large),
+            PortableValue::Packed(kind, ref run) => NewValue::Packed(kind, run),
+            PortableValue::Collection(collection) => NewValue::Collection(collection),
         };
         engine.set_with(key, value, expiry, self.attributes)
     }
@@ -74,6 +81,9 @@ impl Portable {
                 StringValue::Digits(super::number::Digits::new(*value))
             }
             PortableValue::Large(large) => StringValue::Large(large),
+            PortableValue::Packed(..) | PortableValue::Collection(_) => {
+                unreachable!("its type was compared")
+            }
         }
     }
 }

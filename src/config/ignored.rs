@@ -17,7 +17,7 @@ const DISK: &str = "this version keeps nothing on disk";
 const REPLICATION: &str = "this version has no replication";
 const CLUSTER: &str = "this version is no cluster";
 const TLS: &str = "this version has no TLS";
-const ENCODING: &str = "this version has strings only, whose encoding has no such limits";
+const ENCODING: &str = "the middle of a list is not compressed";
 const TITLE: &str = "the process keeps its name";
 const TIMER: &str = "work in the background goes by load, not by a timer";
 const DEFRAG: &str = "memory is compacted all the time";
@@ -52,10 +52,7 @@ ignored! {
     CLUSTER: "cluster-enabled" only ["no"], "cluster-config-file", "cluster-node-timeout", "cluster-port", "cluster-require-full-coverage",
         "cluster-migration-barrier", "cluster-replica-validity-factor", "cluster-allow-reads-when-down";
     TLS: "tls-port" only ["0"], "tls-cluster" only ["no"], "tls-replication" only ["no"];
-    ENCODING: "hash-max-listpack-entries", "hash-max-listpack-value", "hash-max-ziplist-entries", "hash-max-ziplist-value",
-        "list-max-listpack-size", "list-max-ziplist-size", "list-compress-depth", "set-max-intset-entries", "set-max-listpack-entries",
-        "set-max-listpack-value", "zset-max-listpack-entries", "zset-max-listpack-value", "zset-max-ziplist-entries",
-        "zset-max-ziplist-value", "hll-sparse-max-bytes", "stream-node-max-bytes", "stream-node-max-entries";
+    ENCODING: "list-compress-depth";
     TITLE: "always-show-logo", "set-proc-title", "proc-title-template";
     TIMER: "hz", "dynamic-hz", "activerehashing", "active-expire-effort", "maxmemory-eviction-tenacity";
     DEFRAG: "activedefrag", "active-defrag-ignore-bytes", "active-defrag-threshold-lower", "active-defrag-threshold-upper",

@@ -15,7 +15,7 @@ mod value;
 mod words;
 
 pub use document::markdown_table;
-pub use types::{Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, Policy};
+pub use types::{Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, Policy, Thresholds};
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -75,6 +75,8 @@ pub struct Config {
     pub output_limit_replica: OutputLimit,
     pub output_limit_pubsub: OutputLimit,
     pub proto_max_bulk_len: usize,
+    pub thresholds: Thresholds,
+    pub hll_sparse_max_bytes: usize,
     pub databases: usize,
     pub shards: usize,
     pub cpu_list: Vec<usize>,
@@ -141,6 +143,8 @@ impl Default for Config {
                 soft_seconds: 60,
             },
             proto_max_bulk_len: crate::limits::STRING_BYTES_MAX,
+            thresholds: Thresholds::default(),
+            hll_sparse_max_bytes: 3000,
             databases: 16,
             shards: 0,
             cpu_list: Vec::new(),

@@ -130,6 +130,9 @@ impl Row {
 
 /// Finds a row by name, in any case.
 pub fn find(name: &str) -> Option<&'static Row> {
+    // Redis 6 said ziplist for listpack, and its names go on.
+    let newer = name.to_ascii_lowercase().replace("-ziplist-", "-listpack-");
+    let name = newer.as_str();
     ROWS.iter().find(|row| row.name.eq_ignore_ascii_case(name))
 }
 
@@ -140,6 +143,18 @@ macro_rules! integer {
             max: $max,
             get: |config| config.$field as i64,
             set: |config, value| config.$field = value as $type,
+        }
+    };
+}
+
+/// A number of [`Config::thresholds`].
+macro_rules! threshold {
+    ($field:ident: $type:ty, $min:expr, $max:expr) => {
+        Kind::Integer {
+            min: $min,
+            max: $max,
+            get: |config| config.thresholds.$field as i64,
+            set: |config, value| config.thresholds.$field = value as $type,
         }
     };
 }
@@ -448,6 +463,28 @@ rows! {
         "Accepted as in Redis; values of 64 KiB and more are freed in slices either way, smaller ones at once.";
     "lazyfree-lazy-user-flush", yes_no!(lazyfree_lazy_user_flush), "", changes,
         "Accepted as in Redis; FLUSHALL and FLUSHDB without SYNC free in slices either way, so that no other client waits.";
+    "hash-max-listpack-entries", threshold!(hash_entries_max: usize, 0, INT_MAX), "fields", changes,
+        "Fields up to which a hash is kept in one run of bytes.";
+    "hash-max-listpack-value", threshold!(hash_value_bytes_max: usize, 0, INT_MAX), "bytes", changes,
+        "Longest field or value in a hash that is kept in one run of bytes.";
+    "list-max-listpack-size", threshold!(list_size: i32, i32::MIN as i64, INT_MAX), "", changes,
+        "Elements of a list's chunk, or with -1 to -5 its bytes: 4, 8, 16, 32 or 64 KB.";
+    "set-max-intset-entries", threshold!(set_integers_max: usize, 0, INT_MAX), "members", changes,
+        "Members up to which a set of integers is kept as a sorted array.";
+    "set-max-listpack-entries", threshold!(set_entries_max: usize, 0, INT_MAX), "members", changes,
+        "Members up to which a set is kept in one run of bytes.";
+    "set-max-listpack-value", threshold!(set_value_bytes_max: usize, 0, INT_MAX), "bytes", changes,
+        "Longest member of a set that is kept in one run of bytes.";
+    "zset-max-listpack-entries", threshold!(sorted_set_entries_max: usize, 0, INT_MAX), "members", changes,
+        "Members up to which a sorted set is kept in one run of bytes.";
+    "zset-max-listpack-value", threshold!(sorted_set_member_bytes_max: usize, 0, INT_MAX), "bytes", changes,
+        "Longest member of a sorted set that is kept in one run of bytes.";
+    "hll-sparse-max-bytes", integer!(hll_sparse_max_bytes: usize, 0, INT_MAX), "bytes", changes,
+        "Length up to which a HyperLogLog is kept in its sparse form.";
+    "stream-node-max-bytes", threshold!(stream_node_bytes_max: usize, 0, INT_MAX), "bytes", changes,
+        "Bytes of a stream's node; 0 sets no limit.";
+    "stream-node-max-entries", threshold!(stream_node_entries_max: usize, 0, INT_MAX), "entries", changes,
+        "Entries of a stream's node; 0 sets no limit.";
     "dir", text!(dir), "", fixed,
         "Directory that the process changes to at the start; relative paths begin there.";
     "loglevel", choice!(loglevel: LogLevel), "", changes,

@@ -103,3 +103,38 @@ pub enum ClientsLimit {
     /// A percentage of `maxmemory`.
     Percent(u8),
 }
+
+/// When collections become large, by Redis' options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Thresholds {
+    pub hash_entries_max: usize,
+    pub hash_value_bytes_max: usize,
+    pub set_integers_max: usize,
+    pub set_entries_max: usize,
+    pub set_value_bytes_max: usize,
+    pub sorted_set_entries_max: usize,
+    pub sorted_set_member_bytes_max: usize,
+    /// `list-max-listpack-size`: a number of elements, or -1 to -5 for 4 to 64 KB.
+    pub list_size: i32,
+    pub stream_node_bytes_max: usize,
+    pub stream_node_entries_max: usize,
+}
+
+impl Default for Thresholds {
+    /// Redis' defaults.
+    fn default() -> Thresholds {
+        Thresholds {
+            hash_entries_max: 128,
+            hash_value_bytes_max: 64,
+            set_integers_max: 512,
+            set_entries_max: 128,
+            set_value_bytes_max: 64,
+            sorted_set_entries_max: 128,
+            sorted_set_member_bytes_max: 64,
+            list_size: -2,
+            stream_node_bytes_max: 4096,
+            stream_node_entries_max: 100,
+        }
+    }
+}

@@ -5,8 +5,9 @@
 //! ```
 //! Six bytes when key and value are short and nothing expires. What a record does not have takes no room. A key or a value that is too long
 //! for a slot lives in a large buffer, and the record holds its owner, aligned to 8. It never allocates slots and never compares times.
-//! The meta byte is never zero: a zero there marks a free slot. Three kinds are free, for collections.
+//! The meta byte is never zero: a zero there marks a free slot. One kind is free.
 
+use super::collection::Collection;
 use super::size_class::SLOT_BYTES_MAX;
 use crate::large::LargeBytes;
 use std::ops::Range;
@@ -19,6 +20,10 @@ pub const KIND_INTEGER: u8 = 2;
 pub const KIND_LARGE: u8 = 3;
 /// The value is bytes in the slot that were modified in place: OBJECT ENCODING raw whatever their length.
 pub const KIND_RAW: u8 = 4;
+/// The value is a packed collection: a byte that names its type, then its run.
+pub const KIND_PACKED: u8 = 5;
+/// The value is a [`Collection`].
+pub const KIND_COLLECTION: u8 = 6;
 const KIND_MASK: u8 = 0b111;
 /// The value has been read since it was stored.
 const FLAG_READ: u8 = 1 << 3;
@@ -33,6 +38,7 @@ const WIDE_BYTES: usize = 4;
 const EXPIRY_BYTES: usize = 8;
 const ATTRIBUTES_BYTES: usize = 5;
 const POINTER_BYTES: usize = size_of::<LargeBytes>();
+const COLLECTION_BYTES: usize = size_of::<Collection>();
 /// The longest key inside a slot.
 pub const KEY_BYTES_MAX: usize = SLOT_BYTES_MAX / 2;
 
@@ -81,10 +87,10 @@ impl Layout {
         } else {
             key_len
         };
-        let value_len = if kind == KIND_LARGE {
-            POINTER_BYTES
-        } else {
-            value_len
+        let value_len = match kind {
+            KIND_LARGE => POINTER_BYTES,
+            KIND_COLLECTION => COLLECTION_BYTES,
+            _ => value_len,
         };
         if key_len > usize::from(u8::MAX) || value_len > usize::from(u8::MAX) {
             meta |= FLAG_WIDE;
@@ -114,7 +120,7 @@ impl Layout {
             key_at = key_at.next_multiple_of(POINTER_BYTES);
         }
         let mut value_at = key_at + key_len;
-        if meta & KIND_MASK == KIND_LARGE {
+        if matches!(meta & KIND_MASK, KIND_LARGE | KIND_COLLECTION) {
             value_at = value_at.next_multiple_of(POINTER_BYTES);
         }
         Layout {
@@ -314,6 +320,35 @@ impl Layout {
         );
         // SAFETY: `write_large_value` put an owner there, and `bytes` is borrowed exclusively.
         unsafe { &mut *place }
+    }
+
+    fn collection_place(&self, bytes: &[u8]) -> *const Collection {
+        assert_eq!(self.kind(), KIND_COLLECTION);
+        let place = bytes[self.value()].as_ptr().cast::<Collection>();
+        assert!(
+            place.is_aligned() && self.value_len == COLLECTION_BYTES,
+            "slots begin at multiples of 8, and layouts align owners"
+        );
+        place
+    }
+
+    /// Writes a collection.
+    pub fn write_collection(&self, bytes: &mut [u8], collection: Collection) {
+        let place = self.collection_place(bytes).cast_mut();
+        // SAFETY: the place is long enough, aligned and exclusively borrowed; what it held before was moved out or was no owner.
+        unsafe { place.write(collection) };
+    }
+
+    /// The collection.
+    pub fn collection<'a>(&self, bytes: &'a [u8]) -> &'a Collection {
+        // SAFETY: the record's meta byte says that a collection was written there, and it stays as long as the record is borrowed.
+        unsafe { &*self.collection_place(bytes) }
+    }
+
+    /// The collection, to be changed or taken.
+    pub fn collection_mut<'a>(&self, bytes: &'a mut [u8]) -> &'a mut Collection {
+        // SAFETY: as in `collection`, and `bytes` is borrowed exclusively.
+        unsafe { &mut *self.collection_place(bytes).cast_mut() }
     }
 
     /// Takes the owner of a large key out; the record is dead from here on.

@@ -149,6 +149,7 @@ impl Engine {
         self.arena.bytes_committed()
             + self.bytes_dictionaries
             + self.bytes_large
+            + self.bytes_collections
             + self.eviction.bytes()
             + self.tokens.bytes() as u64
             + self.bytes_outside

@@ -10,6 +10,8 @@
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
 mod arena;
+mod awaited;
+mod collection;
 mod dict;
 mod evict;
 mod expiry;
@@ -25,9 +27,15 @@ mod store;
 mod tests;
 mod tokens;
 mod upkeep;
+/// The types of values beside strings.
+pub mod value;
 
 use crate::large::{LargeBuffer, LargeBytes};
 use arena::Arena;
+use awaited::Awaited;
+pub use collection::{
+    Collection, CollectionLimits, EditError, Editing, Kind, Thresholds, Type, WrongType,
+};
 use dict::Dictionary;
 use evict::Eviction;
 use expiry::Sweep;
@@ -60,6 +68,10 @@ pub enum Value<'a> {
     Integer(i64),
     /// Bytes in a large buffer.
     Large(&'a LargeBytes),
+    /// A packed collection: its type and its run.
+    Packed(Type, &'a [u8]),
+    /// A large collection.
+    Collection(&'a Collection),
 }
 
 /// OBJECT ENCODING of strings.
@@ -88,6 +100,10 @@ pub enum NewValue<'a> {
     Large(LargeBuffer),
     /// A shared large buffer (COPY, RENAME), adopted without a copy.
     Shared(LargeBytes),
+    /// A packed collection: its type and its run (COPY, RENAME).
+    Packed(Type, &'a [u8]),
+    /// A large collection (COPY, RENAME).
+    Collection(Collection),
 }
 
 /// What becomes of the expiry of a key that is written.
@@ -134,6 +150,8 @@ pub struct EngineOptions {
     pub lfu_decay_minutes: u32,
     /// Bytes of address space to reserve for the arena.
     pub reservation_bytes: usize,
+    /// When collections become large.
+    pub thresholds: Thresholds,
     /// Seed of the hash and of all random choices.
     pub seed: u64,
 }
@@ -150,6 +168,7 @@ pub struct EngineStats {
     pub bytes_arena: u64,
     pub bytes_dictionaries: u64,
     pub bytes_large: u64,
+    pub bytes_collections: u64,
     pub bytes_eviction: u64,
     /// Bytes of items, without free slots and page slack.
     pub bytes_items: u64,
@@ -196,6 +215,11 @@ pub struct Engine {
     bytes_outside: u64,
     /// Of large keys and values.
     bytes_large: u64,
+    /// Of large collections, those being released not counted.
+    bytes_collections: u64,
+    /// Deleted collections that are to be released.
+    retired: Vec<Collection>,
+    limits: CollectionLimits,
     /// Of all dictionaries, those being drained included.
     bytes_dictionaries: u64,
     /// An item that must survive what an allocation evicts and moves; its reference follows it.
@@ -211,6 +235,7 @@ pub struct Engine {
     scratch: Vec<u8>,
     found: Vec<u32>,
     tokens: Tokens,
+    awaited: Awaited,
 }
 
 /// One database: its index, and what INFO keyspace says about expiry.

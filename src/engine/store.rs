@@ -4,16 +4,22 @@
 //! place where memory is asked for, and it is asked for before anything changes.
 
 use super::arena::Arena;
+use super::awaited::Awaited;
+use super::collection::{Collection, CollectionLimits, Type};
 use super::dict::Dictionary;
 use super::evict::{Eviction, EvictionOptions};
 use super::expiry::Sweep;
 use super::hash::KeyHasher;
-use super::item::{self, KEY_BYTES_MAX, KIND_BYTES, KIND_INTEGER, KIND_LARGE, KIND_RAW, Layout};
+use super::item::{
+    self, KEY_BYTES_MAX, KIND_BYTES, KIND_COLLECTION, KIND_INTEGER, KIND_LARGE, KIND_PACKED,
+    KIND_RAW, Layout,
+};
 use super::random::Random;
 use super::size_class::{
     CLASSES, PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes, slots_per_page,
 };
 use super::tokens::Tokens;
+use super::value::ElementHasher;
 use super::{
     Attributes, ClassStats, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item,
     Key, NewValue, OutOfMemory, Policy, Touch, Value,
@@ -24,12 +30,16 @@ use crate::large::{LargeBuffer, LargeBytes, bytes_resident_for};
 const EMBSTR_BYTES_MAX: usize = 44;
 
 /// A value ready to be put into a record.
-enum Payload<'a> {
+pub(super) enum Payload<'a> {
     Bytes(&'a [u8]),
     /// Bytes modified in place.
     Raw(&'a [u8]),
     Integer(i64),
     Large(LargeBytes),
+    /// A packed collection.
+    Packed(Type, &'a [u8]),
+    /// A large collection.
+    Collection(Collection),
 }
 
 impl Payload<'_> {
@@ -39,6 +49,8 @@ impl Payload<'_> {
             Payload::Raw(_) => KIND_RAW,
             Payload::Integer(_) => KIND_INTEGER,
             Payload::Large(_) => KIND_LARGE,
+            Payload::Packed(..) => KIND_PACKED,
+            Payload::Collection(_) => KIND_COLLECTION,
         }
     }
 
@@ -46,16 +58,17 @@ impl Payload<'_> {
         match self {
             Payload::Bytes(bytes) | Payload::Raw(bytes) => bytes.len(),
             Payload::Integer(integer) => item::integer_len(*integer),
-            Payload::Large(_) => 0,
+            Payload::Packed(_, bytes) => 1 + bytes.len(),
+            Payload::Large(_) | Payload::Collection(_) => 0,
         }
     }
 }
 
 /// A record to be written.
-struct Record<'a> {
-    payload: Payload<'a>,
-    expiry: Option<i64>,
-    attributes: Attributes,
+pub(super) struct Record<'a> {
+    pub payload: Payload<'a>,
+    pub expiry: Option<i64>,
+    pub attributes: Attributes,
 }
 
 impl Engine {
@@ -89,6 +102,9 @@ impl Engine {
             memory_bytes_max: options.memory_bytes_max,
             bytes_outside: 0,
             bytes_large: 0,
+            bytes_collections: 0,
+            retired: Vec::new(),
+            limits: CollectionLimits::new(&options.thresholds, ElementHasher::new(!options.seed)),
             bytes_dictionaries: 0,
             pinned: None,
             evacuation: None,
@@ -100,6 +116,7 @@ impl Engine {
             scratch: Vec::new(),
             found: Vec::new(),
             tokens: Tokens::default(),
+            awaited: Awaited::default(),
         })
     }
 
@@ -168,7 +185,7 @@ impl Engine {
 
     /// Counts a use of the item.
     #[inline]
-    fn touch(&mut self, item: Item) {
+    pub(super) fn touch(&mut self, item: Item) {
         let bytes = self.arena.bytes(item.0);
         let (before, read) = (item::access(bytes), item::was_read(bytes));
         let after = self.eviction.on_access(item, before);
@@ -179,7 +196,7 @@ impl Engine {
         }
     }
 
-    fn layout(&self, item: Item) -> (Layout, &[u8]) {
+    pub(super) fn layout(&self, item: Item) -> (Layout, &[u8]) {
         let bytes = self.arena.bytes(item.0);
         (Layout::of(bytes), bytes)
     }
@@ -194,11 +211,22 @@ impl Engine {
     /// The item's value.
     #[inline]
     pub fn value(&self, item: Item) -> Value<'_> {
-        let (layout, bytes) = self.layout(item);
+        Engine::value_in(&self.arena, item)
+    }
+
+    #[inline]
+    pub(super) fn value_in(arena: &Arena, item: Item) -> Value<'_> {
+        let bytes = arena.bytes(item.0);
+        let layout = Layout::of(bytes);
         match layout.kind() {
             KIND_BYTES | KIND_RAW => Value::Bytes(&bytes[layout.value()]),
             KIND_INTEGER => Value::Integer(layout.integer(bytes)),
             KIND_LARGE => Value::Large(layout.large_value(bytes)),
+            KIND_PACKED => {
+                let value = &bytes[layout.value()];
+                Value::Packed(Type::of_byte(value[0]), &value[1..])
+            }
+            KIND_COLLECTION => Value::Collection(layout.collection(bytes)),
             kind => unreachable!("no value has kind {kind}"),
         }
     }
@@ -231,10 +259,31 @@ impl Engine {
             .frequency(item, item::access(self.arena.bytes(item.0)))
     }
 
+    /// Makes the item look as if it had not been used for so long (RESTORE IDLETIME); nothing under a policy that orders items otherwise.
+    pub fn set_idle_ms(&mut self, item: Item, idle_ms: u64) {
+        if let Some(access) = self.eviction.access_of_idle(item, idle_ms) {
+            item::set_access(self.arena.head_mut(item.0), access);
+        }
+    }
+
+    /// Sets the logarithmic access counter (RESTORE FREQ); nothing unless an LFU policy is active.
+    pub fn set_frequency(&mut self, item: Item, frequency: u8) {
+        if let Some(access) = self.eviction.access_of_frequency(item, frequency) {
+            item::set_access(self.arena.head_mut(item.0), access);
+        }
+    }
+
     /// Bytes of memory the item takes (MEMORY USAGE).
     pub fn bytes(&self, item: Item) -> usize {
         let (layout, bytes) = self.layout(item);
-        slot_bytes(self.arena.class_of(item.0)) + size_of::<u32>() + 1 + large_bytes(&layout, bytes)
+        slot_bytes(self.arena.class_of(item.0))
+            + size_of::<u32>()
+            + 1
+            + large_bytes(&layout, bytes)
+            + match self.value(item) {
+                Value::Collection(collection) => collection.heap_bytes(),
+                _ => 0,
+            }
     }
 
     /// What memcached's protocols know of the item.
@@ -289,6 +338,12 @@ impl Engine {
             NewValue::Integer(integer) => Payload::Integer(integer),
             NewValue::Large(buffer) => Payload::Large(buffer.freeze()),
             NewValue::Shared(shared) => Payload::Large(shared),
+            NewValue::Packed(kind, run) => Payload::Packed(kind, run),
+            NewValue::Collection(collection) => Payload::Collection(collection),
+        };
+        let collection_bytes = match &payload {
+            Payload::Collection(collection) => collection.heap_bytes() as u64,
+            _ => 0,
         };
         let record = Record {
             payload,
@@ -296,12 +351,13 @@ impl Engine {
             attributes,
         };
         self.place(key, old, record)?;
-        self.tokens.forget(key.db, key.hash);
+        self.bytes_collections += collection_bytes;
+        self.changed(key.db, key.hash);
         Ok(())
     }
 
     /// Writes the record of a key, in the slot of the old one if that is of the right class.
-    fn place(
+    pub(super) fn place(
         &mut self,
         key: &Key<'_>,
         old: Option<Item>,
@@ -389,7 +445,7 @@ impl Engine {
             Some(item) => {
                 // What made room may have changed the field.
                 let mut access = item::access(self.arena.bytes(item.0));
-                self.drop_large(item.0);
+                self.drop_owned(item.0);
                 self.bytes_large -= large_old;
                 self.arena.note_expiry(item.0, old_expiry, None);
                 let to = Item(reference);
@@ -428,6 +484,12 @@ impl Engine {
             }
             Payload::Integer(integer) => layout.write_integer(bytes, integer),
             Payload::Large(value) => layout.write_large_value(bytes, value),
+            Payload::Packed(kind, run) => {
+                let value = &mut bytes[layout.value()];
+                value[0] = kind as u8;
+                value[1..].copy_from_slice(run);
+            }
+            Payload::Collection(collection) => layout.write_collection(bytes, collection),
         }
         self.bytes_large += large_new;
         self.arena.note_expiry(reference, None, expiry);
@@ -471,7 +533,7 @@ impl Engine {
         let old = self
             .find(key, Touch::No)
             .expect("a key that is edited exists");
-        self.tokens.forget(key.db, key.hash);
+        self.changed(key.db, key.hash);
         let (old_layout, bytes) = self.layout(old);
         if old_layout.kind() == KIND_LARGE {
             return self.edit_large(key, old, len);
@@ -609,6 +671,9 @@ impl Engine {
             Value::Large(large) => {
                 into.extend_from_slice(&large.as_slice()[..large.len().min(len_max)])
             }
+            Value::Packed(..) | Value::Collection(_) => {
+                unreachable!("only strings are edited as bytes")
+            }
         }
     }
 
@@ -681,11 +746,16 @@ impl Engine {
         let payload = match layout.kind() {
             KIND_INTEGER => Payload::Integer(layout.integer(bytes)),
             KIND_LARGE => Payload::Large(layout.large_value(bytes).clone()),
+            KIND_COLLECTION => {
+                self.scratch = scratch;
+                return self.place_collection_again(key, old, expiry, attributes);
+            }
             kind => {
                 scratch.clear();
                 scratch.extend_from_slice(&bytes[layout.value()]);
                 match kind {
                     KIND_RAW => Payload::Raw(&scratch),
+                    KIND_PACKED => Payload::Packed(Type::of_byte(scratch[0]), &scratch[1..]),
                     _ => Payload::Bytes(&scratch),
                 }
             }
@@ -738,7 +808,7 @@ impl Engine {
 
     /// Deletes an item of a known database.
     pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
-        self.tokens.forget(db, hash);
+        self.changed(db, hash);
         let (arena, hasher) = (&self.arena, &self.hasher);
         let database = &mut self.databases[db];
         let before = database.dictionary.bytes();
@@ -764,7 +834,7 @@ impl Engine {
         );
         self.eviction.on_remove(Item(reference), access);
         self.arena.note_expiry(reference, expiry, None);
-        self.drop_large(reference);
+        self.drop_owned(reference);
         self.bytes_large -= large as u64;
         self.arena.give_back(reference);
     }
@@ -803,8 +873,13 @@ impl Engine {
         hash_of(&self.arena, &self.hasher, reference)
     }
 
-    fn drop_large(&mut self, reference: u32) {
+    /// Lets go of what an item owns beside its slot; the record is dead from here on.
+    fn drop_owned(&mut self, reference: u32) {
         let layout = Layout::of(self.arena.bytes(reference));
+        if layout.kind() == KIND_COLLECTION {
+            let collection = std::mem::take(self.collection_mut(Item(reference)));
+            self.retire(collection);
+        }
         if layout.has_large_key() {
             drop(layout.take_large_key(self.arena.slot_mut(reference)));
         }
@@ -838,7 +913,7 @@ impl Engine {
 
     /// Empties a database at once for every look-up; the memory comes back in [`Engine::upkeep`] (`lazy`) or before this returns.
     pub fn flush(&mut self, db: usize, lazy: bool) {
-        self.tokens.clear();
+        self.all_changed();
         let database = std::mem::take(&mut self.databases[db]);
         if database.dictionary.len() > 0 || database.dictionary.bytes() > 0 {
             self.draining.push(database.dictionary);
@@ -851,7 +926,7 @@ impl Engine {
     /// Exchanges two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
         self.databases.swap(a, b);
-        self.tokens.clear();
+        self.all_changed();
     }
 
     /// Bytes of buffers outside the engine that count against this shard's limit.
@@ -891,6 +966,7 @@ impl Engine {
             bytes_arena: self.arena.bytes_committed(),
             bytes_dictionaries: self.bytes_dictionaries,
             bytes_large: self.bytes_large,
+            bytes_collections: self.bytes_collections,
             bytes_eviction: self.eviction.bytes(),
             bytes_items: self.arena.bytes_live() as u64,
             pages: self.arena.pages_committed() as u64,
@@ -954,7 +1030,7 @@ impl Database {
 impl Drop for Engine {
     /// Large keys and values have owners in the items.
     fn drop(&mut self) {
-        if self.bytes_large == 0 {
+        if self.bytes_large == 0 && self.bytes_collections == 0 {
             return;
         }
         let mut drained = Vec::new();
@@ -967,7 +1043,7 @@ impl Drop for Engine {
             while dictionary.drain_table(&mut drained) {}
         }
         for reference in drained {
-            self.drop_large(reference);
+            self.drop_owned(reference);
         }
     }
 }

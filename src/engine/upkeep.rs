@@ -30,6 +30,8 @@ impl Engine {
         while left > 0 {
             let taken = if let Some(taken) = self.drain_step() {
                 taken
+            } else if let Some(taken) = self.release_step() {
+                taken
             } else if self.is_over_limit() && !stuck {
                 self.shrink_step().unwrap_or_else(|| {
                     stuck = true;
@@ -53,6 +55,7 @@ impl Engine {
             left -= taken.max(1) as isize;
         }
         !self.draining.is_empty()
+            || !self.retired.is_empty()
             || (self.is_over_limit() && !stuck)
             || self.sweep_is_due()
             || self.eviction.has_work()

@@ -266,6 +266,8 @@ pub enum Hold {
     },
     /// CLIENT PAUSE.
     Pause,
+    /// A command that waits for something.
+    Blocked,
 }
 
 /// How far a connection's end has come.

@@ -136,6 +136,8 @@ impl Service {
         );
         self.shard.settings.string_bytes_max = config.proto_max_bulk_len;
         self.shard.settings.item_bytes_max = config.item_size_max;
+        self.shard.settings.hll_sparse_bytes_max = config.hll_sparse_max_bytes;
+        self.shard.engine.set_thresholds(&config.thresholds);
         for index in self.indexes() {
             if let Some(connection) = self.connection_at(index) {
                 let limits = Limits {

@@ -18,4 +18,5 @@ pub mod service;
 pub mod shared;
 mod snapshot;
 pub mod start;
+mod waiting;
 mod worker;

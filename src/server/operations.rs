@@ -8,17 +8,22 @@ use crate::command::lcs::Lcs;
 use crate::command::table::{self, Command, resolved_row};
 use crate::command::transfer::Transfer;
 use crate::command::{self, CommandError, Merge, Split, cursor};
-use crate::engine::Touch;
+use crate::config::Policy;
+use crate::engine::{Engine, EngineOptions, Touch};
 use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
+use crate::shard::Shard;
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::operation::{Envelope, Gather, KeyOutcome, Operation, OwnedKey, Progress, Step};
 use crate::shard::slots;
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::mem;
+
+/// Address space for the values that one command is lent.
+const DESK_RESERVATION_BYTES: usize = 4 << 30;
 
 /// What an operation does: a data command, or something about the whole server.
 pub(super) enum Work {
@@ -35,6 +40,8 @@ pub(super) struct Pending {
     pub no_touch: bool,
     /// Later commands of the connection wait for it.
     pub holds: bool,
+    /// The command that waits for something and tries again, if it is one: then the reply goes to it.
+    pub waiting: Option<u64>,
     pub work: Work,
 }
 
@@ -43,6 +50,8 @@ pub(super) struct Pending {
 pub(super) struct Operations {
     pending: Vec<Option<Pending>>,
     free: Vec<u32>,
+    /// Where commands run whose values other shards lend; none before the first.
+    pub(super) desk: Option<Box<Shard>>,
 }
 
 impl Operations {
@@ -99,13 +108,19 @@ impl Service {
             db: connection.session.db,
             no_touch: connection.session.no_touch,
             holds,
+            waiting: None,
             work,
         };
         Some(self.operations.insert(pending))
     }
 
+    /// Begins an operation for a command that waits; its reply goes there.
+    pub(super) fn begin_try(&mut self, pending: Pending) -> u32 {
+        self.operations.insert(pending)
+    }
+
     /// Sends one part of an operation to a shard, or carries it out if that is this one.
-    fn send_words(
+    pub(super) fn send_words(
         &mut self,
         id: u32,
         part: u32,
@@ -151,7 +166,7 @@ impl Service {
         reply
     }
 
-    fn send_steps(&mut self, id: u32, steps: Vec<Step>) {
+    pub(super) fn send_steps(&mut self, id: u32, steps: Vec<Step>) {
         for (part, step) in steps.into_iter().enumerate() {
             let part = part as u32;
             match step {
@@ -203,6 +218,21 @@ impl Service {
         match progress {
             Progress::Waiting => {}
             Progress::Next(steps) => self.send_steps(id, steps),
+            Progress::Run => {
+                let mut desk = self
+                    .operations
+                    .desk
+                    .take()
+                    .unwrap_or_else(|| self.new_desk());
+                desk.engine.set_now(self.now_ms);
+                let Work::Data(operation) = &mut self.operations.get(id).work else {
+                    unreachable!("only commands run")
+                };
+                let progress = operation.run(&mut desk);
+                self.shard.stats.add(&std::mem::take(&mut desk.stats));
+                self.operations.desk = Some(desk);
+                self.progress(id, progress);
+            }
             Progress::Done => self.finish(id),
         }
     }
@@ -216,6 +246,9 @@ impl Service {
             Work::Server(operation) => {
                 self.finish_server_operation(operation, pending.token, &mut reply)
             }
+        }
+        if let Some(waiting) = pending.waiting {
+            return self.tried(waiting, reply);
         }
         let Some(connection) = self.connection(pending.token) else {
             return;
@@ -248,6 +281,7 @@ impl Service {
                 Envelope::KeyDone { id, part, outcome } => {
                     self.operation_outcome(id, part, outcome)
                 }
+                Envelope::Wait(message) => self.take_wait_message(message),
                 Envelope::Server(matter) => matters.push(matter),
             }
         }
@@ -268,8 +302,12 @@ impl Service {
         match split {
             Split::Never => unreachable!("one key has one owner"),
             Split::Each => unreachable!("each key went its own way"),
+            Split::Whole => {
+                let (operation, steps) = self.whole(index, row, &args);
+                self.begin_steps(index, operation, steps, muted);
+            }
             Split::Elements => {
-                let positions: Vec<usize> = command::key_positions(row, args.len()).collect();
+                let positions: Vec<usize> = command::key_positions(row, &args).collect();
                 let operation = Operation::elements(positions.len());
                 let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
                     return;
@@ -418,6 +456,69 @@ impl Service {
         self.refuse(index, muted, error.text());
     }
 
+    /// A command whose values are brought to this shard.
+    pub(super) fn whole(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        args: &Args<'_>,
+    ) -> (Operation, Vec<Step>) {
+        let (db, protocol) = self
+            .connection_at(index)
+            .map_or((0, Protocol::Resp2), |connection| {
+                (connection.session.db, connection.replies.protocol())
+            });
+        let words = (0..args.len()).map(|at| Box::from(args.get(at))).collect();
+        let keys = self.keys_of(row, args, db);
+        Operation::whole(row, words, db, protocol, keys)
+    }
+
+    /// The keys of a request, each once, with the shards that own them.
+    pub(super) fn keys_of(
+        &self,
+        row: &'static Command,
+        args: &Args<'_>,
+        db: usize,
+    ) -> Vec<(usize, OwnedKey)> {
+        let mut keys: Vec<(usize, OwnedKey)> = Vec::new();
+        let mut seen = HashSet::new();
+        for position in command::key_positions(row, args) {
+            let bytes = args.get(position);
+            if seen.insert(bytes) {
+                let key = OwnedKey {
+                    db,
+                    bytes: bytes.into(),
+                };
+                keys.push((slots::owner(bytes, self.shards()), key));
+            }
+        }
+        keys
+    }
+
+    /// A shard without data, on which commands run whose values are lent; it is kept for the next.
+    fn new_desk(&self) -> Box<Shard> {
+        let config = &self.config;
+        let engine = Engine::new(EngineOptions {
+            databases: config.databases,
+            memory_bytes_max: 0,
+            policy: Policy::NoEviction,
+            samples: config.maxmemory_samples,
+            lfu_log_factor: config.lfu_log_factor,
+            lfu_decay_minutes: config.lfu_decay_time,
+            thresholds: config.thresholds,
+            reservation_bytes: DESK_RESERVATION_BYTES,
+            seed: self.now_ms as u64,
+        });
+        Box::new(Shard {
+            id: self.shard.id,
+            count: self.shards(),
+            engine: engine.expect("address space for what one command needs"),
+            stats: Default::default(),
+            settings: self.shard.settings.clone(),
+            may_block: true,
+        })
+    }
+
     /// A command that every shard carries out.
     pub(super) fn on_all_shards(
         &mut self,
@@ -528,7 +629,7 @@ fn parts_by_owner<'a>(
         .expect("keys come in order")
         .max(1);
     let mut parts: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
-    for position in command::key_positions(row, args.len()) {
+    for position in command::key_positions(row, args) {
         let words = parts
             .entry(owner(position))
             .or_insert_with(|| vec![args.get(0)]);

@@ -14,6 +14,8 @@ use std::any::Any;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
 /// CLIENT LIST's and KILL's types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
@@ -73,6 +75,13 @@ pub enum Call {
     Pause(Option<Pause>),
     /// DEBUG SET-ACTIVE-EXPIRE.
     ActiveExpiry(bool),
+    /// CLIENT UNBLOCK.
+    Unblock {
+        /// The client.
+        id: i64,
+        /// With an error, not as if the time were over.
+        error: bool,
+    },
     /// MEMORY PURGE.
     Purge,
     /// memcached's flush_all: database 0 is emptied now, or at this Unix time in milliseconds.
@@ -104,7 +113,7 @@ pub enum Answer {
     Snapshot(Box<ShardSnapshot>),
     /// Lines of CLIENT LIST with their ids.
     Clients(Vec<(u64, String)>),
-    /// How many were killed.
+    /// How many were killed, or unblocked.
     Killed(usize),
     /// DEBUG OBJECT.
     Object(Option<String>),
@@ -121,6 +130,8 @@ pub enum Finish {
     Ok,
     /// CLIENT LIST.
     ClientLines,
+    /// CLIENT UNBLOCK.
+    Unblocked,
     /// CLIENT KILL with an address.
     KilledOne,
     /// CLIENT KILL with filters.
@@ -314,6 +325,15 @@ impl Service {
                 self.shard.engine.set_active_expiry(on);
                 Answer::Done
             }
+            Call::Unblock { id, error } => {
+                let token = self
+                    .connections()
+                    .find(|connection| i64::try_from(connection.session.id) == Ok(id))
+                    .map(|connection| connection.token);
+                let error = error.then_some(UNBLOCKED);
+                let done = token.is_some_and(|token| self.unblock(token, error));
+                Answer::Killed(usize::from(done))
+            }
             Call::Purge => {
                 while self.shard.engine.upkeep(2000) {}
                 Answer::Done
@@ -408,7 +428,7 @@ impl Service {
                 let text: String = lines.into_iter().map(|(_, line)| line + "\n").collect();
                 reply.verbatim("txt", text.as_bytes());
             }
-            Finish::KilledOne | Finish::KilledMany => {
+            Finish::KilledOne | Finish::KilledMany | Finish::Unblocked => {
                 let count: usize = answers
                     .iter()
                     .map(|answer| {
@@ -420,7 +440,7 @@ impl Service {
                     })
                     .sum();
                 match operation.finish {
-                    Finish::KilledMany => reply.integer(count as i64),
+                    Finish::KilledMany | Finish::Unblocked => reply.integer(count as i64),
                     _ if count == 0 => reply.error("ERR No such client"),
                     _ => reply.ok(),
                 }
@@ -449,6 +469,7 @@ fn line(connection: &Connection, now_ms: i64) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut marks = String::new();
     for (mark, set) in [
+        ('b', connection.hold == Some(Hold::Blocked)),
         ('e', session.no_evict),
         ('T', session.no_touch),
         ('c', connection.state == State::Finishing),

@@ -26,7 +26,7 @@ use crate::shard::slots;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One command in this many is timed.
 const TIMED_EVERY: u64 = 64;
@@ -75,6 +75,8 @@ pub struct Service {
     pub pause: Option<Pause>,
     /// Connections to be looked at before the turn ends: replies to send, requests to resume, an end to carry out.
     pub listed: Vec<u32>,
+    /// Commands that wait.
+    pub(super) waits: super::waiting::Waits,
     /// Operations over several shards that this shard coordinates.
     pub(super) operations: super::operations::Operations,
     /// The turn's message to each shard.
@@ -110,6 +112,7 @@ impl Service {
             flush_at_ms: None,
             pause: None,
             listed: Vec::new(),
+            waits: Default::default(),
             operations: super::operations::Operations::default(),
             outgoing,
             messages_spare: Vec::new(),
@@ -124,6 +127,14 @@ impl Service {
             scratch_hashes: Vec::new(),
             now_ms: 0,
         }
+    }
+
+    /// How long the shard may sleep at most, since somebody's wait ends then.
+    pub fn sleep_max(&self) -> Option<Duration> {
+        let at_ms = self.waits.next_deadline_ms()?;
+        Some(Duration::from_millis(
+            u64::try_from(at_ms - self.now_ms).unwrap_or(0),
+        ))
     }
 
     /// Number of shards.
@@ -599,7 +610,7 @@ impl Service {
     // ---- execution ----
 
     /// Executes one request of a connection that may execute.
-    pub fn execute(&mut self, index: u32, known: Known, args: Args<'_>) {
+    pub fn execute(&mut self, index: u32, known: Known, mut args: Args<'_>) {
         self.metrics.commands += 1;
         let now_ms = self.now_ms;
         let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
@@ -637,6 +648,9 @@ impl Service {
             .is_multiple_of(TIMED_EVERY)
             .then(Instant::now);
         match (row.run, row.route) {
+            (Run::Data(_), _)
+                if row.blocking.is_some()
+                    && self.blocking_command(index, row, known, &mut args, muted) => {}
             (Run::Server(ServerCommand::Memcache), _) => self.memcached_command(index, row, args),
             (Run::Server(which), _) => {
                 self.server_command(index, which, args, muted);
@@ -676,18 +690,18 @@ impl Service {
         }
     }
 
-    /// Runs a data command on this shard, for a connection of this shard.
+    /// Runs a data command on this shard, for a connection of this shard; whether it wrote a reply.
     #[inline]
-    fn execute_here(
+    pub(super) fn execute_here(
         &mut self,
         index: u32,
         row: &'static Command,
         hash: Option<u64>,
         args: Args<'_>,
         muted: bool,
-    ) {
+    ) -> bool {
         let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
-            return;
+            return true;
         };
         let touch = if connection.session.no_touch {
             Touch::No
@@ -708,6 +722,7 @@ impl Service {
                 &reply.bytes[before.0 + 1..],
             );
         }
+        let has_replied = reply.bytes.len() > before.0;
         if muted {
             reply.bytes.truncate(before.0);
             reply.large.truncate(before.1);
@@ -716,6 +731,8 @@ impl Service {
             connection.listed = true;
             self.listed.push(index);
         }
+        self.serve_awaited();
+        has_replied
     }
 
     /// Sends a request to the shard that owns its key.
@@ -802,7 +819,7 @@ impl Service {
     /// Whether all keys of a request belong to the shard that owns the first.
     fn one_owner(&self, row: &'static Command, args: &Args<'_>, first: usize) -> bool {
         let shards = self.shards();
-        command::key_positions(row, args.len())
+        command::key_positions(row, args)
             .all(|position| slots::owner(args.get(position), shards) == first)
     }
 
@@ -879,7 +896,7 @@ impl Service {
             let row = table::row_at(view.header.command);
             let key = usize::try_from(row.first_key)
                 .ok()
-                .filter(|&first| first > 0);
+                .filter(|&first| first > 0 && row.find_keys.is_none());
             let bytes = key.and_then(|first| message.argument(&view, first));
             hashes.push(bytes.map(|bytes| self.shard.engine.key(0, bytes).hash));
             at = view.next();
@@ -909,6 +926,7 @@ impl Service {
                 &mut reply,
             );
             self.metrics.hops_received += 1;
+            self.serve_awaited();
             self.outgoing[from].push_response(header.reply_to, &reply);
             reply.bytes.clear();
             reply.large.clear();
@@ -988,14 +1006,14 @@ fn know(shard: &Shard, shards: usize, name: Name, args: &Args<'_>, len: usize) -
         owner: shard.id,
         len,
     };
-    if let Some(command) = command {
-        let first = usize::try_from(command.first_key).unwrap_or(0);
-        if first > 0 && first < args.len() {
-            let bytes = args.get(first);
-            known.owner = slots::owner(bytes, shards);
-            if known.owner == shard.id {
-                known.hash = Some(shard.engine.key(0, bytes).hash);
-            }
+    if let Some(command) = command
+        && let Some(first) = command::first_key(command, args)
+    {
+        let bytes = args.get(first);
+        known.owner = slots::owner(bytes, shards);
+        // Where the keys depend on the arguments, nobody asks for the hash by the row's first key.
+        if known.owner == shard.id && command.find_keys.is_none() {
+            known.hash = Some(shard.engine.key(0, bytes).hash);
         }
     }
     known

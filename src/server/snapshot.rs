@@ -23,6 +23,8 @@ pub struct ShardSnapshot {
     pub commands: crate::command::CommandStats,
     /// Connections.
     pub clients: u64,
+    /// Connections whose command waits.
+    pub clients_blocked: u64,
     /// The most bytes one client has waiting, in and out.
     pub bytes_input_max: u64,
     /// See `bytes_input_max`.
@@ -60,6 +62,7 @@ impl Service {
             metrics: self.metrics.clone(),
             commands: self.shard.stats,
             clients: self.connections().count() as u64,
+            clients_blocked: self.waits.len() as u64,
             bytes_input_max: most(&|connection| connection.input_bytes()),
             bytes_output_max: most(&|connection| connection.output_bytes()),
             databases: (0..engine.databases())
@@ -107,7 +110,7 @@ impl Service {
                 .map(|shard| shard.bytes_output_max)
                 .max()
                 .unwrap_or(0),
-            blocked_clients: 0,
+            blocked_clients: shards.iter().map(|shard| shard.clients_blocked).sum(),
             bytes_resident: bytes_resident(),
             bytes_at_start: self.shared.bytes_at_start,
             bytes_system: super::start::memory_total_bytes().unwrap_or(0),

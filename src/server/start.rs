@@ -266,6 +266,7 @@ fn make_worker(
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
         reservation_bytes: total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize,
+        thresholds: config.thresholds,
         seed: seed.wrapping_add(id as u64),
     })?;
     engine.warm_up();
@@ -274,9 +275,11 @@ fn make_worker(
         count: shards,
         engine,
         stats: Default::default(),
+        may_block: true,
         settings: Settings {
             string_bytes_max: config.proto_max_bulk_len,
             item_bytes_max: config.item_size_max,
+            hll_sparse_bytes_max: config.hll_sparse_max_bytes,
         },
     };
     let spin = Duration::from_micros(config.spin_us);

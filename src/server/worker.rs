@@ -139,11 +139,12 @@ impl Worker {
             if !self.inbox_sleeps() {
                 continue;
             }
-            wait = Some(if quiet < QUIET_BEFORE_LONG_SLEEP {
+            let sleep = if quiet < QUIET_BEFORE_LONG_SLEEP {
                 SLEEP_ACTIVE
             } else {
                 SLEEP_LONG
-            });
+            };
+            wait = Some(self.service.sleep_max().map_or(sleep, |max| max.min(sleep)));
         }
         self.stop();
     }
@@ -171,8 +172,10 @@ impl Worker {
         self.service.shared.inboxes[self.service.shard.id].awake();
         self.clock.begin();
         self.service.set_now(unix_ms());
+        self.service.end_waits();
         let mut active = self.take_events();
         active |= self.take_messages();
+        self.service.serve_awaited();
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
@@ -388,6 +391,10 @@ impl Worker {
             return;
         };
         connection.listed = false;
+        if connection.ended && connection.hold == Some(Hold::Blocked) {
+            // Nobody is there any more to be given what it waits for.
+            connection.state = State::Closed;
+        }
         if connection.may_execute() {
             if connection.stalled || !connection.deferred.is_empty() {
                 self.service.resume(index);
@@ -452,6 +459,11 @@ impl Worker {
         let Some(connection) = self.service.connection_at(index) else {
             return;
         };
+        let token = connection.token;
+        self.service.unblock(token, None);
+        let Some(connection) = self.service.connection_at(index) else {
+            return;
+        };
         if connection.receiving || connection.sending_bytes > 0 {
             socket::shutdown(connection.socket.as_raw_fd());
         } else {
@@ -511,6 +523,7 @@ impl Worker {
     fn end_receiving(&mut self) {
         self.service.pause = None;
         self.service.end_pauses();
+        self.service.end_all_waits();
         for index in self.service.indexes() {
             let Some(connection) = self.service.connection_at(index) else {
                 continue;

@@ -3,6 +3,7 @@
 //! Everything here but the mesh's wake-up is synchronous and without I/O: requests and messages in, replies and messages out, so that several shards
 //! can be run in one thread from one seed. Nothing in a shard is ever touched by another thread.
 
+pub mod awaited;
 pub mod mesh;
 pub mod message;
 pub mod operation;
@@ -26,6 +27,8 @@ pub struct Shard {
     pub stats: CommandStats,
     /// Settings of commands.
     pub settings: Settings,
+    /// Whether blocking commands may wait.
+    pub may_block: bool,
 }
 
 impl Shard {
@@ -49,6 +52,7 @@ impl Shard {
             stats: &mut self.stats,
             touch,
             known_hash: first_key_hash.map(|hash| (command.first_key as usize, hash)),
+            may_block: self.may_block,
             shard: (self.id, self.count),
         };
         command::execute(command, &mut context);

@@ -4,6 +4,8 @@
 //! command coordinates. (Isolation from other clients' commands is not its business yet: the steps of one operation may be seen apart.)
 
 use super::Shard;
+use super::awaited::WaitMessage;
+use super::message::{Message, ReplyTo, RequestHeader};
 use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
@@ -12,7 +14,7 @@ use crate::command::transfer::{Portable, Transfer};
 use crate::engine::{Key, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
-use crate::protocol::resp::Reply;
+use crate::protocol::resp::{Protocol, Reply};
 use std::any::Any;
 
 /// What travels between shards beside plain requests and responses.
@@ -36,12 +38,14 @@ pub enum Envelope {
         /// What came of it.
         outcome: KeyOutcome,
     },
+    /// Between one who waits for a key and its owner.
+    Wait(WaitMessage),
     /// A matter of the layer above.
     Server(Box<dyn Any + Send>),
 }
 
 /// A key that travels.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnedKey {
     /// The database.
     pub db: usize,
@@ -62,6 +66,10 @@ pub enum KeyWork {
     Read(OwnedKey),
     /// The result of BITOP.
     Store(OwnedKey, MadeString),
+    /// The value, of whatever type, for a command that runs elsewhere.
+    Lend(OwnedKey),
+    /// What such a command made of it: another value, or none.
+    Replace(OwnedKey, Option<Portable>),
 }
 
 /// What came of a step.
@@ -131,6 +139,18 @@ impl Shard {
                     made,
                 ))
             }
+            KeyWork::Lend(owned) => {
+                let key = self.engine.key(owned.db, &owned.bytes);
+                KeyOutcome::Value(Ok(Portable::read(&mut self.engine, &key)))
+            }
+            KeyWork::Replace(owned, value) => {
+                let key = self.engine.key(owned.db, &owned.bytes);
+                let stored = match value {
+                    None => Ok(self.engine.remove(&key)),
+                    Some(portable) => portable.write(&mut self.engine, &key).map(|()| true),
+                };
+                KeyOutcome::Stored(stored.map_err(CommandError::from))
+            }
         }
     }
 }
@@ -161,6 +181,8 @@ pub enum Progress {
     Waiting,
     /// These steps; the n-th is part n of the new round.
     Next(Vec<Step>),
+    /// To run its command on the values it has been lent; see [`Operation::run`].
+    Run,
     /// Nothing: the reply can be written.
     Done,
 }
@@ -194,6 +216,23 @@ enum Kind {
     Transfer(Box<TransferState>),
     /// BITOP, LCS.
     Gather(Box<GatherState>),
+    /// A command that runs on values lent by several shards.
+    Whole(Box<WholeState>),
+    /// A command of one shard, whose reply is the operation's.
+    One(Reply),
+}
+
+/// A command that runs where its values are not.
+struct WholeState {
+    command: &'static Command,
+    words: Vec<Box<[u8]>>,
+    db: usize,
+    protocol: Protocol,
+    /// Its keys, each once, with their shards.
+    keys: Vec<(usize, OwnedKey)>,
+    values: Vec<Option<Portable>>,
+    has_run: bool,
+    reply: Reply,
 }
 
 struct TransferState {
@@ -322,6 +361,54 @@ impl Operation {
         )
     }
 
+    /// One shard does it all.
+    pub fn one() -> Operation {
+        Operation::new(1, Kind::One(Reply::default()))
+    }
+    /// A command runs on values that several shards lend; the first steps are to fetch them. `keys` has each key once.
+    pub fn whole(
+        command: &'static Command,
+        words: Vec<Box<[u8]>>,
+        db: usize,
+        protocol: Protocol,
+        keys: Vec<(usize, OwnedKey)>,
+    ) -> (Operation, Vec<Step>) {
+        let steps: Vec<Step> = keys
+            .iter()
+            .map(|(shard, key)| Step::Key {
+                shard: *shard,
+                work: KeyWork::Lend(key.clone()),
+            })
+            .collect();
+        let state = WholeState {
+            command,
+            words,
+            db,
+            protocol,
+            values: keys.iter().map(|_| None).collect(),
+            keys,
+            has_run: false,
+            reply: Reply::new(protocol),
+        };
+        (
+            Operation::new(steps.len(), Kind::Whole(Box::new(state))),
+            steps,
+        )
+    }
+
+    /// Runs the command of [`Progress::Run`] on a shard without data, and leaves it so.
+    pub fn run(&mut self, desk: &mut Shard) -> Progress {
+        let Kind::Whole(state) = &mut self.kind else {
+            unreachable!("it was asked to run")
+        };
+        let steps = state.run(desk);
+        if steps.is_empty() {
+            return Progress::Done;
+        }
+        self.left = steps.len();
+        Progress::Next(steps)
+    }
+
     /// A part's reply has come.
     pub fn take_reply(
         &mut self,
@@ -362,7 +449,10 @@ impl Operation {
                         *found |= integer(bytes) > 0;
                     }
                 }
-                Kind::Transfer(_) | Kind::Gather(_) => unreachable!("these work on keys"),
+                Kind::One(reply) => reply.append_replies(bytes, large),
+                Kind::Transfer(_) | Kind::Gather(_) | Kind::Whole(_) => {
+                    unreachable!("these work on keys")
+                }
             }
         }
         if self.left > 0 {
@@ -409,6 +499,11 @@ impl Operation {
                 state.values[part as usize] = value;
                 None
             }
+            (Kind::Whole(state), KeyOutcome::Value(Ok(value))) => {
+                state.values[part as usize] = value;
+                None
+            }
+            (Kind::Whole(_), KeyOutcome::Stored(Ok(_))) => None,
             (Kind::Gather(state), KeyOutcome::Length(Ok(length))) => {
                 state.reply.integer(length);
                 None
@@ -424,6 +519,11 @@ impl Operation {
         }
         if self.error.is_some() {
             return Progress::Done;
+        }
+        if let Kind::Whole(state) = &self.kind
+            && !state.has_run
+        {
+            return Progress::Run;
         }
         if let Kind::Gather(state) = &mut self.kind
             && !state.combined
@@ -470,7 +570,65 @@ impl Operation {
             Kind::AllOrNothing { found, .. } => reply.integer(i64::from(!found)),
             Kind::Transfer(state) => state.transfer.reply(reply, state.stored),
             Kind::Gather(state) => reply.append_replies(&state.reply.bytes, &state.reply.large),
+            Kind::Whole(state) => reply.append_replies(&state.reply.bytes, &state.reply.large),
+            Kind::One(one) => reply.append_replies(&one.bytes, &one.large),
         }
+    }
+}
+
+impl WholeState {
+    /// Lays the values out on the desk, runs the command, clears the desk; the steps bring home what has changed.
+    fn run(&mut self, desk: &mut Shard) -> Vec<Step> {
+        self.has_run = true;
+        let mut tokens = Vec::with_capacity(self.keys.len());
+        for ((_, owned), value) in self.keys.iter().zip(&mut self.values) {
+            let key = desk.engine.key(owned.db, &owned.bytes);
+            let token = value.take().map(|portable| {
+                let placed = portable.write(&mut desk.engine, &key);
+                placed.expect("the desk has no limit");
+                desk.engine.token(&key)
+            });
+            tokens.push(token);
+        }
+        let mut message = Message::new(desk.id);
+        let header = RequestHeader {
+            reply_to: ReplyTo::Operation { id: 0, part: 0 },
+            command: 0,
+            db: self.db as u32,
+            protocol: self.protocol,
+            no_touch: false,
+        };
+        message.push_words(&header, self.words.iter().map(|word| &**word));
+        let view = message.request(0, 0).expect("it was just put there");
+        let mut ranges = Vec::new();
+        let args = message.args(&view, &mut ranges);
+        desk.execute(
+            self.command,
+            args,
+            self.db,
+            Touch::Yes,
+            None,
+            &mut self.reply,
+        );
+        let mut steps = Vec::new();
+        for ((shard, owned), token) in self.keys.iter().zip(tokens) {
+            let key = desk.engine.key(owned.db, &owned.bytes);
+            let now = Portable::read(&mut desk.engine, &key);
+            let is_same = match (token, &now) {
+                (None, None) => true,
+                (Some(token), Some(_)) => desk.engine.token_matches(&key, token),
+                _ => false,
+            };
+            if !is_same {
+                steps.push(Step::Key {
+                    shard: *shard,
+                    work: KeyWork::Replace(owned.clone(), now),
+                });
+            }
+        }
+        desk.engine.flush(self.db, false);
+        while desk.engine.upkeep(100_000) {}
+        steps
     }
 }
 

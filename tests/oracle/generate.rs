@@ -4,6 +4,9 @@
 
 use crate::support::random::Random;
 
+#[path = "families/sorted_set.rs"]
+mod sorted_set;
+
 /// How two replies to one operation are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
@@ -17,6 +20,8 @@ pub enum Compare {
     RandomKey,
     /// SCAN is followed to its end, and what it found is compared as a set.
     Scan,
+    /// Replies about streams, without times and what versions of Redis count differently.
+    Stream,
 }
 
 /// One request and how its replies are compared.
@@ -41,11 +46,12 @@ const LAG_SECONDS_MAX: i64 = 5;
 const FAR_FUTURE_SECONDS: [i64; 3] = [4_102_444_800, 4_102_444_801, 7_258_118_400];
 const KEYS: u64 = 10;
 
-struct Builder<'a> {
-    random: &'a mut Random,
-    territory: &'a Territory,
-    arguments: Vec<Vec<u8>>,
-    compare: Compare,
+/// An operation in the making.
+pub struct Builder<'a> {
+    pub random: &'a mut Random,
+    pub territory: &'a Territory,
+    pub arguments: Vec<Vec<u8>>,
+    pub compare: Compare,
 }
 
 /// The next operation.
@@ -72,19 +78,19 @@ pub fn operation(random: &mut Random, territory: &Territory, without: &[String])
 }
 
 impl Builder<'_> {
-    fn word(&mut self, word: impl Into<Vec<u8>>) -> &mut Self {
+    pub fn word(&mut self, word: impl Into<Vec<u8>>) -> &mut Self {
         self.arguments.push(word.into());
         self
     }
 
-    fn words(&mut self, line: &str) -> &mut Self {
+    pub fn words(&mut self, line: &str) -> &mut Self {
         for word in line.split(' ') {
             self.word(word);
         }
         self
     }
 
-    fn key(&mut self) -> &mut Self {
+    pub fn key(&mut self) -> &mut Self {
         let number = self.random.below(KEYS + 1);
         let mut key = self.territory.prefix.clone().into_bytes();
         match number {
@@ -96,7 +102,7 @@ impl Builder<'_> {
         self.word(key)
     }
 
-    fn keys(&mut self, most: u64) -> &mut Self {
+    pub fn keys(&mut self, most: u64) -> &mut Self {
         for _ in 0..=self.random.below(most) {
             self.key();
         }
@@ -109,7 +115,7 @@ impl Builder<'_> {
         self.word(key)
     }
 
-    fn value(&mut self) -> &mut Self {
+    pub fn value(&mut self) -> &mut Self {
         let value = match self.random.below(12) {
             0 => Vec::new(),
             1..=3 => self.random.between(-20, 20_000).to_string().into_bytes(),
@@ -154,7 +160,7 @@ impl Builder<'_> {
         self.word(value)
     }
 
-    fn short_value(&mut self) -> &mut Self {
+    pub fn short_value(&mut self) -> &mut Self {
         let length = self.random.below(60) as usize;
         let value: Vec<u8> = (0..length)
             .map(|_| b'a' + self.random.below(4) as u8)
@@ -163,7 +169,7 @@ impl Builder<'_> {
     }
 
     /// An integer, mostly a good one.
-    fn integer(&mut self, low: i64, high: i64) -> &mut Self {
+    pub fn integer(&mut self, low: i64, high: i64) -> &mut Self {
         if self.random.chance(92) {
             let number = self.random.between(low, high);
             return self.word(number.to_string());
@@ -232,10 +238,15 @@ impl Builder<'_> {
     }
 
     fn choose(&mut self) {
+        if self.random.chance(15) {
+            return self.choose_sorted_set();
+        }
         // Writers come first and often: the more there is, the more the rest has to bite on.
         match self.random.below(100) {
-            0..=13 => self.choose_set(),
-            14..=27 => self.choose_plain_string(),
+            0..90 if crate::families::is_alone() => crate::families::choose(self),
+            0..20 => crate::families::choose(self),
+            20..=22 => self.choose_set(),
+            23..=27 => self.choose_plain_string(),
             28..=41 => self.choose_number(),
             42..=55 => self.choose_bits(),
             56..=63 => self.choose_multiple(),
@@ -606,13 +617,16 @@ impl Builder<'_> {
     fn maybe_spoil(&mut self) {
         let nonsense = format!("{}nonsense", self.territory.prefix);
         match self.random.below(100) {
-            0 | 1 if self.arguments.len() > 1 => {
+            // Without a number a member is chosen at random.
+            0 | 1 if self.arguments.len() > 1 && self.arguments[0] != b"ZRANDMEMBER" => {
                 self.arguments.pop();
             }
-            2 | 3 => {
+            // Of ZRANK and ZREVRANK newer servers know one option more.
+            2 | 3 if !self.arguments[0].ends_with(b"RANK") => {
                 self.word(nonsense);
             }
-            4 | 5 if self.arguments.len() > 1 => {
+            // Ranges of bytes keep their key: of another set they mean nothing.
+            4 | 5 if self.arguments.len() > 1 && !self.asks_for_bytes() => {
                 let place = 1 + self.random.below(self.arguments.len() as u64 - 1) as usize;
                 self.arguments[place] = nonsense.into_bytes();
             }
@@ -627,6 +641,11 @@ impl Builder<'_> {
                 }
             }
         }
+    }
+
+    fn asks_for_bytes(&self) -> bool {
+        let is_lex = |word: &Vec<u8>| word.windows(3).any(|part| part == b"LEX");
+        self.arguments.iter().any(is_lex)
     }
 
     /// Command names come in any case.

@@ -2,12 +2,14 @@
 //! but for what depends on the clock or on a server's own order. A difference is reported as a short sequence.
 //!
 //! `TORC_TEST_OPERATIONS` sets how many operations all comparisons together make (100,000 unless told), `TORC_TEST_SEED`
-//! replays a run, `TORC_TEST_WITHOUT=LCS,OBJECT` leaves commands out.
+//! replays a run, `TORC_TEST_WITHOUT=LCS,OBJECT` leaves commands out; `TORC_TEST_FAMILY=1` tests the
+//! commands of `families` nearly alone.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod compare;
+mod families;
 mod generate;
 mod proxy;
 mod run;

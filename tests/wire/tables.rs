@@ -145,3 +145,18 @@ fn strings() {
 fn administration() {
     with_each_number_of_shards(&[], |server| run(server, "administration"));
 }
+
+#[test]
+fn sorted_sets() {
+    with_each_number_of_shards(&[], |server| run(server, "sorted_sets"));
+}
+
+#[test]
+fn lists() {
+    with_each_number_of_shards(&[], |server| run(server, "lists"));
+}
+
+#[test]
+fn hashes() {
+    with_each_number_of_shards(&[], |server| run(server, "hashes"));
+}

@@ -10,6 +10,7 @@ pub mod memcache_meta;
 pub mod memcache_text;
 mod pieces;
 pub mod resp;
+pub mod resp_reply;
 #[cfg(test)]
 mod stream_test;
 

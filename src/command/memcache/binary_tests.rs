@@ -31,6 +31,7 @@ impl Shard {
             samples: 5,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            thresholds: Default::default(),
             reservation_bytes: 1 << 28,
             seed: 1,
         })
@@ -39,6 +40,7 @@ impl Shard {
         let settings = Settings {
             string_bytes_max: STRING_BYTES_MAX,
             item_bytes_max: 1 << 20,
+            hll_sparse_bytes_max: 3000,
         };
         Shard {
             engine,
@@ -76,6 +78,7 @@ impl Shard {
             stats: &mut self.stats,
             touch: Touch::Yes,
             known_hash,
+            may_block: false,
             shard: (0, 1),
         };
         execute(row, &mut context);
@@ -641,6 +644,7 @@ fn a_value_that_hopped_is_adopted() {
         stats: &mut shard.stats,
         touch: Touch::Yes,
         known_hash: None,
+        may_block: false,
         shard: (0, 1),
     };
     execute(row(opcode::SETQ), &mut context);

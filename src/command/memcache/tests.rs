@@ -35,6 +35,7 @@ impl Shard {
             samples: 5,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            thresholds: Default::default(),
             reservation_bytes: 1 << 28,
             seed: 1,
         })
@@ -48,6 +49,7 @@ impl Shard {
             settings: Settings {
                 string_bytes_max: 1 << 29,
                 item_bytes_max,
+                hll_sparse_bytes_max: 3000,
             },
             stats: CommandStats::default(),
             parser,
@@ -83,7 +85,7 @@ impl Shard {
         if self.in_parts
             && let Some(part) = part_of(command)
         {
-            for index in key_positions(command, args.len()).collect::<Vec<_>>() {
+            for index in key_positions(command, &args).collect::<Vec<_>>() {
                 let mut ranges = args.ranges[..command.first_key as usize].to_vec();
                 ranges.push(args.ranges[index]);
                 let mut context = Context {
@@ -99,6 +101,7 @@ impl Shard {
                     stats: &mut self.stats,
                     touch: Touch::Yes,
                     known_hash: None,
+                    may_block: false,
                     shard: (0, 1),
                 };
                 execute(part, &mut context);
@@ -106,7 +109,7 @@ impl Shard {
             reply.bytes.extend_from_slice(b"END\r\n");
         } else {
             assert!(matches!(command.run, Run::Data(_)), "{}", command.name);
-            let first = key_positions(command, args.len()).next();
+            let first = key_positions(command, &args).next();
             let known_hash = first.map(|index| (index, self.engine.key(0, args.get(index)).hash));
             let mut context = Context {
                 engine: &mut self.engine,
@@ -117,6 +120,7 @@ impl Shard {
                 stats: &mut self.stats,
                 touch: Touch::Yes,
                 known_hash,
+                may_block: false,
                 shard: (0, 1),
             };
             execute(command, &mut context);

@@ -59,16 +59,16 @@ impl Request {
 }
 
 /// One shard and one client.
-struct Shard {
-    engine: Engine,
+pub(super) struct Shard {
+    pub(super) engine: Engine,
     settings: Settings,
-    stats: CommandStats,
+    pub(super) stats: CommandStats,
     shard: (usize, usize),
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
 }
 
 impl Shard {
-    fn new() -> Shard {
+    pub(super) fn new() -> Shard {
         let options = EngineOptions {
             databases: 16,
             memory_bytes_max: 0,
@@ -76,6 +76,7 @@ impl Shard {
             samples: 5,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            thresholds: Default::default(),
             reservation_bytes: 1 << 28,
             seed: 1,
         };
@@ -84,6 +85,7 @@ impl Shard {
         let settings = Settings {
             string_bytes_max: STRING_BYTES_MAX,
             item_bytes_max: 1024 * 1024,
+            hll_sparse_bytes_max: 3000,
         };
         Shard {
             engine,
@@ -103,7 +105,7 @@ impl Shard {
             Err(error) => reply.error(error.text()),
             Ok(command) => {
                 // As the batch's prefetch does: the first key's hash is known already.
-                let first = key_positions(command, args.len()).next();
+                let first = key_positions(command, &args).next();
                 let known_hash =
                     first.map(|index| (index, self.engine.key(0, args.get(index)).hash));
                 let mut context = Context {
@@ -115,6 +117,7 @@ impl Shard {
                     stats: &mut self.stats,
                     touch: Touch::Yes,
                     known_hash,
+                    may_block: false,
                     shard: self.shard,
                 };
                 execute(command, &mut context);
@@ -123,12 +126,12 @@ impl Shard {
         flat(&reply)
     }
 
-    fn line(&mut self, line: &str) -> Vec<u8> {
+    pub(super) fn line(&mut self, line: &str) -> Vec<u8> {
         let words = words(line);
         self.run(&words.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
-    fn check(&mut self, line: &str, expected: &str) {
+    pub(super) fn check(&mut self, line: &str, expected: &str) {
         let reply = self.line(line);
         assert_eq!(escape(&reply), expected, "{line}");
     }
@@ -180,7 +183,7 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn escape(bytes: &[u8]) -> String {
+pub(in crate::command) fn escape(bytes: &[u8]) -> String {
     let mut text = String::new();
     for &byte in bytes {
         match byte {
@@ -196,13 +199,15 @@ fn escape(bytes: &[u8]) -> String {
 
 #[test]
 fn replies_are_those_of_redis_server() {
+    check_replies(include_str!("replies.txt"), 500);
+}
+
+/// Runs a table of requests and replies from an empty keyspace; it has more than `cases_min` lines.
+pub(super) fn check_replies(table: &str, cases_min: usize) {
     let mut shard = Shard::new();
     let mut cases = 0;
     let mut wrong = Vec::new();
-    for line in include_str!("replies.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-    {
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
         let (request, expected) = line.split_once(" => ").unwrap();
         let reply = escape(&shard.line(request));
         if reply != expected {
@@ -218,7 +223,7 @@ fn replies_are_those_of_redis_server() {
         wrong.len(),
         wrong.join("\n")
     );
-    assert!(cases > 500);
+    assert!(cases > cases_min);
 }
 
 #[test]
@@ -549,7 +554,10 @@ fn all_rows() -> impl Iterator<Item = &'static Command> {
 #[test]
 fn the_rows_are_sane() {
     assert!(
-        COMMANDS.is_sorted_by(|a, b| a.name < b.name),
+        COMMANDS
+            .iter()
+            .enumerate()
+            .all(|(at, row)| COMMANDS[..at].iter().all(|other| other.name != row.name)),
         "sorted, and no name twice"
     );
     for command in all_rows() {
@@ -572,7 +580,7 @@ fn the_rows_are_sane() {
             command.flags & flags::DENYOOM == 0 || command.flags & flags::WRITE != 0,
             "{name}"
         );
-        let has_keys = command.first_key != 0;
+        let has_keys = command.first_key != 0 || command.find_keys.is_some();
         assert_eq!(has_keys, !command.key_specs.is_empty(), "{name}");
         if command.subcommands.is_empty() {
             let by_key =
@@ -582,7 +590,7 @@ fn the_rows_are_sane() {
                 "{name}: a command with keys goes where they are"
             );
         }
-        if has_keys {
+        if command.first_key != 0 {
             let least = command.arity.unsigned_abs() as usize;
             assert!(
                 (command.first_key as usize) < least,
@@ -595,7 +603,7 @@ fn the_rows_are_sane() {
             );
             let one_key = command.first_key == command.last_key;
             assert_eq!(
-                one_key,
+                one_key && command.find_keys.is_none(),
                 command.route == Route::Keys(Split::Never),
                 "{name}"
             );
@@ -625,7 +633,12 @@ fn key_positions_agree_with_command_getkeys() {
         while request.len() < len {
             request.push(format!("argument{}", request.len()));
         }
-        let expected: Vec<&str> = key_positions(command, len)
+        if command.find_keys.is_some() {
+            continue;
+        }
+        let words: Vec<&[u8]> = request.iter().map(|word| word.as_bytes()).collect();
+        let mut parsed = Request::new(&words);
+        let expected: Vec<&str> = key_positions(command, &parsed.args())
             .map(|position| request[position].as_str())
             .collect();
         assert!(!expected.is_empty(), "{}", command.name);
@@ -653,7 +666,7 @@ fn every_name_is_found_in_any_case_and_no_other() {
                 Some(command.name)
             );
         }
-        assert!(lookup(format!("{}x", command.name).as_bytes()).is_none());
+        assert!(lookup(format!("{}~", command.name).as_bytes()).is_none());
         assert!(
             lookup(&command.name.as_bytes()[1..]).is_none_or(|found| found.name != command.name)
         );

@@ -429,6 +429,18 @@ impl Eviction {
         }
     }
 
+    /// The field of an item that was last used so long ago; none where the field says something else.
+    pub fn access_of_idle(&self, item: Item, idle_ms: u64) -> Option<u32> {
+        (self.meaning == Meaning::Clock && item.0 < self.walk)
+            .then(|| self.clock.access_before(idle_ms))
+    }
+
+    /// The field of an item just used with this counter; none unless the policy is an LFU.
+    pub fn access_of_frequency(&self, item: Item, frequency: u8) -> Option<u32> {
+        (self.meaning == Meaning::Frequency && item.0 < self.walk)
+            .then(|| self.lfu.field(frequency, 0))
+    }
+
     /// Bytes on the heap that count against the memory limit.
     #[inline]
     pub fn bytes(&self) -> u64 {

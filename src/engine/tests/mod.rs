@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole.
 
+mod collections;
 mod expire;
 mod hit_ratio;
 mod limit;
@@ -16,6 +17,7 @@ pub(super) fn options() -> EngineOptions {
         samples: 5,
         lfu_log_factor: 10,
         lfu_decay_minutes: 1,
+        thresholds: Default::default(),
         reservation_bytes: 8 << 30,
         seed: 42,
     }
@@ -36,6 +38,7 @@ pub(super) fn read(engine: &mut Engine, db: usize, key: &[u8]) -> Option<Vec<u8>
         Value::Bytes(bytes) => bytes.to_vec(),
         Value::Integer(integer) => integer.to_string().into_bytes(),
         Value::Large(large) => large.as_slice().to_vec(),
+        other => unreachable!("{other:?} is no string"),
     })
 }
 

@@ -102,15 +102,25 @@ impl Service {
                 reply.array(0);
             }
             "unblock" => {
-                // No command blocks yet, so no client is ever blocked.
                 if args.len() > 4 {
                     return Err(SYNTAX.into());
                 }
-                if args.len() == 4 && !matches!(&lower(args.get(3))[..], "timeout" | "error") {
-                    return Err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR".into());
-                }
-                integer(args.get(2)).ok_or("ERR value is not an integer or out of range")?;
-                reply.integer(0);
+                let error = match &lower(if args.len() == 4 {
+                    args.get(3)
+                } else {
+                    b"timeout"
+                })[..]
+                {
+                    "timeout" => false,
+                    "error" => true,
+                    _ => return Err("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR".into()),
+                };
+                let id =
+                    integer(args.get(2)).ok_or("ERR value is not an integer or out of range")?;
+                return Ok(Answered::AskAll(
+                    Call::Unblock { id, error },
+                    Finish::Unblocked,
+                ));
             }
             "info" => {
                 let id = session.id;

@@ -5,7 +5,7 @@ use super::super::server_operation::{Call, Finish, KeyQuestion};
 use super::super::service::Service;
 use super::{Answered, Outcome, lower};
 use crate::config::DebugCommand;
-use crate::engine::{Encoding, Item};
+use crate::engine::Item;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use crate::shard::slots;
@@ -73,11 +73,7 @@ impl Service {
     /// What DEBUG OBJECT says of an item.
     pub(in crate::server) fn object_text(&self, item: Item) -> String {
         let engine = &self.shard.engine;
-        let encoding = match engine.encoding(item) {
-            Encoding::Int => "int",
-            Encoding::Embstr => "embstr",
-            Encoding::Raw => "raw",
-        };
+        let encoding = engine.encoding_name(item);
         let idle_seconds = engine.idle_ms(item) / 1000;
         format!(
             "Value at:0x{:012x} refcount:1 encoding:{encoding} serializedlength:{} lru:0 lru_seconds_idle:{idle_seconds}",

@@ -1,0 +1,373 @@
+//! Payloads there and back, damaged ones, and those of older versions by hand.
+
+use super::writer::Writer;
+use super::*;
+use crate::engine::value::stream::{NewId, References, Stream, StreamId, StreamLimits};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+const BYTES_MAX: usize = 64 << 20;
+
+fn read(payload: &[u8]) -> Result<DumpedValue, DumpError> {
+    decode(payload, BYTES_MAX)
+}
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+fn field(name: &str, value: &str, expires_at_ms: Option<i64>) -> DumpedField {
+    DumpedField {
+        name: name.into(),
+        value: value.into(),
+        expires_at_ms,
+    }
+}
+
+fn stream_with_groups() -> Stream {
+    let mut stream = Stream::new();
+    for number in 1..=250u64 {
+        let value = number.to_string();
+        let fields: [&[u8]; 2] = [
+            if number % 9 == 0 { b"other" } else { b"field" },
+            value.as_bytes(),
+        ];
+        let id = NewId::Given(StreamId::new(number, number % 3));
+        stream
+            .append(id, &fields, &StreamLimits::default())
+            .expect("ids grow");
+    }
+    stream.create_group(b"group", StreamId::MIN, None);
+    let mut group = stream.group_mut(b"group").expect("it was made");
+    group.read_new(b"first", Some(20), false, 1000, |_| ());
+    group.read_new(b"second", Some(5), false, 2000, |_| ());
+    group.create_consumer(b"idle", 3000);
+    drop(group);
+    stream.delete_with_references(StreamId::new(3, 0), References::Keep);
+    stream
+}
+
+fn hash_of(fields: &[DumpedField]) -> Vec<u8> {
+    hash(
+        fields.len(),
+        fields
+            .iter()
+            .map(|field| (&field.name, &field.value, field.expires_at_ms)),
+    )
+}
+
+/// One payload of each form that is written.
+static PAYLOADS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let many: Vec<String> = (0..1000)
+        .map(|number| format!("element {number}"))
+        .collect();
+    let fields = [
+        field("a", "1", Some(5000)),
+        field("b", "2", None),
+        field("c", "3", Some(9000)),
+    ];
+    let large: Vec<_> = many.iter().map(|name| field(name, "value", None)).collect();
+    vec![
+        string(b"hello"),
+        string(b"-129"),
+        string(&b"compressible ".repeat(50)),
+        list(many.iter()),
+        set(many.len(), many.iter()),
+        sorted_set(
+            many.len(),
+            many.iter()
+                .zip(0..)
+                .map(|(member, score)| (member, f64::from(score))),
+        ),
+        hash_of(&[field("a", "1", None)]),
+        hash_of(&large),
+        hash_of(&fields),
+        stream(stream_with_groups().view(), VERSION_7_0),
+        stream(stream_with_groups().view(), VERSION_7_2),
+    ]
+});
+
+#[test]
+fn what_is_written_is_read() {
+    for text in [
+        "",
+        "0",
+        "-1",
+        "127",
+        "128",
+        "-32768",
+        "32768",
+        "2147483647",
+        "2147483648",
+        "012",
+        "word",
+    ] {
+        assert_eq!(
+            read(&string(text.as_bytes())),
+            Ok(DumpedValue::String(text.into()))
+        );
+    }
+    let long = b"compressible ".repeat(50);
+    assert!(string(&long).len() < 100);
+    assert_eq!(read(&string(&long)), Ok(DumpedValue::String(long)));
+    let elements: Vec<Vec<u8>> = (0..3000usize)
+        .map(|number| vec![b'0' + (number % 10) as u8; number % 40])
+        .collect();
+    assert_eq!(
+        read(&list(elements.iter())),
+        Ok(DumpedValue::List(elements))
+    );
+    let members = texts(&["a", "1", "b"]);
+    assert_eq!(
+        read(&set(members.len(), members.iter())),
+        Ok(DumpedValue::Set(members))
+    );
+    let scored = vec![(b"a".to_vec(), -0.5), (b"b".to_vec(), f64::INFINITY)];
+    let payload = sorted_set(
+        scored.len(),
+        scored.iter().map(|(member, score)| (member, *score)),
+    );
+    assert_eq!(read(&payload), Ok(DumpedValue::SortedSet(scored)));
+    for fields in [
+        vec![field("a", "1", None), field("b", "", None)],
+        vec![
+            field("a", "1", Some(1_700_000_000_000)),
+            field("b", "", None),
+            field("c", "", Some(1_600_000_000_000)),
+        ],
+        vec![field(&"long".repeat(50), "1", None)],
+    ] {
+        assert_eq!(read(&hash_of(&fields)), Ok(DumpedValue::Hash(fields)));
+    }
+}
+
+#[test]
+fn streams_keep_everything() {
+    let original = stream_with_groups();
+    let parts = original.view().to_parts();
+    let Ok(DumpedValue::Stream(again)) = read(&stream(original.view(), VERSION_7_2)) else {
+        panic!("a stream");
+    };
+    assert_eq!(again, parts);
+    let Ok(DumpedValue::Stream(older)) = read(&stream(original.view(), VERSION_7_0)) else {
+        panic!("a stream");
+    };
+    assert_eq!(older.nodes, parts.nodes);
+    assert!(Stream::from_parts(older).is_some());
+}
+
+fn payload_of(kind: u8, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut out = Writer::new(kind);
+    write(&mut out);
+    out.finish(6)
+}
+
+#[test]
+fn forms_of_older_versions() {
+    let strings = |kind| {
+        payload_of(kind, |out| {
+            out.number(2);
+            out.string(b"a");
+            out.string(b"b");
+        })
+    };
+    assert_eq!(
+        read(&strings(kind::LIST)),
+        Ok(DumpedValue::List(texts(&["a", "b"])))
+    );
+    assert_eq!(
+        read(&strings(kind::SET)),
+        Ok(DumpedValue::Set(texts(&["a", "b"])))
+    );
+    let ziplist = b"\x12\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xfe\x05\xff";
+    let mut ziplist = ziplist.to_vec();
+    ziplist[0] = ziplist.len() as u8;
+    let one = |kind, bytes: &[u8]| payload_of(kind, |out| out.string(bytes));
+    assert_eq!(
+        read(&one(kind::LIST_ZIPLIST, &ziplist)),
+        Ok(DumpedValue::List(texts(&["a", "5"])))
+    );
+    let hash = DumpedValue::Hash(vec![field("a", "5", None)]);
+    assert_eq!(read(&one(kind::HASH_ZIPLIST, &ziplist)), Ok(hash.clone()));
+    let scored = DumpedValue::SortedSet(vec![(b"a".to_vec(), 5.0)]);
+    assert_eq!(
+        read(&one(kind::SORTED_SET_ZIPLIST, &ziplist)),
+        Ok(scored.clone())
+    );
+    assert_eq!(
+        read(&one(kind::HASH_ZIPMAP, b"\x01\x01a\x01\x005\xff")),
+        Ok(hash.clone())
+    );
+    let quicklist = payload_of(kind::LIST_QUICKLIST, |out| {
+        out.number(2);
+        out.string(&ziplist);
+        out.string(&ziplist);
+    });
+    assert_eq!(
+        read(&quicklist),
+        Ok(DumpedValue::List(texts(&["a", "5", "a", "5"])))
+    );
+    let plain = payload_of(kind::LIST_QUICKLIST_2, |out| {
+        out.number(1);
+        out.number(NODE_PLAIN);
+        out.string(b"whole");
+    });
+    assert_eq!(read(&plain), Ok(DumpedValue::List(texts(&["whole"]))));
+    let packed = crate::engine::value::stream::listpack::of([b"a".as_slice(), b"5"]);
+    assert_eq!(read(&one(kind::HASH_LISTPACK, &packed)), Ok(hash));
+    assert_eq!(
+        read(&one(kind::SORTED_SET_LISTPACK, &packed)),
+        Ok(scored.clone())
+    );
+    assert_eq!(
+        read(&one(kind::SET_LISTPACK, &packed)),
+        Ok(DumpedValue::Set(texts(&["a", "5"])))
+    );
+    let integers = one(kind::SET_INTSET, b"\x02\0\0\0\x02\0\0\0\xff\xff\x05\0");
+    assert_eq!(read(&integers), Ok(DumpedValue::Set(texts(&["-1", "5"]))));
+    let text = payload_of(kind::SORTED_SET_TEXT, |out| {
+        out.number(1);
+        out.string(b"a");
+        out.bytes(b"\x015");
+    });
+    assert_eq!(read(&text), Ok(scored));
+    let triples = crate::engine::value::stream::listpack::of([
+        b"a".as_slice(),
+        b"5",
+        b"7000",
+        b"b",
+        b"6",
+        b"0",
+    ]);
+    let mut out = Writer::new(kind::HASH_LISTPACK_EXPIRING);
+    out.bytes(&7000u64.to_le_bytes());
+    out.string(&triples);
+    let expected = DumpedValue::Hash(vec![field("a", "5", Some(7000)), field("b", "6", None)]);
+    assert_eq!(read(&out.finish(VERSION_7_4)), Ok(expected));
+}
+
+#[test]
+fn a_payload_that_redis_7_0_made() {
+    // DUMP of the string "10", from the documentation of the command's format: type, integer of eight bits, version, checksum.
+    let payload = b"\x00\xc0\n\n\x00n\x9fWE\x0e\xaec\xbb";
+    assert_eq!(read(payload), Ok(DumpedValue::String(b"10".to_vec())));
+    assert_eq!(string(b"10"), payload);
+}
+
+#[test]
+fn footers_are_checked() {
+    let payload = string(b"hello");
+    for at in 0..payload.len() {
+        let mut bad = payload.clone();
+        bad[at] ^= 1;
+        assert_eq!(read(&bad), Err(DumpError::Footer), "byte {at}");
+    }
+    for version in [0, VERSION_7_4 + 1, u16::MAX] {
+        let mut out = Writer::new(kind::STRING);
+        out.string(b"hello");
+        assert_eq!(
+            read(&out.finish(version)),
+            Err(DumpError::Footer),
+            "version {version}"
+        );
+    }
+    assert_eq!(read(b"short"), Err(DumpError::Footer));
+    let empty = payload_of(kind::SET, |out| out.number(0));
+    assert_eq!(read(&empty), Err(DumpError::Format));
+}
+
+#[test]
+fn what_is_wrong_inside_is_refused() {
+    let two = |kind, first: &[u8], second: &[u8]| {
+        payload_of(kind, |out| {
+            out.number(2);
+            out.string(first);
+            out.string(second);
+        })
+    };
+    assert_eq!(
+        read(&two(kind::SET, b"same", b"same")),
+        Err(DumpError::Format)
+    );
+    assert_eq!(
+        read(&two(kind::SET, b"\x01\x01", b"")),
+        read(&set(2, texts(&["\x01\x01", ""]).iter()))
+    );
+    let trailing = payload_of(kind::STRING, |out| {
+        out.string(b"a");
+        out.bytes(b"b");
+    });
+    assert_eq!(read(&trailing), Err(DumpError::Format));
+    let not_a_number = sorted_set(1, [(b"a", f64::NAN)].into_iter());
+    assert_eq!(read(&not_a_number), Err(DumpError::Format));
+    let module = payload_of(7, |out| out.number(1));
+    assert_eq!(read(&module), Err(DumpError::Format));
+}
+
+#[test]
+fn announcements_take_no_memory() {
+    for kind in 0..=30 {
+        let announced = payload_of(kind, |out| out.number(u64::MAX));
+        assert_eq!(read(&announced), Err(DumpError::Format));
+        let compressed = payload_of(kind, |out| {
+            out.bytes(b"\xc3");
+            out.number(5);
+            out.number(1 << 50);
+            out.bytes(b"\x00a\xe0\xff\x00");
+        });
+        assert!(read(&compressed).is_err());
+    }
+    let bomb = string(&vec![0; 10 << 20]);
+    assert!(bomb.len() < 200_000);
+    assert_eq!(decode(&bomb, 1 << 20), Err(DumpError::TooLarge));
+    assert!(decode(&bomb, 16 << 20).is_ok());
+    let many = set(100_000, (0..100_000).map(|number: i32| number.to_string()));
+    assert_eq!(decode(&many, 1 << 20), Err(DumpError::TooLarge));
+}
+
+/// Puts a right footer behind what may be a wrong body.
+fn with_footer(mut body: Vec<u8>) -> Vec<u8> {
+    body.extend_from_slice(&VERSION_7_4.to_le_bytes());
+    let checksum = crc64::crc64(&body);
+    body.extend_from_slice(&checksum.to_le_bytes());
+    body
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn mutated_payloads_are_safe(which in any::<prop::sample::Index>(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), kind in prop::option::of(0u8..30)) {
+        let payload = which.get(&PAYLOADS);
+        let mut body = payload[..payload.len() - FOOTER_BYTES].to_vec();
+        for (at, byte) in changes {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        if let Some(kind) = kind {
+            body[0] = kind;
+        }
+        if let Ok(DumpedValue::Stream(parts)) = read(&with_footer(body)) {
+            // What decodes either makes a stream that can be read or none.
+            if let Some(stream) = Stream::from_parts(parts) {
+                let entries = stream.view().log().range(StreamId::MIN, StreamId::MAX).count();
+                prop_assert_eq!(entries as u64, stream.view().log().len());
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_safe(body in prop::collection::vec(any::<u8>(), 0..300), kind in 0u8..30) {
+        let _ = read(&body);
+        let body = [&[kind], body.as_slice()].concat();
+        let _ = read(&with_footer(body));
+    }
+
+    #[test]
+    fn any_strings_are_written_and_read(elements in prop::collection::vec(any::<Vec<u8>>(), 1..50)) {
+        for element in &elements {
+            prop_assert_eq!(read(&string(element)), Ok(DumpedValue::String(element.clone())));
+        }
+        prop_assert_eq!(read(&list(elements.iter())), Ok(DumpedValue::List(elements)));
+    }
+}

@@ -1,0 +1,137 @@
+//! Fields by chance and in parts: HRANDFIELD, HSCAN.
+//!
+//! How many elements there will be is known only afterwards, so they are written to a reply of their own first.
+
+use super::reply_entry;
+use crate::command::cursor;
+use crate::command::number::integer;
+use crate::command::{CommandError, Context};
+use crate::engine::value::hash::Hash;
+use crate::glob;
+use crate::protocol::resp::{Protocol, Reply};
+
+/// Fields that one HSCAN looks at for at most, whatever its COUNT says (a hint only).
+const COUNT_MAX: i64 = 10_000;
+/// COUNT unless it is said.
+const COUNT_DEFAULT: i64 = 10;
+
+/// HRANDFIELD key [count [WITHVALUES]].
+pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let now_ms = context.engine.now_ms();
+    if context.args.len() == 2 {
+        let Some(item) = context.find_read(1) else {
+            context.reply.null();
+            return Ok(());
+        };
+        let (hash, random) = context.engine.view_with_random::<Hash>(item)?;
+        match hash.random(now_ms, random) {
+            Some((name, _)) => reply_entry(context.reply, name),
+            None => context.reply.null(),
+        }
+        return Ok(());
+    }
+    let count = integer(context.args.get(2))?;
+    if count == i64::MIN {
+        return Err(CommandError::fixed(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        ));
+    }
+    let with_values = context.args.len() == 4;
+    if context.args.len() > 4
+        || (with_values && !context.args.get(3).eq_ignore_ascii_case(b"withvalues"))
+    {
+        return Err(CommandError::Syntax);
+    }
+    if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
+        return Err(CommandError::fixed("ERR value is out of range"));
+    }
+    let Some(item) = context.find_read(1) else {
+        context.reply.array(0);
+        return Ok(());
+    };
+    let (hash, random) = context.engine.view_with_random::<Hash>(item)?;
+    let pairs = with_values && context.reply.protocol == Protocol::Resp3;
+    let mut elements = Reply::new(context.reply.protocol);
+    let mut found = 0;
+    let visit = |name, value| {
+        found += if with_values && !pairs { 2 } else { 1 };
+        if pairs {
+            elements.array(2);
+        }
+        reply_entry(&mut elements, name);
+        if with_values {
+            reply_entry(&mut elements, value);
+        }
+    };
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    match count {
+        0 => {}
+        1.. => hash.random_distinct(wanted, now_ms, random, visit),
+        _ => hash.random_repeated(wanted, now_ms, random, visit),
+    }
+    context.reply.array(found);
+    context
+        .reply
+        .append_replies(&elements.bytes, &elements.large);
+    Ok(())
+}
+
+/// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES].
+pub fn hscan(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let now_ms = context.engine.now_ms();
+    let position =
+        cursor::parse(context.args.get(2)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
+    // As in Redis, a key that is not there is not asked for options.
+    let Some(item) = context.find_read(1) else {
+        context.reply.array(2);
+        context.reply.bulk(b"0");
+        context.reply.array(0);
+        return Ok(());
+    };
+    let hash = context.engine.view::<Hash>(item)?;
+    let args = &context.args;
+    let (mut count, mut pattern, mut values) = (COUNT_DEFAULT, None, true);
+    let mut index = 3;
+    while index < args.len() {
+        let word = args.get(index);
+        let has_value = index + 1 < args.len();
+        if word.eq_ignore_ascii_case(b"count") && has_value {
+            count = integer(args.get(index + 1))?;
+            if count < 1 {
+                return Err(CommandError::Syntax);
+            }
+            index += 2;
+        } else if word.eq_ignore_ascii_case(b"match") && has_value {
+            pattern = Some(args.get(index + 1)).filter(|&pattern| pattern != b"*");
+            index += 2;
+        } else if word.eq_ignore_ascii_case(b"novalues") {
+            values = false;
+            index += 1;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let mut elements = Reply::new(context.reply.protocol);
+    let mut found = 0;
+    let next = hash.scan(
+        position,
+        count.min(COUNT_MAX) as usize,
+        now_ms,
+        |name, value| {
+            if pattern.is_none_or(|pattern| glob::matches(pattern, name.as_bytes(&mut [0; 20]))) {
+                found += if values { 2 } else { 1 };
+                reply_entry(&mut elements, name);
+                if values {
+                    reply_entry(&mut elements, value);
+                }
+            }
+        },
+    );
+    context.reply.array(2);
+    context.reply.bulk(next.to_string().as_bytes());
+    context.reply.array(found);
+    context
+        .reply
+        .append_replies(&elements.bytes, &elements.large);
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Elements put into lists: LPUSH, RPUSH, LPUSHX, RPUSHX, LSET, LINSERT.
+
+use super::{edit, position};
+use crate::command::number::integer;
+use crate::command::{CommandError, Context};
+use crate::engine::value::Stored;
+use crate::engine::value::list::Direction;
+
+fn push(context: &mut Context<'_>, at: Direction, create: bool) -> Result<(), CommandError> {
+    let pushed = context.args.len() - 2;
+    let len = edit(context, 1, create, |list, limits, args, _| {
+        let elements = (2..args.len()).map(|index| args.get(index));
+        list.push_all(at, elements, limits);
+        list.len()
+    })?;
+    if len.is_some() {
+        context.stats.changes += pushed as u64;
+    }
+    context.reply.integer(len.unwrap_or(0) as i64);
+    Ok(())
+}
+
+/// LPUSH key element [element ...].
+pub fn lpush(context: &mut Context<'_>) -> Result<(), CommandError> {
+    push(context, Direction::Forward, true)
+}
+
+/// RPUSH key element [element ...].
+pub fn rpush(context: &mut Context<'_>) -> Result<(), CommandError> {
+    push(context, Direction::Backward, true)
+}
+
+/// LPUSHX key element [element ...].
+pub fn lpushx(context: &mut Context<'_>) -> Result<(), CommandError> {
+    push(context, Direction::Forward, false)
+}
+
+/// RPUSHX key element [element ...].
+pub fn rpushx(context: &mut Context<'_>) -> Result<(), CommandError> {
+    push(context, Direction::Backward, false)
+}
+
+/// LSET key index element.
+pub fn lset(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let set = edit(context, 1, false, |list, limits, args, _| {
+        let index = integer(args.get(2))?;
+        let position = position(index, list.len());
+        Ok(position.is_some_and(|position| list.set(position, args.get(3), limits)))
+    })?;
+    match set {
+        None => Err(CommandError::NoSuchKey),
+        Some(Err(error)) => Err(error),
+        Some(Ok(false)) => Err(CommandError::fixed("ERR index out of range")),
+        Some(Ok(true)) => {
+            context.stats.changes += 1;
+            context.reply.ok();
+            Ok(())
+        }
+    }
+}
+
+/// LINSERT key BEFORE|AFTER pivot element.
+pub fn linsert(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let side = context.args.get(2);
+    let after = side.eq_ignore_ascii_case(b"AFTER");
+    if !after && !side.eq_ignore_ascii_case(b"BEFORE") {
+        return Err(CommandError::Syntax);
+    }
+    let len = edit(context, 1, false, |list, limits, args, _| {
+        let (pivot, element) = (args.get(3), args.get(4));
+        // Redis takes the form for one more element before it looks for the pivot, and OBJECT ENCODING shows it.
+        list.anticipate(element.len(), 1, limits);
+        let mut found = None;
+        list.view()
+            .find(pivot, Direction::Forward, usize::MAX, |position| {
+                found = Some(position);
+                false
+            });
+        found.map(|position| {
+            list.insert(position + usize::from(after), element, limits);
+            list.len() as i64
+        })
+    })?;
+    if let Some(Some(_)) = len {
+        context.stats.changes += 1;
+    }
+    context
+        .reply
+        .integer(len.map_or(0, |len| len.unwrap_or(-1)));
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Values that a pattern of SORT names: its asterisk stands for an element, and what follows `->` is a field of a hash.
+
+use crate::command::Context;
+use crate::command::string_value::string_value;
+use crate::engine::Type;
+use crate::engine::value::hash::Hash;
+
+/// The value for an element of the pattern at argument `index`; `#` is the element itself. None: there is no such value, or it is of another type.
+pub fn look_up(context: &mut Context<'_>, index: usize, element: &[u8]) -> Option<Vec<u8>> {
+    let pattern = context.args.get(index);
+    if pattern == b"#" {
+        return Some(element.to_vec());
+    }
+    let asterisk = pattern.iter().position(|&byte| byte == b'*')?;
+    let (before, after) = (&pattern[..asterisk], &pattern[asterisk + 1..]);
+    // An arrow with nothing behind it belongs to the key.
+    let arrow = after
+        .windows(2)
+        .position(|pair| pair == b"->")
+        .filter(|arrow| arrow + 2 < after.len());
+    let (after, field) = match arrow {
+        Some(arrow) => (&after[..arrow], Some(&after[arrow + 2..])),
+        None => (after, None),
+    };
+    let name = [before, element, after].concat();
+    let key = context.engine.key(context.db, &name);
+    let found = context.engine.find(&key, context.touch);
+    context.stats.count_read(found.is_some());
+    let item = found?;
+    match field {
+        Some(field) => {
+            let hash = context.engine.view::<Hash>(item).ok()?;
+            let value = hash.get(field, context.engine.now_ms())?;
+            Some(value.to_vec())
+        }
+        None if context.engine.type_of(item) == Type::String => {
+            Some(string_value(context.engine, item).to_vec())
+        }
+        None => None,
+    }
+}
