@@ -66,8 +66,12 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
         let fields = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
         ("keynum", fields)
     } else {
-        // Half of what follows a word are keys.
-        let limit = if spec.keyword.is_empty() { 0 } else { 2 };
+        // Half of what follows a word are keys, unless there is one key only.
+        let limit = if spec.keyword.is_empty() || spec.last == 0 {
+            0
+        } else {
+            2
+        };
         let fields = [
             ("lastkey", spec.last),
             ("keystep", spec.step),

@@ -16,6 +16,7 @@ use super::{object, scan, set, substrings, transfer};
 const FAMILIES: &[&[Command]] = &[
     ROWS,
     super::dump::rows::ROWS,
+    super::geo::rows::ROWS,
     super::hash::ROWS,
     super::hyperloglog::rows::ROWS,
     super::list::rows::ROWS,

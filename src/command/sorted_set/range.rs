@@ -265,16 +265,26 @@ pub(super) fn store(
     index: usize,
     result: SortedSet,
 ) -> Result<(), CommandError> {
+    context.stats.changes += u64::from(store_under(context, index, result)?);
+    Ok(())
+}
+
+/// [`store`] without counting a change; whether there was one.
+pub(in crate::command) fn store_under(
+    context: &mut Context<'_>,
+    index: usize,
+    result: SortedSet,
+) -> Result<bool, CommandError> {
     let key = key_at!(context, index);
     let len = result.len();
-    if len == 0 {
-        context.stats.changes += u64::from(context.engine.remove(&key));
+    let changed = if len == 0 {
+        context.engine.remove(&key)
     } else {
         context.engine.set_collection(&key, result, Expiry::None)?;
-        context.stats.changes += 1;
-    }
+        true
+    };
     context.reply.integer(len as i64);
-    Ok(())
+    Ok(changed)
 }
 
 fn remove_range(context: &mut Context<'_>, by: By) -> Result<(), CommandError> {

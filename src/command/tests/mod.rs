@@ -628,7 +628,7 @@ fn key_positions_agree_with_command_getkeys() {
         let len = if command.arity > 0 {
             command.arity as usize
         } else {
-            7
+            usize::from(command.arity.unsigned_abs()).max(7)
         };
         while request.len() < len {
             request.push(format!("argument{}", request.len()));

@@ -32,7 +32,8 @@ impl Clone for LargeHash {
         let hash_of = |bytes: &[u8]| self.hasher.hash(Field::name_in(bytes));
         for bytes in self.table.iter() {
             let copied = bytes.clone();
-            copy.table.insert(hash_of(bytes), copied, |other| hash_of(other));
+            copy.table
+                .insert(hash_of(bytes), copied, |other| hash_of(other));
         }
         copy.field_bytes = self.field_bytes;
         copy.expiries = self.expiries.clone();
