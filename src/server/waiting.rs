@@ -8,7 +8,7 @@ use super::connection::{Hold, State};
 use super::operations::{Pending, Work};
 use super::service::{Known, Service};
 use crate::command::table::{Command, command_index};
-use crate::command::{self, Blocking, Null};
+use crate::command::{self, Blocking, Null, stream};
 use crate::engine::Type;
 use crate::net::Token;
 use crate::protocol::args::Args;
@@ -116,6 +116,14 @@ impl Service {
         connection.hold = Some(Hold::Blocked);
         let (protocol, no_touch) = (connection.replies.protocol(), connection.session.no_touch);
         let keys = self.keys_of(row, args, db);
+        // What XREAD calls `$` is the last entry now, and not the last one when it is run again. Only this shard's keys can be asked here.
+        let pinned = (all_here && row.group == "stream")
+            .then(|| stream::read::pin(args, &mut self.shard.engine, db))
+            .flatten();
+        let words = match pinned {
+            Some(words) => words.into_iter().map(Vec::into_boxed_slice).collect(),
+            None => (0..args.len()).map(|at| args.get(at).into()).collect(),
+        };
         let waits = &mut self.waits;
         waits.next_id += 1;
         let id = waits.next_id;
@@ -131,7 +139,7 @@ impl Service {
             token,
             place,
             command: row,
-            words: (0..args.len()).map(|at| args.get(at).into()).collect(),
+            words,
             db,
             protocol,
             no_touch,
