@@ -4,19 +4,79 @@ use super::number::integer;
 use super::{CommandError, Context, cursor, key_at};
 use crate::engine::Touch;
 use crate::glob;
+use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
-/// Keys that one SCAN asks for at most, whatever its COUNT says (a hint only): some hundred microseconds of work.
-const COUNT_MAX: i64 = 10_000;
+/// What one call of SCAN or its like asks for at most, whatever its COUNT says (a hint only): some hundred microseconds of work.
+pub const COUNT_MAX: i64 = 10_000;
 /// COUNT unless it is said.
 const COUNT_DEFAULT: i64 = 10;
 /// Keys that KEYS asks the engine for at a time.
 const KEYS_STEP: usize = 1024;
 
-/// Appends what another reply holds.
-fn append(reply: &mut Reply, elements: Reply) {
-    assert!(elements.large.is_empty(), "keys are copied");
-    reply.bytes.extend_from_slice(&elements.bytes);
+/// What SCAN and its like are asked for.
+pub struct ScanOptions<'a> {
+    /// COUNT, at least 1.
+    pub count: i64,
+    /// MATCH; None for all.
+    pattern: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// Reads COUNT and MATCH from argument `first` on. `other` is given every other word, and what follows it; it says how many words it has taken,
+    /// 0 when it knows no such option.
+    pub fn parse(
+        args: &'a Args<'_>,
+        first: usize,
+        mut other: impl FnMut(&'a [u8], Option<&'a [u8]>) -> usize,
+    ) -> Result<ScanOptions<'a>, CommandError> {
+        let mut options = ScanOptions {
+            count: COUNT_DEFAULT,
+            pattern: None,
+        };
+        let mut index = first;
+        while index < args.len() {
+            let word = args.get(index);
+            let value = (index + 1 < args.len()).then(|| args.get(index + 1));
+            index += match value {
+                Some(value) if word.eq_ignore_ascii_case(b"count") => {
+                    options.count = integer(value)?;
+                    if options.count < 1 {
+                        return Err(CommandError::Syntax);
+                    }
+                    2
+                }
+                Some(value) if word.eq_ignore_ascii_case(b"match") => {
+                    options.pattern = (value != b"*").then_some(value);
+                    2
+                }
+                value => match other(word, value) {
+                    0 => return Err(CommandError::Syntax),
+                    taken => taken,
+                },
+            };
+        }
+        Ok(options)
+    }
+
+    /// Whether what is scanned is asked for.
+    pub fn wants(&self, bytes: &[u8]) -> bool {
+        self.pattern
+            .is_none_or(|pattern| glob::matches(pattern, bytes))
+    }
+}
+
+/// The cursor that an argument is.
+pub fn parse_cursor(text: &[u8]) -> Result<u64, CommandError> {
+    cursor::parse(text).ok_or(CommandError::fixed("ERR invalid cursor"))
+}
+
+/// Writes what a call of SCAN or its like found: where to go on, and so many elements.
+pub fn write_page(reply: &mut Reply, next: u64, found: usize, elements: &Reply) {
+    reply.array(2);
+    reply.bulk(next.to_string().as_bytes());
+    reply.array(found);
+    reply.append_replies(&elements.bytes, &elements.large);
 }
 
 /// KEYS pattern.
@@ -50,34 +110,23 @@ pub fn keys(context: &mut Context<'_>) -> Result<(), CommandError> {
         }
     }
     context.reply.array(count);
-    append(context.reply, elements);
+    context
+        .reply
+        .append_replies(&elements.bytes, &elements.large);
     Ok(())
 }
 
 /// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type].
 pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let cursor =
-        cursor::parse(context.args.get(1)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
-    let mut count = COUNT_DEFAULT;
-    let mut pattern: Option<&[u8]> = None;
+    let cursor = parse_cursor(context.args.get(1))?;
     let mut kind: Option<&[u8]> = None;
-    for index in (2..context.args.len()).step_by(2) {
-        if index + 1 == context.args.len() {
-            return Err(CommandError::Syntax);
+    let options = ScanOptions::parse(&context.args, 2, |word, value| match value {
+        Some(value) if word.eq_ignore_ascii_case(b"type") => {
+            kind = Some(value);
+            2
         }
-        let value = context.args.get(index + 1);
-        match context.args.get(index).to_ascii_lowercase().as_slice() {
-            b"count" => {
-                count = integer(value)?;
-                if count < 1 {
-                    return Err(CommandError::Syntax);
-                }
-            }
-            b"match" => pattern = (value != b"*").then_some(value),
-            b"type" => kind = Some(value),
-            _ => return Err(CommandError::Syntax),
-        }
-    }
+        _ => 0,
+    })?;
     let (shard, shards) = context.shard;
     let mut elements = Reply::new(context.reply.protocol);
     let mut found = 0;
@@ -87,14 +136,14 @@ pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
         let position = context.engine.scan(
             context.db,
             cursor::in_engine(cursor),
-            count.min(COUNT_MAX) as usize,
+            options.count.min(COUNT_MAX) as usize,
             &mut |engine, item| {
                 let key = engine.key_bytes(item);
                 let is_kind = kind.is_none_or(|kind| {
                     let name = engine.type_of(item).name();
                     kind.eq_ignore_ascii_case(name.as_bytes())
                 });
-                if is_kind && pattern.is_none_or(|pattern| glob::matches(pattern, key)) {
+                if is_kind && options.wants(key) {
                     elements.bulk(key);
                     found += 1;
                 }
@@ -102,9 +151,6 @@ pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
         );
         next = cursor::next(shard, shards, position);
     }
-    context.reply.array(2);
-    context.reply.bulk(next.to_string().as_bytes());
-    context.reply.array(found);
-    append(context.reply, elements);
+    write_page(context.reply, next, found, &elements);
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use crate::binary::{HEADER_LENGTH, Packet, packet_length};
 use crate::support::memcache::{
-    Connection, Settings, Subject, numbers_of_shards, skip_unless_subject_is_torc,
+    Connection, Settings, Subject, numbers_of_shards, skip_unless_subject_is_torc, subject_is_torc,
 };
 use crate::support::process::TemporaryDirectory;
 use crate::support::server::{free_port, tested_command};
@@ -289,7 +289,9 @@ fn the_limit_of_memory() {
 
 #[test]
 fn a_flush_that_was_put_off() {
-    const DELAY: Duration = Duration::from_secs(2);
+    const DELAY: Duration = Duration::from_secs(3);
+    // memcached's clock ticks once a second and its delay is up to two seconds short.
+    let delay_min = DELAY - Duration::from_millis(if subject_is_torc() { 1000 } else { 2500 });
     for &shards in numbers_of_shards() {
         let Some(subject) = Subject::start(shards) else {
             return;
@@ -302,18 +304,25 @@ fn a_flush_that_was_put_off() {
         let keys = (0..30).map(|number| format!(" k{number}"));
         let all = format!("get{}", keys.collect::<String>());
         let asked = Instant::now();
-        assert_eq!(connection.line("flush_all 2"), "OK");
+        assert_eq!(connection.line("flush_all 3"), "OK");
         let reply = connection.lines_until(&all, "END");
-        // A second is memcached's tick.
-        if asked.elapsed() < DELAY - Duration::from_secs(1) {
+        if asked.elapsed() < delay_min {
             assert_eq!(reply.matches("VALUE").count(), 30);
         }
         eventually("all keys go", WAIT_LIMIT, || {
             connection.lines_until(&all, "END") == "END\r\n"
         });
-        assert!(asked.elapsed() >= DELAY - Duration::from_secs(1));
-        assert_eq!(connection.line("set k0 0 0 1\r\ny"), "STORED");
-        assert_eq!(connection.line("mg k0"), "HD");
+        assert!(asked.elapsed() >= delay_min);
+        // memcached still drops what is stored in the rest of that second, torc nothing.
+        let mut stays = || {
+            assert_eq!(connection.line("set k0 0 0 1\r\ny"), "STORED");
+            connection.line("mg k0") == "HD"
+        };
+        if subject_is_torc() {
+            assert!(stays());
+        } else {
+            eventually("an item stays", WAIT_LIMIT, stays);
+        }
         subject.stop();
     }
 }

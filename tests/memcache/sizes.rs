@@ -2,7 +2,7 @@
 
 use crate::binary::{HEADER_LENGTH, Packet, packet_length};
 use crate::support::memcache::{
-    Connection, Settings, Subject, numbers_of_shards, skip_unless_subject_is_torc,
+    Connection, Settings, Subject, numbers_of_shards, skip_unless_subject_is_torc, subject_is_torc,
 };
 use crate::support::process::resident_bytes;
 use crate::support::random::Random;
@@ -193,7 +193,13 @@ fn two_thousand_keys_at_once() {
         connection.send(stores.as_bytes()).expect("sent");
         assert_eq!(connection.line("mn"), "MN");
         expected.push_str("END\r\n");
-        for name in ["get", "gat 0"] {
+        // memcached closes on a long line of any other command.
+        let names: &[&str] = if subject_is_torc() {
+            &["get", "gat 0"]
+        } else {
+            &["get"]
+        };
+        for name in names {
             // Twice in one go: nothing of the first is lost or mixed up.
             let request = format!("{name}{keys}\r\n{name}{keys}\r\n");
             connection.send(request.as_bytes()).expect("sent");

@@ -4,79 +4,47 @@
 
 use crate::command::docs::{Argument, ArgumentKind};
 
-const fn plain(name: &'static str, kind: ArgumentKind) -> Argument {
-    Argument {
-        name,
-        kind,
-        key_spec: None,
-        token: "",
-        since: "",
-        optional: false,
-        multiple: false,
-        multiple_token: false,
-        arguments: &[],
-    }
-}
-
-const fn many(name: &'static str) -> Argument {
-    Argument {
-        multiple: true,
-        ..plain(name, ArgumentKind::String)
-    }
-}
-
-const KEY: Argument = Argument {
-    key_spec: Some(0),
-    ..plain("key", ArgumentKind::Key)
-};
-const FIELD: Argument = plain("field", ArgumentKind::String);
-const VALUE: Argument = plain("value", ArgumentKind::String);
-const PAIRS: Argument = Argument {
-    multiple: true,
-    arguments: &[FIELD, VALUE],
-    ..plain("field_value", ArgumentKind::Block)
-};
+const KEY: Argument = Argument::new("key", ArgumentKind::Key).key_spec(0);
+const FIELD: Argument = Argument::new("field", ArgumentKind::String);
+const VALUE: Argument = Argument::new("value", ArgumentKind::String);
+const PAIRS: Argument = Argument::new("field_value", ArgumentKind::Block)
+    .multiple()
+    .arguments(&[FIELD, VALUE]);
 
 pub(super) const HSET: &[Argument] = &[KEY, PAIRS];
 pub(super) const HSETNX: &[Argument] = &[KEY, FIELD, VALUE];
 pub(super) const FIELD_OF: &[Argument] = &[KEY, FIELD];
-pub(super) const FIELDS_OF: &[Argument] = &[KEY, many("field")];
+pub(super) const FIELDS_OF: &[Argument] = &[KEY, FIELD.multiple()];
 pub(super) const ALL: &[Argument] = &[KEY];
-pub(super) const HINCRBY: &[Argument] = &[KEY, FIELD, plain("increment", ArgumentKind::Integer)];
+pub(super) const HINCRBY: &[Argument] = &[
+    KEY,
+    FIELD,
+    Argument::new("increment", ArgumentKind::Integer),
+];
 pub(super) const HINCRBYFLOAT: &[Argument] =
-    &[KEY, FIELD, plain("increment", ArgumentKind::Double)];
+    &[KEY, FIELD, Argument::new("increment", ArgumentKind::Double)];
 pub(super) const HRANDFIELD: &[Argument] = &[
     KEY,
-    Argument {
-        optional: true,
-        arguments: &[
-            plain("count", ArgumentKind::Integer),
-            Argument {
-                token: "WITHVALUES",
-                optional: true,
-                ..plain("withvalues", ArgumentKind::PureToken)
-            },
-        ],
-        ..plain("options", ArgumentKind::Block)
-    },
+    Argument::new("options", ArgumentKind::Block)
+        .optional()
+        .arguments(&[
+            Argument::new("count", ArgumentKind::Integer),
+            Argument::new("withvalues", ArgumentKind::PureToken)
+                .token("WITHVALUES")
+                .optional(),
+        ]),
 ];
 pub(super) const HSCAN: &[Argument] = &[
     KEY,
-    plain("cursor", ArgumentKind::Integer),
-    Argument {
-        token: "MATCH",
-        optional: true,
-        ..plain("pattern", ArgumentKind::Pattern)
-    },
-    Argument {
-        token: "COUNT",
-        optional: true,
-        ..plain("count", ArgumentKind::Integer)
-    },
-    Argument {
-        token: "NOVALUES",
-        since: "7.4.0",
-        optional: true,
-        ..plain("novalues", ArgumentKind::PureToken)
-    },
+    Argument::new("cursor", ArgumentKind::Integer),
+    Argument::new("pattern", ArgumentKind::Pattern)
+        .token("MATCH")
+        .optional(),
+    Argument::new("count", ArgumentKind::Integer)
+        .token("COUNT")
+        .optional(),
+    Argument::new("novalues", ArgumentKind::PureToken)
+        .token("NOVALUES")
+        .since("7.4.0")
+        .optional(),
 ];

@@ -3,17 +3,11 @@
 //! How many elements there will be is known only afterwards, so they are written to a reply of their own first.
 
 use super::reply_entry;
-use crate::command::cursor;
 use crate::command::number::integer;
+use crate::command::scan::{COUNT_MAX, ScanOptions, parse_cursor, write_page};
 use crate::command::{CommandError, Context};
 use crate::engine::value::hash::Hash;
-use crate::glob;
 use crate::protocol::resp::{Protocol, Reply};
-
-/// Fields that one HSCAN looks at for at most, whatever its COUNT says (a hint only).
-const COUNT_MAX: i64 = 10_000;
-/// COUNT unless it is said.
-const COUNT_DEFAULT: i64 = 10;
 
 /// HRANDFIELD key [count [WITHVALUES]].
 pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
@@ -79,59 +73,31 @@ pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
 /// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES].
 pub fn hscan(context: &mut Context<'_>) -> Result<(), CommandError> {
     let now_ms = context.engine.now_ms();
-    let position =
-        cursor::parse(context.args.get(2)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
+    let position = parse_cursor(context.args.get(2))?;
+    let mut elements = Reply::new(context.reply.protocol);
     // As in Redis, a key that is not there is not asked for options.
     let Some(item) = context.find_read(1) else {
-        context.reply.array(2);
-        context.reply.bulk(b"0");
-        context.reply.array(0);
+        write_page(context.reply, 0, 0, &elements);
         return Ok(());
     };
     let hash = context.engine.view::<Hash>(item)?;
-    let args = &context.args;
-    let (mut count, mut pattern, mut values) = (COUNT_DEFAULT, None, true);
-    let mut index = 3;
-    while index < args.len() {
-        let word = args.get(index);
-        let has_value = index + 1 < args.len();
-        if word.eq_ignore_ascii_case(b"count") && has_value {
-            count = integer(args.get(index + 1))?;
-            if count < 1 {
-                return Err(CommandError::Syntax);
-            }
-            index += 2;
-        } else if word.eq_ignore_ascii_case(b"match") && has_value {
-            pattern = Some(args.get(index + 1)).filter(|&pattern| pattern != b"*");
-            index += 2;
-        } else if word.eq_ignore_ascii_case(b"novalues") {
-            values = false;
-            index += 1;
-        } else {
-            return Err(CommandError::Syntax);
-        }
-    }
-    let mut elements = Reply::new(context.reply.protocol);
+    let mut values = true;
+    let options = ScanOptions::parse(&context.args, 3, |word, _| {
+        let is_known = word.eq_ignore_ascii_case(b"novalues");
+        values &= !is_known;
+        usize::from(is_known)
+    })?;
     let mut found = 0;
-    let next = hash.scan(
-        position,
-        count.min(COUNT_MAX) as usize,
-        now_ms,
-        |name, value| {
-            if pattern.is_none_or(|pattern| glob::matches(pattern, name.as_bytes(&mut [0; 20]))) {
-                found += if values { 2 } else { 1 };
-                reply_entry(&mut elements, name);
-                if values {
-                    reply_entry(&mut elements, value);
-                }
+    let count = options.count.min(COUNT_MAX) as usize;
+    let next = hash.scan(position, count, now_ms, |name, value| {
+        if options.wants(name.as_bytes(&mut [0; 20])) {
+            found += if values { 2 } else { 1 };
+            reply_entry(&mut elements, name);
+            if values {
+                reply_entry(&mut elements, value);
             }
-        },
-    );
-    context.reply.array(2);
-    context.reply.bulk(next.to_string().as_bytes());
-    context.reply.array(found);
-    context
-        .reply
-        .append_replies(&elements.bytes, &elements.large);
+        }
+    });
+    write_page(context.reply, next, found, &elements);
     Ok(())
 }

@@ -2,16 +2,12 @@
 
 use super::{find_read, reply_element, reply_head, reply_member};
 use crate::command::number::integer;
-use crate::command::{CommandError, Context, cursor};
+use crate::command::scan::{COUNT_MAX, ScanOptions, parse_cursor, write_page};
+use crate::command::{CommandError, Context};
 use crate::engine::value::sorted_set::SortedSet;
-use crate::glob;
 use crate::protocol::number::{DOUBLE_BYTES_MAX, double};
 use crate::protocol::resp::Reply;
 
-/// Members that one ZSCAN asks for at most, whatever its COUNT says (a hint only).
-const COUNT_MAX: i64 = 10_000;
-/// COUNT unless it is said.
-const COUNT_DEFAULT: i64 = 10;
 /// The longest reply with repetitions, in members: beside the request it is all that bounds it.
 const REPEATED_MAX: u64 = 10_000_000;
 
@@ -76,50 +72,26 @@ fn one_at_random(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// `ZSCAN key cursor [MATCH pattern] [COUNT count]`.
 pub fn zscan(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let position =
-        cursor::parse(context.args.get(2)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
+    let position = parse_cursor(context.args.get(2))?;
+    let mut elements = Reply::new(context.reply.protocol);
     let Some(item) = find_read!(context, 1) else {
-        context.reply.array(2);
-        context.reply.bulk(b"0");
-        context.reply.array(0);
+        write_page(context.reply, 0, 0, &elements);
         return Ok(());
     };
     let view = context.engine.view::<SortedSet>(item)?;
-    let mut count = COUNT_DEFAULT;
-    let mut pattern: Option<&[u8]> = None;
-    for index in (3..context.args.len()).step_by(2) {
-        if index + 1 == context.args.len() {
-            return Err(CommandError::Syntax);
-        }
-        let (word, value) = (context.args.get(index), context.args.get(index + 1));
-        if word.eq_ignore_ascii_case(b"COUNT") {
-            count = integer(value)?;
-            if count < 1 {
-                return Err(CommandError::Syntax);
-            }
-        } else if word.eq_ignore_ascii_case(b"MATCH") {
-            pattern = (value != b"*").then_some(value);
-        } else {
-            return Err(CommandError::Syntax);
-        }
-    }
-    let mut elements = Reply::new(context.reply.protocol);
+    let options = ScanOptions::parse(&context.args, 3, |_, _| 0)?;
     let mut found = 0;
-    let next = view.scan(position, count.min(COUNT_MAX) as usize, |member, score| {
+    let count = options.count.min(COUNT_MAX) as usize;
+    let next = view.scan(position, count, |member, score| {
         let mut digits = [0; 20];
         let bytes = member.as_bytes(&mut digits);
-        if pattern.is_none_or(|pattern| glob::matches(pattern, bytes)) {
+        if options.wants(bytes) {
             elements.bulk(bytes);
             // A string in either protocol.
             elements.bulk(double(&mut [0; DOUBLE_BYTES_MAX], score));
             found += 2;
         }
     });
-    context.reply.array(2);
-    context.reply.bulk(next.to_string().as_bytes());
-    context.reply.array(found);
-    context
-        .reply
-        .append_replies(&elements.bytes, &elements.large);
+    write_page(context.reply, next, found, &elements);
     Ok(())
 }

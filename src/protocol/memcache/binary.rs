@@ -11,7 +11,7 @@ use super::super::args::{Args, IN_LARGE, Range};
 use super::super::resp::{ParseError, Step};
 use super::text::{CLIENT_FLAGS_BYTES, ITEM_BYTES_BESIDE};
 use crate::large::LargeBuffer;
-use crate::limits::LARGE_BYTES_MIN;
+use crate::limits::{LARGE_BYTES_MIN, MEMCACHE_KEY_BYTES_MAX};
 use std::borrow::Cow;
 
 /// Bytes of a request's and of a reply's header.
@@ -20,8 +20,6 @@ pub const HEADER_BYTES: usize = 24;
 pub const MAGIC_REQUEST: u8 = 0x80;
 /// The first byte of a reply.
 pub const MAGIC_REPLY: u8 = 0x81;
-/// The longest key, as in memcached.
-pub const KEY_BYTES_MAX: usize = 250;
 /// The longest body before authentication; a password fits, and nothing else is asked for.
 const BODY_BYTES_UNAUTHENTICATED_MAX: usize = 16384;
 /// The longest SASL message that is looked at; a longer one comes out cut off, and no user has as long a password.
@@ -208,7 +206,7 @@ impl Parser {
         if !self.authenticated && body > BODY_BYTES_UNAUTHENTICATED_MAX {
             return Ok(self.refuse(opcode::REFUSED_UNAUTHENTICATED, 0));
         }
-        if key > KEY_BYTES_MAX {
+        if key > MEMCACHE_KEY_BYTES_MAX {
             return Ok(self.refuse(opcode::REFUSED_INVALID, 0));
         }
         let Some((fits, tail)) = shape(header[1], extras, key) else {
