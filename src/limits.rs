@@ -38,6 +38,8 @@ pub const INPUT_STALL_BYTES: usize = 64 * 1024;
 pub const HOPS_WAITING_MAX: usize = 1024;
 /// Requests executed as one batch: keys are hashed and prefetched for all of them first. The prefetched lines must fit the first-level cache.
 pub const BATCH_REQUESTS_MAX: usize = 128;
+/// A batch takes no more requests once they have so many arguments: between batches a shard looks whether its turn has lasted long enough.
+pub const BATCH_ARGUMENTS_MAX: usize = 3 * BATCH_REQUESTS_MAX;
 /// Receive buffers of a shard, and bytes of each: 4 MiB in all; a connection holds one only while its bytes are being executed.
 pub const RECEIVE_BUFFERS: u16 = 256;
 /// See [`RECEIVE_BUFFERS`].

@@ -4,6 +4,7 @@
 //! lets the cache misses of a whole batch overlap.
 
 use crate::command::table::Command;
+use crate::limits::{BATCH_ARGUMENTS_MAX, BATCH_REQUESTS_MAX};
 use crate::protocol::args::Range;
 use std::ops;
 
@@ -46,6 +47,12 @@ impl Batch {
     pub fn clear(&mut self) {
         self.requests.clear();
         self.ranges.clear();
+    }
+
+    /// Whether it must be executed before it takes more.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.requests.len() >= BATCH_REQUESTS_MAX || self.ranges.len() >= BATCH_ARGUMENTS_MAX
     }
 
     /// The ranges of a request.

@@ -18,5 +18,6 @@ pub mod service;
 pub mod shared;
 mod snapshot;
 pub mod start;
+mod turn;
 mod waiting;
 mod worker;

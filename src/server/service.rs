@@ -7,6 +7,7 @@
 use super::batch::{Batch, Request};
 use super::connection::{Connection, Hold, Peer, ReplyMode, Session, Socket, State};
 use super::shared::Shared;
+use super::turn::{LOOK_REQUESTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
 use crate::config::Config;
@@ -95,6 +96,8 @@ pub struct Service {
     scratch_hashes: Vec<Option<u64>>,
     /// Unix milliseconds of this turn.
     pub now_ms: i64,
+    /// How long it has lasted.
+    pub(super) turn: Turn,
 }
 
 impl Service {
@@ -126,6 +129,7 @@ impl Service {
             scratch_ranges: Vec::new(),
             scratch_hashes: Vec::new(),
             now_ms: 0,
+            turn: Turn::default(),
         }
     }
 
@@ -380,12 +384,13 @@ impl Service {
                     });
                     connection.parser.next_request();
                     at += consumed;
-                    if batch.requests.len() >= BATCH_REQUESTS_MAX {
+                    if batch.is_full() {
                         self.execute_batch(batch, ring);
+                        let is_over = at < data.len() && self.turn.is_over();
                         let Some(connection) = self.connection(token) else {
                             return;
                         };
-                        if !connection.may_execute() || !connection.deferred.is_empty() {
+                        if is_over || !connection.may_execute() || !connection.deferred.is_empty() {
                             self.feed(index, &data[at..]);
                             return;
                         }
@@ -411,12 +416,16 @@ impl Service {
         }
     }
 
-    /// Executes the batch. The prefetches come first, in a loop of their own that is short enough for the processor to work on the misses of
+    /// Executes the batch, or as much of it as the turn has time for; the rest waits with its connections. The prefetches come first, in a loop of their own that is short enough for the processor to work on the misses of
     /// several keys at once, which it cannot while parsing stands between them.
     pub fn execute_batch(&mut self, batch: &mut Batch, ring: &Ring) {
         let hashes = batch.requests.iter().filter_map(|request| request.hash);
         self.shard.engine.prefetch(hashes);
-        for request in &batch.requests {
+        let mut is_over = false;
+        for (number, request) in batch.requests.iter().enumerate() {
+            if number % LOOK_REQUESTS == LOOK_REQUESTS - 1 {
+                is_over = is_over || self.turn.is_over();
+            }
             let data = ring.data(request.buffer, request.buffer_len as usize);
             let start = request.start as usize;
             let args = Args {
@@ -437,7 +446,7 @@ impl Service {
             if connection.may_execute() && is_paused(self.pause, known.command) {
                 connection.hold = Some(Hold::Pause);
             }
-            if !connection.may_execute() || !connection.deferred.is_empty() {
+            if is_over || !connection.may_execute() || !connection.deferred.is_empty() {
                 if connection.state == State::Open {
                     connection.deferred.extend_from_slice(args.buffer);
                     self.list(index);
@@ -447,6 +456,14 @@ impl Service {
             self.execute(index, known, args);
         }
         batch.clear();
+    }
+
+    /// Lets a connection go on in the next turn.
+    fn put_off(&mut self, index: u32) {
+        if let Some(connection) = self.connection_at(index) {
+            connection.stalled = true;
+            self.list(index);
+        }
     }
 
     /// The slow way in: bytes behind others that wait, or of a large argument.
@@ -524,7 +541,7 @@ impl Service {
         parser: &mut RequestParser,
         bytes: &mut Vec<u8>,
     ) -> usize {
-        let mut at = 0;
+        let (mut at, mut executed) = (0, 0);
         while at < bytes.len() || parser.bytes_held() > 0 {
             let Some(connection) = self.connection_at(index) else {
                 return bytes.len();
@@ -536,6 +553,11 @@ impl Service {
                 connection.stalled = true;
                 return at;
             }
+            if executed % LOOK_REQUESTS == 0 && !self.turn.may_go_on() {
+                self.put_off(index);
+                return at;
+            }
+            executed += 1;
             match parser.parse(&bytes[at..]) {
                 Ok(Step::Request { consumed }) => {
                     let name = parser.name();

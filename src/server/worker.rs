@@ -8,6 +8,7 @@ use super::connection::{Hold, Peer, Socket, State};
 use super::handover::Handover;
 use super::listen::{Listener, Source};
 use super::service::Service;
+use super::turn::LOOK_BYTES;
 use crate::limits::{
     DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS,
     RING_COMPLETIONS, RING_ENTRIES, STOP_SECONDS_MAX,
@@ -32,7 +33,8 @@ const UPKEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// Units of upkeep in a turn, of some 100 ns each: beside requests, and with nothing else to do.
 const UPKEEP_UNITS_BUSY: usize = 500;
 const UPKEEP_UNITS_IDLE: usize = 1000;
-/// What one turn may take from the ring, in bytes received: some 500 SETs of a hundred bytes, a quarter of a millisecond.
+/// What one turn may take from the ring, in bytes received: some 500 SETs of a hundred bytes, a quarter of a millisecond. Where requests take longer
+/// than that, the service says when the turn has lasted long enough.
 const TURN_COST_MAX: usize = 64 * 1024;
 /// An event costs as much as this many bytes, a new connection as many more.
 const COST_OF_EVENT: usize = 64;
@@ -172,6 +174,7 @@ impl Worker {
         self.service.shared.inboxes[self.service.shard.id].awake();
         self.clock.begin();
         self.service.set_now(unix_ms());
+        self.service.turn.begin();
         self.service.end_waits();
         let mut active = self.take_events();
         active |= self.take_messages();
@@ -188,8 +191,14 @@ impl Worker {
 
     /// Takes what the ring has, as much as one turn may: the rest stays for the next, which does not sleep.
     fn take_events(&mut self) -> bool {
-        let mut cost = 0;
+        let (mut cost, mut looked) = (0, 0);
         while cost < TURN_COST_MAX {
+            if cost - looked >= LOOK_BYTES {
+                looked = cost;
+                if self.service.turn.is_over() {
+                    break;
+                }
+            }
             let Some(event) = self.ring.next_event() else {
                 break;
             };
@@ -377,6 +386,7 @@ impl Worker {
 
     fn settle_listed(&mut self) {
         // Resuming a connection may list others or itself again; those wait for the next turn, which then does not sleep.
+        self.service.turn.grant_one();
         let mut listed = std::mem::take(&mut self.listed);
         std::mem::swap(&mut listed, &mut self.service.listed);
         for index in listed.drain(..) {

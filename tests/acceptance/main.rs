@@ -9,6 +9,7 @@
 mod support;
 
 mod bad_input;
+mod collections;
 mod connections;
 mod load;
 mod memory;

@@ -17,7 +17,7 @@ const TURN_US_MAX: u64 = 10_000;
 
 /// The turns of all shards.
 #[derive(Default)]
-struct Turns {
+pub struct Turns {
     counts: Vec<(String, u64)>,
     count: u64,
     too_long: u64,
@@ -60,7 +60,7 @@ impl Turns {
         turns
     }
 
-    fn judge(client: &mut Client, what: &str) {
+    pub fn judge(client: &mut Client, what: &str) {
         let turns = Turns::read(client);
         let counts: Vec<String> = turns
             .counts
@@ -88,13 +88,13 @@ impl Turns {
     }
 }
 
-fn start() -> (Server, Client) {
+pub fn start() -> (Server, Client) {
     let server = Server::start_with_shards(1, &[]);
     let client = server.client();
     (server, client)
 }
 
-fn reset(client: &mut Client) {
+pub fn reset(client: &mut Client) {
     assert_eq!(client.words("CONFIG RESETSTAT").text(), "OK");
     let turns = Turns::read(client);
     // The turn that answered, and what others there were since.
@@ -105,7 +105,7 @@ fn keys() -> u64 {
     if full() { 5_000_000 } else { 100_000 }
 }
 
-const SKIPPED: &str = "turns are torc's";
+pub const SKIPPED: &str = "turns are torc's";
 
 #[test]
 fn many_keys_expire_at_once() {
@@ -192,7 +192,7 @@ fn a_large_value_is_deleted() {
     server.stop();
 }
 
-fn used_memory(client: &mut Client) -> u64 {
+pub fn used_memory(client: &mut Client) -> u64 {
     let text = client.words("INFO memory").text();
     text.lines()
         .find_map(|line| line.strip_prefix("used_memory:"))
