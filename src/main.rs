@@ -9,6 +9,7 @@ use torc::server::start::{self, Server};
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    start::smooth_allocator();
     let config = match Config::from_command_line(std::env::args_os().skip(1)) {
         Ok(CommandLine::Serve(config)) => config,
         Ok(CommandLine::Print(text)) => {

@@ -64,16 +64,18 @@ pub fn move_key(context: &mut Context<'_>) -> Result<(), CommandError> {
     }
     let source = key_at!(context, 1);
     let destination = crate::engine::Key { db, ..source };
-    let Some(portable) = Portable::read(context.engine, &source) else {
-        context.reply.integer(0);
-        return Ok(());
-    };
-    if context.engine.find(&destination, Touch::No).is_some() {
+    if context.engine.find(&source, Touch::No).is_none()
+        || context.engine.find(&destination, Touch::No).is_some()
+    {
         context.reply.integer(0);
         return Ok(());
     }
-    portable.write(context.engine, &destination)?;
-    context.engine.remove(&source);
+    if !context.engine.rename_collection(&source, &destination)? {
+        Portable::read(context.engine, &source)
+            .expect("it was there a moment ago")
+            .write(context.engine, &destination)?;
+        context.engine.remove(&source);
+    }
     context.stats.changes += 1;
     context.reply.integer(1);
     Ok(())

@@ -196,6 +196,14 @@ impl Transfer {
         Ok(true)
     }
 
+    /// Whether all phases in one shard may be done by moving a value that is not copied, if it is a large one.
+    fn moves(&self, engine: &mut Engine, source: &Key<'_>, destination: &Key<'_>) -> bool {
+        let differ = source.db != destination.db || source.bytes != destination.bytes;
+        differ
+            && self.removes_source()
+            && (self.replace || engine.find(destination, Touch::No).is_none())
+    }
+
     /// Whether phase 3, the removal of the source after a put that returned true, is to be done.
     pub fn removes_source(&self) -> bool {
         self.kind != TransferKind::Copy
@@ -225,7 +233,12 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
         ..key_at!(context, 2)
     };
     let mut stored = false;
-    if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
+    if transfer.moves(context.engine, &source, &destination)
+        && context.engine.rename_collection(&source, &destination)?
+    {
+        context.stats.changes += 1;
+        stored = true;
+    } else if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
         // Only a RENAME comes here with one key for both, and it leaves the key as it is.
         if source.db != destination.db || source.bytes != destination.bytes {
             stored = transfer.put(context.engine, context.stats, &destination, portable)?;

@@ -177,6 +177,8 @@ pub struct EngineStats {
     pub pages_moved: u64,
     pub items: u64,
     pub items_with_expiry: u64,
+    /// Deleted values whose memory is still to be released: items of flushed databases, and large collections.
+    pub release_waiting: u64,
 }
 
 /// Figures of one size class of slots.

@@ -982,6 +982,7 @@ impl Engine {
                 .iter()
                 .map(|database| database.expiring as u64)
                 .sum(),
+            release_waiting: self.release_waiting(),
         }
     }
 

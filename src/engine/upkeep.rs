@@ -64,6 +64,13 @@ impl Engine {
             || self.is_fragmented()
     }
 
+    /// Deleted values whose memory is still to be released.
+    pub(super) fn release_waiting(&self) -> u64 {
+        let draining = self.draining.iter();
+        let items: usize = draining.map(|dictionary| dictionary.len()).sum();
+        (items + self.retired.len()) as u64
+    }
+
     fn has_surplus_pages(&self) -> bool {
         self.arena.pages_free()
             > PAGES_FREE_MIN.max(self.arena.pages_committed() / PAGES_FREE_DIVISOR)

@@ -89,6 +89,10 @@ pub struct ShardInfo {
     pub bytes_arena: u64,
     /// Bytes of dictionaries.
     pub bytes_dictionaries: u64,
+    /// Bytes of large collections.
+    pub bytes_collections: u64,
+    /// Deleted values whose memory is still to be released.
+    pub release_waiting: u64,
     /// Bytes of large values.
     pub bytes_large: u64,
     /// Keys that expired.

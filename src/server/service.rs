@@ -7,7 +7,7 @@
 use super::batch::{Batch, Request};
 use super::connection::{Connection, Hold, Peer, ReplyMode, Session, Socket, State};
 use super::shared::Shared;
-use super::turn::{LOOK_REQUESTS, Turn};
+use super::turn::{LOOK_ARGUMENTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
 use crate::config::Config;
@@ -421,9 +421,10 @@ impl Service {
     pub fn execute_batch(&mut self, batch: &mut Batch, ring: &Ring) {
         let hashes = batch.requests.iter().filter_map(|request| request.hash);
         self.shard.engine.prefetch(hashes);
-        let mut is_over = false;
-        for (number, request) in batch.requests.iter().enumerate() {
-            if number % LOOK_REQUESTS == LOOK_REQUESTS - 1 {
+        let (mut is_over, mut look_at) = (false, LOOK_ARGUMENTS);
+        for request in &batch.requests {
+            if request.ranges_from as usize >= look_at {
+                look_at = request.ranges_from as usize + LOOK_ARGUMENTS;
                 is_over = is_over || self.turn.is_over();
             }
             let data = ring.data(request.buffer, request.buffer_len as usize);
@@ -541,7 +542,7 @@ impl Service {
         parser: &mut RequestParser,
         bytes: &mut Vec<u8>,
     ) -> usize {
-        let (mut at, mut executed) = (0, 0);
+        let (mut at, mut arguments) = (0, LOOK_ARGUMENTS);
         while at < bytes.len() || parser.bytes_held() > 0 {
             let Some(connection) = self.connection_at(index) else {
                 return bytes.len();
@@ -553,15 +554,18 @@ impl Service {
                 connection.stalled = true;
                 return at;
             }
-            if executed % LOOK_REQUESTS == 0 && !self.turn.may_go_on() {
-                self.put_off(index);
-                return at;
+            if arguments >= LOOK_ARGUMENTS {
+                arguments = 0;
+                if !self.turn.may_go_on() {
+                    self.put_off(index);
+                    return at;
+                }
             }
-            executed += 1;
             match parser.parse(&bytes[at..]) {
                 Ok(Step::Request { consumed }) => {
                     let name = parser.name();
                     let args = parser.args(&bytes[at..]);
+                    arguments += args.len();
                     if !args.is_empty() || matches!(name, Name::Verb(_)) {
                         let known = know(&self.shard, self.shards(), name, &args, consumed);
                         if is_paused(self.pause, known.command) {

@@ -140,6 +140,8 @@ impl Service {
             bytes_items: engine.bytes_items,
             bytes_arena: engine.bytes_arena,
             bytes_dictionaries: engine.bytes_dictionaries,
+            bytes_collections: engine.bytes_collections,
+            release_waiting: engine.release_waiting,
             bytes_large: engine.bytes_large,
             expired_keys: engine.expired_keys,
             evicted_keys: engine.evicted_keys,

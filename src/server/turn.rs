@@ -7,11 +7,11 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 /// After this long the turn executes no more: what began just before, the sending and the upkeep must fit what is left of a millisecond.
-const REQUESTS_MAX: Duration = Duration::from_micros(300);
+const REQUESTS_MAX: Duration = Duration::from_micros(250);
 /// The clock is looked at after so many bytes from the ring,
 pub const LOOK_BYTES: usize = 4 * 1024;
-/// and before each so many requests that are executed one after the other: some thirty nanoseconds for all of them.
-pub const LOOK_REQUESTS: usize = 16;
+/// and after so many arguments of requests that are executed one after the other, since they tell more of the time a request takes than its bytes.
+pub const LOOK_ARGUMENTS: usize = 48;
 
 /// See the module.
 #[derive(Debug)]

@@ -185,19 +185,20 @@ fn a_large_value_is_deleted() {
         assert_eq!(client.words("DBSIZE").integer(), 0);
         // The memory is given back in the background.
         eventually("its memory is free", WAIT_LIMIT, || {
-            used_memory(&mut client) < 16 << 20
+            figure(&mut client, "used_memory") < 16 << 20
         });
         Turns::judge(&mut client, &format!("{command} of {bytes} bytes"));
     }
     server.stop();
 }
 
-pub fn used_memory(client: &mut Client) -> u64 {
+/// A figure of INFO memory.
+pub fn figure(client: &mut Client, name: &str) -> u64 {
     let text = client.words("INFO memory").text();
     text.lines()
-        .find_map(|line| line.strip_prefix("used_memory:"))
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
         .and_then(|number| number.trim().parse().ok())
-        .expect("used_memory is in INFO")
+        .unwrap_or_else(|| panic!("{name} is in INFO"))
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn everything_is_flushed() {
     }
     let _alone = alone();
     let (server, mut client) = start();
-    let empty = used_memory(&mut client);
+    let empty = figure(&mut client, "used_memory");
     for command in ["FLUSHALL ASYNC", "FLUSHALL"] {
         let requests = (0..keys()).map(|number| {
             vec![
@@ -223,7 +224,7 @@ fn everything_is_flushed() {
         // Busy meanwhile, as a shard is that is being flushed in the background.
         eventually("the memory is free", Duration::from_secs(60), || {
             assert_eq!(client.words("SET other value").text(), "OK");
-            used_memory(&mut client) < empty + (16 << 20)
+            figure(&mut client, "used_memory") < empty + (16 << 20)
         });
         Turns::judge(&mut client, &format!("{command} of {} keys", keys()));
     }

@@ -204,6 +204,13 @@ fn collections_are_what_they_were_made() {
                 4 => {
                     engine.upkeep(1 + random.below(2000));
                 }
+                5 => {
+                    let other = format!("key:{}", random.below(12)).into_bytes();
+                    let to = engine.key(0, &other);
+                    if other != key && engine.rename_collection(&handle, &to).unwrap() {
+                        models.insert(other, model.take().expect("it was found"));
+                    }
+                }
                 _ => change(&mut engine, &mut random, &key, &mut model),
             }
             if let Some(model) = model {
@@ -237,6 +244,7 @@ fn under_a_limit_collections_are_evicted_and_none_is_torn() {
     let mut engine = Engine::new(options).unwrap();
     engine.set_now(1_000_000);
     let mut random = Random::new(7);
+    let mut renamed = 0;
     for round in 0..6000u64 {
         let key = format!("key:{}", random.below(400)).into_bytes();
         let handle = engine.key(0, &key);
@@ -259,8 +267,16 @@ fn under_a_limit_collections_are_evicted_and_none_is_torn() {
         let item = engine.find(&handle, Touch::Yes).expect("just written");
         assert_eq!(engine.view::<Hash>(item).unwrap().iter(0).count(), len);
         assert_eq!(engine.view::<List>(item).err(), Some(WrongType));
+        let other = format!("key:{}", random.below(400)).into_bytes();
+        let to = engine.key(0, &other);
+        if round % 8 == 0 && other != key && engine.rename_collection(&handle, &to) == Ok(true) {
+            let item = engine.find(&to, Touch::No).expect("it was moved");
+            assert_eq!(engine.view::<Hash>(item).unwrap().iter(0).count(), len);
+            renamed += 1;
+        }
         engine.upkeep(300);
     }
+    assert!(renamed > 100);
     assert!(engine.stats().evicted_keys > 0);
     assert_eq!(engine.stats().bytes_collections, heap_bytes(&engine));
     assert!(engine.stats().bytes_used <= (6 << 20) + (1 << 20));

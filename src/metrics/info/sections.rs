@@ -160,8 +160,17 @@ pub fn memory(info: &Info, total: &ShardMetrics, text: &mut String) {
         "mem_large_values",
         sum(info, |shard| shard.bytes_large),
     );
+    field(
+        text,
+        "mem_collections",
+        sum(info, |shard| shard.bytes_collections),
+    );
     field(text, "active_defrag_running", 0);
-    field(text, "lazyfree_pending_objects", 0);
+    field(
+        text,
+        "lazyfree_pending_objects",
+        sum(info, |shard| shard.release_waiting),
+    );
 }
 
 pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
