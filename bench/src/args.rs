@@ -80,9 +80,12 @@ pub struct CompareOptions {
     /// Fresh servers filled for each server and size of values
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Load")]
     pub memory_rounds: u32,
-    /// Keys, all of which exist
+    /// Keys of SET and GET, all of which exist
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), help_heading = "Load")]
     pub keys: u64,
+    /// Collections that fresh servers are filled with where their memory is measured
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000), help_heading = "Load")]
+    pub collections: u64,
     /// Connections
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
     pub connections: u32,
@@ -107,6 +110,9 @@ core and the client another. Values of 100 bytes, keys of 16.
 Cases: pipeline-1, pipeline-16, pipeline-64 (1:10 SET:GET), set-pipeline-16, memory-100, memory-10 (bytes a key beyond key and
 value), system-calls (by perf or strace, whichever is installed); memcache-1, memcache-16 (1:10, memcached and torc over
 memcached's text protocol beside torc and its peers over RESP), memcache-multiget-32 (reads of 32 keys, per key).
+Data types, at pipeline 1 and 16, each on collections that loadgen's workloads make: hash-1, hash-16, sorted-set-1, ...; so too list,
+list-blocking, set, stream, bitmap, counter. memory-hash, memory-sorted-set, memory-list: bytes a collection. A server that does not
+have the commands of a case is left out, with a word.
 
 The figure to compare is processor time a request: requests per second tell of the server only while it is busy all the time.
 Differences below 10 % are ties.
@@ -115,4 +121,5 @@ Examples:
   bench compare
   bench compare --case pipeline-1,pipeline-16 --rounds 20
   bench compare --peer redis-8='./redis-server' --server torc,redis-server,redis-8
+  bench compare --case hash-1,hash-16,memory-hash --collections 1000000
   bench compare --shards 2 --case pipeline-16";

@@ -2,11 +2,14 @@
 
 use crate::affinity;
 use crate::args::CompareOptions;
-use crate::case::{CONSTANT, LOADS, Load, MEMCACHED, MEMORY, Protocol, SYSTEM_CALLS, TORC};
+use crate::case::{
+    COLLECTIONS, CONSTANT, CollectionMemory, LOADS, Load, MEMCACHED, MEMORY, Protocol,
+    SYSTEM_CALLS, TORC, Workload,
+};
 use crate::endpoint::{Endpoint, endpoints, takes_part};
 use crate::memory;
 use crate::record::Record;
-use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
+use crate::report::{self, CollectionResult, LoadResult, MemoryResult, SystemCallsResult};
 use crate::server::{self, Plan, Server};
 use crate::slice::{self, Request, Sample, Until};
 use crate::system_calls;
@@ -15,10 +18,10 @@ use loadgen::run::catch_interrupts;
 use std::env;
 use std::path::PathBuf;
 
-/// Size of the values of all loads.
-const VALUE_BYTES: usize = 100;
 /// Requests sent at once while servers are filled.
 const FILL_PIPELINE: usize = 64;
+/// Seconds of a load that shows whether a server has the commands of a workload.
+const TRIAL_SECONDS: f64 = 0.1;
 
 struct Comparison<'a> {
     options: &'a CompareOptions,
@@ -37,6 +40,7 @@ pub fn run(options: &CompareOptions) -> Result<(), String> {
     let mut comparison = Comparison::new(options)?;
     comparison.run_loads()?;
     comparison.run_memory()?;
+    comparison.run_collections()?;
     let path = comparison.record.save(&options.output);
     let path = path.map_err(|error| {
         format!(
@@ -94,9 +98,10 @@ impl<'a> Comparison<'a> {
             connections: self.options.connections,
             protocol: load.protocols[0],
             pipeline: load.pipeline,
+            workload: load.workload,
             multi_get: load.multi_get,
             keys: self.options.keys,
-            value_bytes: VALUE_BYTES,
+            value_bytes: load.value_bytes(),
             ratio: load.ratio,
             core: self.client_core,
             seed,
@@ -129,10 +134,9 @@ impl<'a> Comparison<'a> {
             .filter(|load| !self.is_skipped(load, &endpoints))
             .collect();
         let count_calls = self.wants(SYSTEM_CALLS);
-        if loads.is_empty() && !count_calls {
-            return Ok(());
-        }
-        for server in servers.iter().filter(|server| server.name != CONSTANT) {
+        let has_keys = count_calls || loads.iter().any(|load| load.workload.is_none());
+        let filled = servers.iter().filter(|server| server.name != CONSTANT);
+        for server in filled.filter(|_| has_keys) {
             eprintln!("filling {} with {} keys", server.name, self.options.keys);
             let request = Request {
                 protocol: server.first_protocol(),
@@ -141,8 +145,13 @@ impl<'a> Comparison<'a> {
             };
             slice::load(server, &request, Until::Filled)?;
         }
+        let mut collections = Filled::default();
         for load in loads {
-            let result = self.run_load(load, &servers, &endpoints)?;
+            let taking = self.ready(load, &servers, &endpoints, &mut collections)?;
+            if taking.is_empty() {
+                continue;
+            }
+            let result = self.run_load(load, &servers, &taking)?;
             print!("{}", report::load(&result));
             self.record.load(&result);
         }
@@ -176,13 +185,69 @@ impl<'a> Comparison<'a> {
         true
     }
 
+    /// The endpoints that can be measured with a load, filled with the collections that it is about.
+    fn ready<'b>(
+        &self,
+        load: &'static Load,
+        servers: &[Server],
+        endpoints: &'b [Endpoint],
+        filled: &mut Filled,
+    ) -> Result<Vec<&'b Endpoint>, String> {
+        let taking = takes_part(load, endpoints);
+        let Some(workload) = load.workload else {
+            return Ok(taking.collect());
+        };
+        if filled.workload != Some(workload) {
+            *filled = Filled {
+                workload: Some(workload),
+                refused: Vec::new(),
+            };
+            for server in servers.iter().filter(|server| has_commands(server)) {
+                eprintln!("filling {} for {}", server.name, load.name);
+                let is_refused = !self.does(load, FILL_PIPELINE, server, Until::Filled)?;
+                if is_refused {
+                    filled.refused.push(server.name.clone());
+                }
+            }
+        }
+        let mut can = Vec::new();
+        for endpoint in taking {
+            let server = &servers[endpoint.place];
+            let until = Until::Seconds(TRIAL_SECONDS);
+            if !filled.refused.contains(&server.name)
+                && (!has_commands(server) || self.does(load, load.pipeline, server, until)?)
+            {
+                can.push(endpoint);
+            }
+        }
+        Ok(can)
+    }
+
+    /// Whether a server does what a load asks for. What it refuses is said.
+    fn does(
+        &self,
+        load: &'static Load,
+        pipeline: usize,
+        server: &Server,
+        until: Until,
+    ) -> Result<bool, String> {
+        let request = Request {
+            pipeline,
+            ..self.request(load, self.options.seed)
+        };
+        let outcome = slice::send(server, &request, until)?;
+        if let Some(refusal) = &outcome.stats.first_error {
+            eprintln!("{}: without {}: {refusal}", load.name, server.name);
+        }
+        Ok(outcome.stats.first_error.is_none())
+    }
+
     fn run_load(
         &self,
         load: &'static Load,
         servers: &[Server],
-        endpoints: &[Endpoint],
+        endpoints: &[&Endpoint],
     ) -> Result<LoadResult, String> {
-        let endpoints: Vec<&Endpoint> = takes_part(load, endpoints).collect();
         let mut samples: Vec<Vec<Sample>> = endpoints.iter().map(|_| Vec::new()).collect();
         let mut random = Random::new(self.options.seed);
         for round in 0..self.options.rounds {
@@ -277,6 +342,70 @@ impl<'a> Comparison<'a> {
         print!("{}", report::memory(&results));
         Ok(())
     }
+
+    /// Memory of collections: fresh servers too.
+    fn run_collections(&mut self) -> Result<(), String> {
+        let kinds = COLLECTIONS.iter().filter(|kind| self.wants(kind.name));
+        for kind in kinds.collect::<Vec<_>>() {
+            let result = self.run_collection(kind)?;
+            print!("{}", report::collections(&result));
+            self.record.collections(&result);
+        }
+        Ok(())
+    }
+
+    fn run_collection(&self, kind: &CollectionMemory) -> Result<CollectionResult, String> {
+        let (count, rounds) = (self.options.collections, self.options.memory_rounds);
+        let mut servers = Vec::new();
+        for plan in &self.plans {
+            if plan.name != CONSTANT && plan.protocols.contains(&Protocol::Resp) {
+                servers.push((plan, Vec::new()));
+            }
+        }
+        for round in 0..rounds {
+            eprintln!("{}: round {} of {rounds}", kind.name, round + 1);
+            let request = Request {
+                workload: Some(Workload {
+                    keys: Some(count),
+                    ..kind.workload
+                }),
+                value_bytes: kind.workload.value_bytes,
+                ..self.request(&LOADS[0], self.options.seed + u64::from(round))
+            };
+            let mut refused = Vec::new();
+            for (plan, readings) in &mut servers {
+                match memory::collection_bytes(plan, &request, count)? {
+                    Ok(bytes) => readings.push(bytes),
+                    Err(refusal) => {
+                        eprintln!("{}: without {}: {refusal}", kind.name, plan.name);
+                        refused.push(plan.name.clone());
+                    }
+                }
+            }
+            servers.retain(|(plan, _)| !refused.contains(&plan.name));
+        }
+        let servers = servers.into_iter();
+        Ok(CollectionResult {
+            kind: *kind,
+            count,
+            servers: servers
+                .map(|(plan, bytes)| (plan.name.clone(), bytes))
+                .collect(),
+        })
+    }
+}
+
+/// Whether a server has commands that it could refuse: the one that only answers takes everything and keeps nothing.
+fn has_commands(server: &Server) -> bool {
+    server.name != CONSTANT && server.port(Protocol::Resp).is_some()
+}
+
+/// What the servers were filled with last: the same collections do for loads of several pipelines.
+#[derive(Default)]
+struct Filled {
+    workload: Option<Workload>,
+    /// Servers that refused.
+    refused: Vec<String>,
 }
 
 /// The servers to be measured, peers first.

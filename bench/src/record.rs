@@ -2,7 +2,7 @@
 
 use crate::args::CompareOptions;
 use crate::case::{Budget, MEMORY_BUDGET};
-use crate::report::{self, LoadResult, MemoryResult, SystemCallsResult};
+use crate::report::{self, CollectionResult, LoadResult, MemoryResult, SystemCallsResult};
 use crate::server::Plan;
 use crate::slice::Sample;
 use crate::{clock, machine};
@@ -39,12 +39,13 @@ impl Record {
                 "seconds": options.seconds,
                 "memory_rounds": options.memory_rounds,
                 "keys": options.keys,
+                "collections": options.collections,
                 "key_bytes": 16,
                 "connections": options.connections,
                 "seed": options.seed,
             }),
         );
-        for part in ["servers", "loads", "memory", "system_calls"] {
+        for part in ["servers", "loads", "memory", "collections", "system_calls"] {
             document.insert(part.into(), json!([]));
         }
         Record { started, document }
@@ -71,7 +72,8 @@ impl Record {
             .collect();
         let load = result.load;
         let value = json!({
-            "case": load.name, "set_to_get": load.ratio, "pipeline": load.pipeline, "keys_per_read": load.multi_get, "value_bytes": 100,
+            "case": load.name, "workload": load.workload.map(|workload| workload.name), "set_to_get": load.ratio,
+            "pipeline": load.pipeline, "keys_per_read": load.multi_get, "value_bytes": load.value_bytes(),
             "budget": judged(&load.budget, &report::medians(result)), "slices": servers,
         });
         self.push("loads", value);
@@ -90,6 +92,30 @@ impl Record {
                 "value_bytes": result.value_bytes,
                 "budget": judged(&MEMORY_BUDGET, &report::memory_medians(result)),
                 "overhead_bytes_per_key": servers,
+            }),
+        );
+    }
+
+    /// Adds memory of collections.
+    pub fn collections(&mut self, result: &CollectionResult) {
+        let servers: Map<String, Value> = result
+            .servers
+            .iter()
+            .map(|(name, bytes)| {
+                let resident: Vec<f64> = bytes.iter().map(|bytes| bytes.resident).collect();
+                let counted: Vec<Option<f64>> = bytes.iter().map(|bytes| bytes.counted).collect();
+                (
+                    name.clone(),
+                    json!({ "resident": resident, "used_memory": counted }),
+                )
+            })
+            .collect();
+        let (kind, medians) = (result.kind, report::collection_medians(result));
+        self.push(
+            "collections",
+            json!({
+                "case": kind.name, "workload": kind.workload.name, "members": kind.workload.members, "value_bytes": kind.workload.value_bytes,
+                "budget": judged(&kind.budget, &medians), "bytes_per_collection": servers,
             }),
         );
     }

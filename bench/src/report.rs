@@ -1,6 +1,7 @@
 //! The tables a person reads: for every case a row a server, medians with their spread, and ratios.
 
-use crate::case::{Budget, CONSTANT, Load, MEMORY_BUDGET, TORC};
+use crate::case::{Budget, CONSTANT, CollectionMemory, Load, MEMORY_BUDGET, TORC};
+use crate::memory::CollectionBytes;
 use crate::slice::Sample;
 use crate::statistics::Summary;
 use crate::table::{Table, number};
@@ -19,6 +20,16 @@ pub struct MemoryResult {
     pub value_bytes: usize,
     /// Servers by name, and one overhead in bytes for each round.
     pub servers: Vec<(String, Vec<f64>)>,
+}
+
+/// Memory of one kind of collections, by server.
+pub struct CollectionResult {
+    /// The kind.
+    pub kind: CollectionMemory,
+    /// How many there were.
+    pub count: u64,
+    /// Servers by name, peers first, and a reading for each round.
+    pub servers: Vec<(String, Vec<CollectionBytes>)>,
 }
 
 /// System calls a request, by server, and how they were counted.
@@ -222,6 +233,43 @@ pub fn memory(results: &[MemoryResult]) -> String {
     )
 }
 
+/// Median resident bytes of a collection for every server.
+pub fn collection_medians(result: &CollectionResult) -> Vec<(&str, f64)> {
+    let servers = result.servers.iter();
+    servers
+        .filter_map(|(name, bytes)| {
+            let resident = bytes.iter().map(|bytes| bytes.resident);
+            Some((&name[..], Summary::of(resident)?.median))
+        })
+        .collect()
+}
+
+/// The table of a kind of collections.
+pub fn collections(result: &CollectionResult) -> String {
+    let medians = collection_medians(result);
+    let yardsticks = Yardsticks::new(&medians);
+    let plain = ["server", "resident bytes each", "used_memory each"].map(String::from);
+    let heading = plain.into_iter().chain(yardsticks.names.iter().cloned());
+    let mut table = Table::new(heading.chain(["budget".to_string()]));
+    for ((name, bytes), (_, median)) in result.servers.iter().zip(&medians) {
+        let resident = Summary::of(bytes.iter().map(|bytes| bytes.resident));
+        let counted = Summary::of(bytes.iter().filter_map(|bytes| bytes.counted));
+        let mut row = vec![name.clone()];
+        row.extend([resident, counted].map(|summary| summary.map_or(String::new(), with_spread)));
+        row.extend(yardsticks.ratios(*median));
+        let budget = &result.kind.budget;
+        let ratio = budget_ratio(budget, &medians).filter(|_| name == budget.name);
+        row.push(ratio.map_or_else(String::new, |ratio| judged(budget, ratio)));
+        table.row(row);
+    }
+    format!(
+        "\n{} {}, bytes of memory with everything in them\n\n{}",
+        result.count,
+        result.kind.title,
+        table.render()
+    )
+}
+
 /// The table of system calls.
 pub fn system_calls(result: &SystemCallsResult) -> String {
     let mut table = Table::new(["server", "system calls/request", "counted by"]);
@@ -237,7 +285,7 @@ pub fn system_calls(result: &SystemCallsResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::LOADS;
+    use crate::case::{COLLECTIONS, LOADS};
 
     fn sample(cpu_us: f64) -> Sample {
         Sample {
@@ -357,6 +405,34 @@ mod tests {
         assert_eq!(yardsticks.names, ["/ redis-server"]);
         let none = Yardsticks::new(&[("torc", 1.0), ("constant", 0.5)]);
         assert_eq!(none.names, ["/ constant"]);
+    }
+
+    #[test]
+    fn collections_are_judged_by_resident_memory() {
+        let bytes = |resident: f64, counted| vec![CollectionBytes { resident, counted }; 3];
+        let text = collections(&CollectionResult {
+            kind: COLLECTIONS[1],
+            count: 1_000,
+            servers: vec![
+                ("redis-server".to_string(), bytes(2_000.0, Some(1_900.0))),
+                ("torc".to_string(), bytes(2_200.0, None)),
+            ],
+        });
+        assert!(text.contains("1000 sorted sets of 100 members"), "{text}");
+        assert_eq!(
+            cells(&text, "torc"),
+            [
+                "torc",
+                "2 200 (0 %)",
+                "",
+                "1.10",
+                "1.10 of redis-server at most 1: missed"
+            ]
+        );
+        assert_eq!(
+            cells(&text, "redis-server"),
+            ["redis-server", "2 000 (0 %)", "1 900 (0 %)", "1.00", ""]
+        );
     }
 
     #[test]

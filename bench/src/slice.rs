@@ -1,6 +1,6 @@
 //! One slice: a short load on one server, and what it cost the server.
 
-use crate::case::Protocol;
+use crate::case::{Protocol, Workload};
 use crate::process;
 use crate::server::Server;
 use clap::Parser;
@@ -17,9 +17,11 @@ pub struct Request<'a> {
     pub connections: u32,
     /// Requests a connection sends at once.
     pub pipeline: usize,
+    /// Collections, or none where the requests are SET and GET.
+    pub workload: Option<Workload>,
     /// Keys that each read asks for.
     pub multi_get: u32,
-    /// Number of keys.
+    /// Number of keys that are no collections.
     pub keys: u64,
     /// Size of values.
     pub value_bytes: usize,
@@ -95,8 +97,21 @@ impl Sample {
     }
 }
 
-/// Puts a load on a server until it ends.
+/// Puts a load on a server until it ends, with all requests done.
 pub fn load(server: &Server, request: &Request, until: Until) -> Result<Outcome, String> {
+    let outcome = send(server, request, until)?;
+    match &outcome.stats.first_error {
+        None => Ok(outcome),
+        Some(first) => Err(format!(
+            "{}: {} requests were refused, the first: {first}",
+            server.name,
+            outcome.stats.error_count()
+        )),
+    }
+}
+
+/// Puts a load on a server until it ends, whether it does what is asked or refuses.
+pub fn send(server: &Server, request: &Request, until: Until) -> Result<Outcome, String> {
     let port = server
         .port(request.protocol)
         .ok_or_else(|| format!("{} does not speak {}", server.name, request.protocol.name()))?;
@@ -104,18 +119,31 @@ pub fn load(server: &Server, request: &Request, until: Until) -> Result<Outcome,
     let mut option = |name: &str, value: String| words.extend([name.to_string(), value]);
     option("--protocol", request.protocol.name().into());
     option("--port", port.to_string());
-    option("--multi-get", request.multi_get.to_string());
     option("--connections", request.connections.to_string());
     option("--pipeline", request.pipeline.to_string());
-    option("--keyspace", request.keys.to_string());
     option("--value-size", request.value_bytes.to_string());
-    option("--ratio", request.ratio.into());
+    match request.workload {
+        None => {
+            option("--multi-get", request.multi_get.to_string());
+            option("--keyspace", request.keys.to_string());
+            option("--ratio", request.ratio.into());
+        }
+        Some(workload) => {
+            option("--workload", workload.name.into());
+            if let Some(keys) = workload.keys {
+                option("--keyspace", keys.to_string());
+            }
+            if let Some(members) = workload.members {
+                option("--members", members.to_string());
+            }
+        }
+    }
     option("--cpu-list", request.core.to_string());
     option("--seed", request.seed.to_string());
     match until {
         Until::Seconds(seconds) => option("--duration", seconds.to_string()),
         Until::Filled => {
-            option("--requests", "1".into());
+            option("--requests", "2".into());
             words.push("--prefill".into());
         }
     }
@@ -127,12 +155,6 @@ pub fn load(server: &Server, request: &Request, until: Until) -> Result<Outcome,
     }
     if let Some(failure) = &outcome.failure {
         return Err(format!("{}: {failure}", server.name));
-    }
-    if let Some((text, count)) = outcome.stats.errors.iter().next() {
-        return Err(format!(
-            "{}: {count} requests were refused: {text}",
-            server.name
-        ));
     }
     Ok(outcome)
 }

@@ -3,10 +3,11 @@
 
 use crate::error::{Error, Result};
 use crate::keys::{KeyDistribution, KeyFormat};
-use crate::protocol::{Login, memcache};
+use crate::protocol::{Login, Operation, memcache};
 use crate::trace::Trace;
 use crate::values::ValueSizes;
 use crate::verify::VerifyMode;
+use crate::workload::{PREFILL_CHUNK, Shape, WorkloadName};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub struct Args {
         help_heading = "Load"
     )]
     pub timeout: f64,
-    /// Write every key of the keyspace once before measuring
+    /// Write every key of the keyspace once before measuring; of a workload, make every collection anew
     #[arg(long, help_heading = "Load")]
     pub prefill: bool,
     /// Seconds of the same load before measuring
@@ -104,6 +105,18 @@ pub struct Args {
     #[arg(long, help_heading = "Load")]
     pub epoll: bool,
 
+    /// Commands on Redis' data types instead of SET, GET and DELETE (RESP only)
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Requests",
+          conflicts_with_all = ["ratio", "multi_get", "trace", "verify"])]
+    pub workload: Option<WorkloadName>,
+    /// Members of each collection of a workload: fields, elements, entries, bits [default: by workload]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "workload",
+        help_heading = "Requests"
+    )]
+    pub members: Option<u64>,
     /// Parts of writes, reads and, if wanted, deletions
     #[arg(
         long,
@@ -112,14 +125,9 @@ pub struct Args {
         help_heading = "Requests"
     )]
     pub ratio: String,
-    /// Number of keys
-    #[arg(
-        short = 'r',
-        long,
-        default_value_t = 1_000_000,
-        help_heading = "Requests"
-    )]
-    pub keyspace: u64,
+    /// Number of keys [default: 1000000, or by workload]
+    #[arg(short = 'r', long, help_heading = "Requests")]
+    pub keyspace: Option<u64>,
     /// uniform, zipf:THETA (any exponent above 0, hot keys scattered) or sequential
     #[arg(
         long,
@@ -136,9 +144,9 @@ pub struct Args {
         help_heading = "Requests"
     )]
     pub multi_get: u32,
-    /// What keys begin with; digits follow
-    #[arg(long, default_value = "key:", help_heading = "Requests")]
-    pub key_prefix: String,
+    /// What keys begin with; digits follow [default: key:, or by workload]
+    #[arg(long, help_heading = "Requests")]
+    pub key_prefix: Option<String>,
     /// Size of a key in bytes, prefix included
     #[arg(long, default_value_t = 16, help_heading = "Requests")]
     pub key_size: usize,
@@ -151,8 +159,8 @@ pub struct Args {
         help_heading = "Requests"
     )]
     pub value_size: String,
-    /// Time to live of what is written: seconds (60, 60s) or milliseconds (500ms); memcached's protocols take whole
-    /// seconds, to which it is rounded up
+    /// Time to live of what is written: seconds (60, 60s) or milliseconds (500ms); memcached's protocols and --workload
+    /// rate-limit take whole seconds, to which it is rounded up
     #[arg(long, value_name = "TIME", help_heading = "Requests")]
     pub ttl: Option<String>,
     /// Send a recorded trace: FILE.u32, FILE.u32.zst, FILE.csv or synthetic:orm-busy; a read that misses is followed by
@@ -209,6 +217,14 @@ a value may also expire up to 1.5 seconds early.
 
 --multi-get: --requests, --rate, --pipeline and latencies are of requests; hits and misses are of keys.
 
+Workloads, with their keys and members unless --keyspace and --members say otherwise:
+  cart           100000 hashes of 10 fields, the last a number    tags    100000 sets of about 20 of 40 possible tags
+  leaderboard    10000 sorted sets of 100 players                 stream  1000 streams of about 200 entries, with a group each
+  queue          10000 lists of 50 elements                       bitmap  10000 strings of 10000 bits
+  queue-blocking 1000 lists, empty but for what is handed over    rate-limit  100000 counters that expire (--ttl, 60 s)
+  All but queue-blocking and rate-limit read what --prefill made; a server keeps it for further runs. Keys begin with a
+  word of each workload's own.
+
 Exit code: 0 done, 1 the run failed or a value was wrong, 2 wrong arguments.
 
 Examples:
@@ -216,13 +232,18 @@ Examples:
   loadgen --rate 20000 --duration 30 --html result.html
   loadgen --trace synthetic:orm-busy -c 1 -P 1 --value-size 100-400
   loadgen --verify=strict --ratio 1:4:1 -r 10000
-  loadgen --protocol memcache-meta --multi-get 32 -P 4 --prefill -r 100000";
+  loadgen --protocol memcache-meta --multi-get 32 -P 4 --prefill -r 100000
+  loadgen --workload leaderboard -P 16 --duration 10 --prefill --members 1000";
 
 /// Limits of what may be asked for.
+const KEYSPACE: u64 = 1_000_000;
+const KEY_PREFIX: &str = "key:";
 const CONNECTIONS_MAX: usize = 30_000;
 const THREADS_MAX: usize = 1_024;
 const PIPELINE_MAX: usize = 100_000;
 const MULTI_GET_MAX: u64 = 10_000;
+/// How long a counter of rate-limit lives unless --ttl says otherwise.
+const RATE_LIMIT_TTL_SECONDS: u64 = 60;
 const VERIFY_KEYSPACE_MAX: u64 = 100_000_000;
 /// All output buffers together, when every one holds a full batch of the largest writes.
 const OUTPUT_MAX: u128 = 16 << 30;
@@ -246,6 +267,10 @@ pub struct Plan {
     pub ttl_early_ms: u64,
     /// The trace to send.
     pub trace: Option<Arc<Trace>>,
+    /// The workload, if it is none of keys and values.
+    pub workload: Option<Shape>,
+    /// Number of keys.
+    pub keyspace: u64,
     /// Parts of SET, GET, DELETE.
     pub ratio: [u32; 3],
     /// Numbers of requests after which to stop.
@@ -279,7 +304,12 @@ fn within(name: &str, value: u64, low: u64, high: u64) -> Result<()> {
 }
 
 /// What memcached's protocols cannot carry.
-fn check_memcache(args: &Args, trace: Option<&Trace>) -> Result<()> {
+fn check_memcache(args: &Args, key_prefix: &str, trace: Option<&Trace>) -> Result<()> {
+    if args.workload.is_some() {
+        return Err(Error::usage(
+            "--workload: memcached's protocols have no data types; workloads need --protocol resp",
+        ));
+    }
     if args.db != 0 {
         return Err(Error::usage(
             "--db: there are no databases in memcached's protocols",
@@ -292,7 +322,7 @@ fn check_memcache(args: &Args, trace: Option<&Trace>) -> Result<()> {
         memcache::KEY_SIZE_MAX as u64,
     )?;
     let plain = |key: &[u8]| key.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
-    if !plain(args.key_prefix.as_bytes()) {
+    if !plain(key_prefix.as_bytes()) {
         return Err(Error::usage(
             "--key-prefix: no blanks or control characters in memcached's protocols",
         ));
@@ -305,6 +335,52 @@ fn check_memcache(args: &Args, trace: Option<&Trace>) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// The workload that the options ask for, with what they leave open.
+fn shape(args: &Args, name: WorkloadName, ttl_ms: u64) -> Result<Shape> {
+    let [default, low, high] = name.defaults().members;
+    if high == 0 && args.members.is_some() {
+        return Err(Error::usage(
+            "--members: the keys of this workload have no members to choose the number of",
+        ));
+    }
+    let members = args.members.unwrap_or(default);
+    within("--members with this workload", members, low, high)?;
+    if ttl_ms > 0 && name != WorkloadName::RateLimit {
+        return Err(Error::usage(
+            "--ttl: of the workloads only rate-limit has keys that expire",
+        ));
+    }
+    if name == WorkloadName::QueueBlocking {
+        if args.connections < 2 * args.threads {
+            return Err(Error::usage(format!(
+                "--workload queue-blocking: {} connections on {} threads: each thread needs one that waits and one that pushes",
+                args.connections, args.threads
+            )));
+        }
+        if args.rate.is_some() {
+            return Err(Error::usage(
+                "--rate: a push of queue-blocking follows its wait and is due at no time of its own",
+            ));
+        }
+        if args.requests.is_some_and(|count| count % 2 == 1) {
+            return Err(Error::usage(
+                "--requests with queue-blocking must be even: to each wait belongs a push",
+            ));
+        }
+    }
+    Ok(Shape {
+        name,
+        members,
+        ttl_seconds: match ttl_ms {
+            0 => RATE_LIMIT_TTL_SECONDS,
+            ttl_ms => ttl_ms.div_ceil(1_000),
+        },
+        // A wait whose push was refused must end before this program gives up.
+        wait_seconds: (args.timeout / 2.0).max(1.0) as u64,
+        is_pipelined: args.pipeline > 1,
+    })
 }
 
 fn parse_ttl(text: &str) -> Result<u64> {
@@ -374,7 +450,15 @@ impl Plan {
         within("--pipeline", args.pipeline as u64, 1, PIPELINE_MAX as u64)?;
         within("--requests", args.requests.unwrap_or(1), 1, u64::MAX >> 1)?;
         within("--multi-get", u64::from(args.multi_get), 1, MULTI_GET_MAX)?;
-        within("--keyspace", args.keyspace, 1, 1 << 40)?;
+        let defaults = args.workload.map(WorkloadName::defaults);
+        let keyspace = args
+            .keyspace
+            .unwrap_or(defaults.map_or(KEYSPACE, |defaults| defaults.keyspace));
+        within("--keyspace", keyspace, 1, 1 << 40)?;
+        let key_prefix = args
+            .key_prefix
+            .as_deref()
+            .unwrap_or(defaults.map_or(KEY_PREFIX, |defaults| defaults.key_prefix));
         within("--key-size", args.key_size as u64, 1, 65_536)?;
         if args.threads > args.connections {
             return Err(Error::usage(format!(
@@ -413,7 +497,7 @@ impl Plan {
             }
             within(
                 "--keyspace with --verify",
-                args.keyspace,
+                keyspace,
                 args.connections as u64,
                 VERIFY_KEYSPACE_MAX,
             )?;
@@ -448,17 +532,23 @@ impl Plan {
             .transpose()?
             .map(Arc::new);
         if memcache {
-            check_memcache(&args, trace.as_deref())?;
+            check_memcache(&args, key_prefix, trace.as_deref())?;
         }
-        let keyspace = trace
-            .as_ref()
-            .map_or(args.keyspace, |trace| trace.keyspace());
+        let workload = args
+            .workload
+            .map(|name| shape(&args, name, asked_ttl_ms))
+            .transpose()?;
+        let key_numbers = trace.as_ref().map_or(keyspace, |trace| trace.keyspace());
         let key_format =
-            KeyFormat::new(&args.key_prefix, args.key_size, keyspace).map_err(Error::usage)?;
+            KeyFormat::new(key_prefix, args.key_size, key_numbers).map_err(Error::usage)?;
         let largest = value_sizes
             .largest()
             .max(trace.as_ref().map_or(0, |trace| trace.value_size_max()));
-        let write = largest + args.key_size + 64;
+        let write = match workload {
+            // A command of the prefill writes several members.
+            Some(_) => PREFILL_CHUNK as usize * (largest + 64) + args.key_size,
+            None => largest + args.key_size + 64,
+        };
         let read = args.multi_get as usize * (args.key_size + 64);
         let output = args.connections as u128 * args.pipeline as u128 * write.max(read) as u128;
         if output > OUTPUT_MAX {
@@ -491,6 +581,8 @@ impl Plan {
             ttl_ms,
             ttl_early_ms,
             trace,
+            workload,
+            keyspace,
             ratio,
             requests,
             duration,
@@ -500,10 +592,38 @@ impl Plan {
         })
     }
 
+    /// The names of all operations of this load, in the order of [`crate::protocol::Operation::index`].
+    pub fn operations(&self) -> &'static [&'static str] {
+        match self.workload {
+            Some(shape) => shape.name.defaults().commands,
+            None => &Operation::NAMES,
+        }
+    }
+
+    /// About how many bytes a request is answered with.
+    pub fn reply_size(&self) -> usize {
+        let value_size = self.value_sizes.mean();
+        match self.workload {
+            Some(shape) => shape.name.reply_size(shape.members, value_size),
+            None => (value_size + 16).saturating_mul(self.args.multi_get as usize),
+        }
+    }
+
     /// The protocol's name on the command line.
     pub fn protocol_name(&self) -> String {
         let value = self.args.protocol.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// The workload's name on the command line.
+    pub fn workload_name(&self) -> Option<String> {
+        let value = self.args.workload?.to_possible_value()?;
+        Some(value.get_name().to_owned())
+    }
+
+    /// The workload's name, or without one the protocol's.
+    pub fn load_name(&self) -> String {
+        self.workload_name().unwrap_or_else(|| self.protocol_name())
     }
 
     /// The server, for messages.
@@ -608,6 +728,30 @@ mod tests {
     }
 
     #[test]
+    fn workloads_have_sizes_of_their_own() {
+        let cart = plan("--workload cart").unwrap();
+        let shape = cart.workload.unwrap();
+        assert_eq!((cart.keyspace, shape.members), (100_000, 10));
+        assert_eq!(cart.operations()[3], "HGETALL");
+        assert_eq!(
+            (cart.load_name(), cart.protocol_name()),
+            ("cart".into(), "resp".into())
+        );
+        let mut key = Vec::new();
+        cart.key_format.write(7, &mut key);
+        assert_eq!(key, b"cart:00000000007");
+        let tags = plan("--workload tags --members 3 -r 9 --key-prefix t -P 2").unwrap();
+        assert_eq!((tags.keyspace, tags.workload.unwrap().members), (9, 3));
+        assert!(tags.workload.unwrap().is_pipelined && !shape.is_pipelined);
+        let limit = plan("--workload rate-limit --ttl 1500ms --timeout 7").unwrap();
+        let shape = limit.workload.unwrap();
+        assert_eq!((shape.ttl_seconds, shape.wait_seconds), (2, 3));
+        assert_eq!(plan("").unwrap().operations(), ["GET", "SET", "DELETE"]);
+        let error = plan("--workload tags --protocol memcache-meta").unwrap_err();
+        assert!(error.to_string().contains("no data types"), "{error}");
+    }
+
+    #[test]
     fn wrong_arguments_have_exit_code_two() {
         for line in [
             "--connections 0",
@@ -636,6 +780,22 @@ mod tests {
             "--verify --keyspace 10",
             "--value-size 500000000",
             "--trace /nonexistent.u32",
+            "--members 5",
+            "--workload basket",
+            "--workload cart --ratio 1:1",
+            "--workload cart --multi-get 2",
+            "--workload cart --verify",
+            "--workload cart --trace synthetic:orm-busy",
+            "--workload cart --ttl 5",
+            "--workload cart --members 1",
+            "--workload cart --protocol memcache-text",
+            "--workload queue --value-size 100000000",
+            "--workload rate-limit --members 5",
+            "--workload bitmap --members 4294967297",
+            "--workload queue-blocking --connections 1",
+            "--workload queue-blocking --connections 5 --threads 3",
+            "--workload queue-blocking --requests 5",
+            "--workload queue-blocking --rate 1000",
         ] {
             assert_eq!(plan(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -1,8 +1,8 @@
 //! loadgen: a load generator for cache servers.
 //!
 //! The library behind the binary of the same name, so that tests and benchmark drivers can use its parts. Imports go
-//! down only: `run` > `worker` > {`protocol`, `transport`, `trace`, `verify`} > {`keys`, `values`, `stats`} > `random`,
-//! `histogram`, `error`; `args` describes a run for all of them, and `report` only reads an outcome.
+//! down only: `run` > `worker` > {`workload`, `transport`, `trace`, `verify`} > `protocol` > {`keys`, `values`, `stats`} >
+//! `random`, `histogram`, `error`; `args` describes a run for all of them, and `report` only reads an outcome.
 
 pub mod args;
 pub mod connect;
@@ -21,6 +21,7 @@ pub mod transport;
 pub mod values;
 pub mod verify;
 pub mod worker;
+pub mod workload;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -42,6 +43,10 @@ fn execute(args: args::Args) -> error::Result<ExitCode> {
     let plan = args::Plan::new(args)?;
     let outcome = run::run(plan.clone())?;
     let text = if plan.args.quiet {
+        if let Some(first) = &outcome.stats.first_error {
+            let count = outcome.stats.error_count();
+            eprintln!("loadgen: {count} errors, the first: {first}");
+        }
         report::text::brief(&outcome)
     } else {
         report::text::summary(&plan, &outcome)

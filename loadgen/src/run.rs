@@ -6,13 +6,14 @@ use crate::epoll::Epoll;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::protocol::{
-    Protocol, memcache_binary::MemcacheBinary, memcache_meta::MemcacheMeta,
-    memcache_text::MemcacheText, resp::Resp,
+    memcache_binary::MemcacheBinary, memcache_meta::MemcacheMeta, memcache_text::MemcacheText,
+    resp::Resp,
 };
 use crate::ring::Ring;
 use crate::stats::{Series, Stats};
 use crate::transport::Transport;
-use crate::worker::{IntervalReport, Phase, PhaseKind, Shared, Worker};
+use crate::worker::{IntervalReport, Load, Phase, PhaseKind, Shared, Worker};
+use crate::workload::Workload;
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -122,8 +123,11 @@ fn raise_descriptor_limit(wanted: usize) {
     }
 }
 
-/// Runs the plan with the protocol it names.
+/// Runs the plan with the workload or the protocol it names.
 pub fn run(plan: Plan) -> Result<Outcome> {
+    if let Some(shape) = plan.workload {
+        return run_with(Workload::new(shape), plan);
+    }
     match plan.args.protocol {
         ProtocolName::Resp => run_with(Resp, plan),
         ProtocolName::MemcacheText => run_with(MemcacheText, plan),
@@ -159,7 +163,7 @@ fn phases(plan: &Plan) -> Vec<Phase> {
     phases
 }
 
-fn run_with<P: Protocol>(protocol: P, plan: Plan) -> Result<Outcome> {
+fn run_with<P: Load>(protocol: P, plan: Plan) -> Result<Outcome> {
     raise_descriptor_limit(plan.args.connections);
     // One connection before any thread: what is wrong with the server is said once.
     drop(connect::open(&plan, &protocol)?);
@@ -197,10 +201,10 @@ fn run_with<P: Protocol>(protocol: P, plan: Plan) -> Result<Outcome> {
         .into_iter()
         .flatten()
         .map(|handle| handle.join().expect("a worker does not panic"));
-    Ok(sum_up(parts.collect(), series))
+    Ok(sum_up(parts.collect(), series, plan.operations().len()))
 }
 
-fn sum_up(parts: Vec<Part>, series: Series) -> Outcome {
+fn sum_up(parts: Vec<Part>, series: Series, operations: usize) -> Outcome {
     let start = parts
         .iter()
         .map(|part| part.start)
@@ -212,7 +216,7 @@ fn sum_up(parts: Vec<Part>, series: Series) -> Outcome {
         .max()
         .expect("at least one thread");
     let mut outcome = Outcome {
-        stats: Stats::default(),
+        stats: Stats::new(operations),
         series,
         connect: Histogram::default(),
         elapsed: end.duration_since(start),
@@ -230,7 +234,7 @@ fn sum_up(parts: Vec<Part>, series: Series) -> Outcome {
     outcome
 }
 
-fn run_thread<P: Protocol>(
+fn run_thread<P: Load>(
     protocol: P,
     plan: Arc<Plan>,
     phases: Arc<Vec<Phase>>,
@@ -241,7 +245,7 @@ fn run_thread<P: Protocol>(
 ) -> Part {
     let now = Instant::now();
     let mut part = Part {
-        stats: Stats::default(),
+        stats: Stats::new(plan.operations().len()),
         unsent: 0,
         connect: Histogram::default(),
         start: now,
@@ -268,11 +272,7 @@ fn run_thread<P: Protocol>(
                 part.connect.record(socket.connect_ns);
             }
             let descriptors: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
-            let keys = plan
-                .args
-                .pipeline
-                .saturating_mul(plan.args.multi_get as usize);
-            let reply_size = (plan.value_sizes.mean() + 16).saturating_mul(keys);
+            let reply_size = plan.reply_size().saturating_mul(plan.args.pipeline);
             let ring = if plan.args.epoll {
                 None
             } else {
@@ -315,12 +315,7 @@ fn run_thread<P: Protocol>(
     part
 }
 
-fn prepare<P: Protocol>(
-    protocol: &P,
-    plan: &Plan,
-    thread: usize,
-    count: usize,
-) -> Result<Vec<Socket>> {
+fn prepare<P: Load>(protocol: &P, plan: &Plan, thread: usize, count: usize) -> Result<Vec<Socket>> {
     if !plan.cpus.is_empty() {
         pin(plan.cpus[thread % plan.cpus.len()])?;
     }
@@ -328,7 +323,7 @@ fn prepare<P: Protocol>(
     (0..count).map(|_| connect::open(plan, protocol)).collect()
 }
 
-fn drive<P: Protocol, T: Transport>(
+fn drive<P: Load, T: Transport>(
     mut worker: Worker<P, T>,
     phases: &[Phase],
     shared: &Shared,

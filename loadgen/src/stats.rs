@@ -9,10 +9,10 @@ const TEXTS_MAX: usize = 20;
 pub const WRONG_SHOWN_MAX: usize = 10;
 
 /// The counts.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Stats {
-    /// Latencies in nanoseconds, by [`crate::protocol::Operation`] number.
-    pub latency: [Histogram; 3],
+    /// Latencies in nanoseconds, by [`crate::protocol::Operation::index`].
+    pub latency: Vec<Histogram>,
     /// Keys of all answered requests: more than requests when reads ask for several.
     pub keys: u64,
     /// Keys that reads found.
@@ -29,6 +29,8 @@ pub struct Stats {
     pub bytes_out: u64,
     /// Refusals by text.
     pub errors: BTreeMap<String, u64>,
+    /// The first refusal, with the operation that was refused.
+    pub first_error: Option<String>,
     /// Values checked and found right.
     pub verified: u64,
     /// Values there was nothing to compare with.
@@ -40,8 +42,31 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Counts a refusal.
-    pub fn refuse(&mut self, text: &str) {
+    /// Nothing counted yet, of so many operations.
+    pub fn new(operations: usize) -> Self {
+        Self {
+            latency: vec![Histogram::default(); operations],
+            keys: 0,
+            hits: 0,
+            misses: 0,
+            fills: 0,
+            deleted: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            errors: BTreeMap::new(),
+            first_error: None,
+            verified: 0,
+            unverified: 0,
+            wrong: 0,
+            wrong_shown: Vec::new(),
+        }
+    }
+
+    /// Counts a refusal of an operation.
+    pub fn refuse(&mut self, operation: &str, text: &str) {
+        if self.first_error.is_none() {
+            self.first_error = Some(format!("{operation}: {text}"));
+        }
         self.add_error(text, 1);
     }
 
@@ -84,6 +109,7 @@ impl Stats {
 
     /// Adds another thread's counts.
     pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.latency.len(), other.latency.len());
         for (mine, theirs) in self.latency.iter_mut().zip(&other.latency) {
             mine.merge(theirs);
         }
@@ -103,6 +129,7 @@ impl Stats {
         for (text, count) in &other.errors {
             self.add_error(text, *count);
         }
+        self.first_error = self.first_error.take().or(other.first_error.clone());
     }
 }
 
@@ -182,14 +209,15 @@ mod tests {
 
     #[test]
     fn error_texts_are_bounded_and_all_counted() {
-        let mut stats = Stats::default();
+        let mut stats = Stats::new(2);
         for number in 0..1_000 {
-            stats.refuse(&format!("ERR {number}"));
+            stats.refuse("SET", &format!("ERR {number}"));
         }
-        let mut sum = Stats::default();
+        let mut sum = Stats::new(2);
         sum.merge(&stats);
         sum.merge(&stats);
         assert!(sum.errors.len() <= TEXTS_MAX + 1);
         assert_eq!(sum.error_count(), 2_000);
+        assert_eq!(sum.first_error.as_deref(), Some("SET: ERR 0"));
     }
 }

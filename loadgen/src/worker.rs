@@ -4,16 +4,17 @@
 //! are written into output buffers that stay, replies are skimmed in the receive buffer. The clock is read twice per
 //! pass: right before the sends go out, and right after the wait, before any reply is looked at.
 
+mod collections;
+mod key_value;
 mod replies;
 
 use crate::args::Plan;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 use crate::keys::KeyPicker;
-use crate::protocol::{Asked, Operation, Protocol};
+use crate::protocol::{Asked, Protocol};
 use crate::random::{Random, mix};
 use crate::stats::Stats;
-use crate::trace::Key;
 use crate::transport::{Event, Transport};
 use crate::values::ValuePool;
 use crate::verify::{Expectation, Ledger, Ttl, VerifyMode};
@@ -95,6 +96,8 @@ struct Connection<R> {
     /// Trace requests that missed and are to be written next.
     fills: Vec<u64>,
     prefilled: u64,
+    /// Commands of that key that were sent.
+    prefill_step: u64,
     ledger: Option<Ledger>,
     /// The value being received, when it is to be checked; it may come in pieces between those of other connections.
     body: Vec<u8>,
@@ -105,6 +108,63 @@ enum Batch {
     Ready,
     NotDue(u64),
     Exhausted,
+    /// It has nothing to send until others have sent something.
+    Resting,
+}
+
+/// What a connection sends next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Requests of the common count.
+    Share,
+    /// Requests of its own, which follow from what was sent or answered before.
+    Own,
+    /// Nothing until another connection has sent something.
+    Nothing,
+}
+
+/// What a worker sends over a protocol: keys and values ([`key_value`]) or commands of a workload ([`collections`]).
+pub trait Load: Protocol {
+    /// How many commands make a key in the prefill.
+    fn prefill_steps(&self) -> u64 {
+        1
+    }
+
+    /// How many requests come of each that is taken from the common count.
+    fn requests_each(&self) -> u64 {
+        1
+    }
+
+    /// Whether own requests are to be sent also when the time is over, since others wait for them.
+    fn must_finish(&self) -> bool {
+        false
+    }
+
+    /// What a connection sends next.
+    fn next(state: &State<Self>, connection: usize) -> Next;
+
+    /// Writes one of the commands that make a key.
+    fn write_prefill(
+        state: &mut State<Self>,
+        connection: usize,
+        key: u64,
+        step: u64,
+        now_ns: u64,
+        out: &mut Vec<u8>,
+    );
+
+    /// Writes the requests of its own that a connection has, as many as a batch may hold.
+    fn write_own(state: &mut State<Self>, connection: usize, out: &mut Vec<u8>);
+
+    /// Writes the request with this number.
+    fn write_next(
+        state: &mut State<Self>,
+        connection: usize,
+        request: u64,
+        due_ns: u64,
+        now_ns: u64,
+        out: &mut Vec<u8>,
+    );
 }
 
 /// Even arrivals for one thread: request k is due at `start + k * interval`.
@@ -131,18 +191,21 @@ impl Schedule {
 }
 
 /// A thread's part of the load.
-pub struct Worker<P: Protocol, T: Transport> {
+pub struct Worker<P: Load, T: Transport> {
     transport: T,
     state: State<P>,
 }
 
-struct State<P: Protocol> {
+/// A worker without its network: what is under way, what was counted.
+pub struct State<P: Load> {
     protocol: P,
     plan: Arc<Plan>,
     shared: Arc<Shared>,
     thread: usize,
     connections: Vec<Connection<P::Reader>>,
     idle: VecDeque<u32>,
+    /// Connections that have nothing to send until others have sent something.
+    resting: Vec<u32>,
     picker: KeyPicker,
     pool: ValuePool,
     random: Random,
@@ -162,7 +225,7 @@ struct State<P: Protocol> {
     schedule: Option<Schedule>,
 }
 
-impl<P: Protocol, T: Transport> Worker<P, T> {
+impl<P: Load, T: Transport> Worker<P, T> {
     /// A worker for connections that are open and numbered `numbers` in the whole run.
     pub fn new(
         protocol: P,
@@ -186,6 +249,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                 reader: P::Reader::default(),
                 fills: Vec::with_capacity(args.pipeline),
                 prefilled: *number as u64,
+                prefill_step: 0,
                 body: Vec::new(),
                 ledger: args.verify.map(|mode| {
                     let strict = mode == VerifyMode::Strict;
@@ -193,7 +257,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                     Ledger::new(
                         first,
                         total,
-                        args.keyspace,
+                        plan.keyspace,
                         args.seed,
                         strict,
                         Ttl {
@@ -206,14 +270,15 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             })
             .collect();
         let state = State {
-            picker: KeyPicker::new(args.key_dist, args.keyspace, args.seed),
+            picker: KeyPicker::new(args.key_dist, plan.keyspace, args.seed),
             pool: ValuePool::new(args.seed),
             random: Random::new(args.seed ^ mix(thread as u64 + 1)),
             many: Vec::with_capacity(args.multi_get as usize),
             ratio_total: plan.ratio.iter().map(|part| u64::from(*part)).sum(),
             idle: (0..numbers.len() as u32).collect(),
+            resting: Vec::new(),
             connections,
-            stats: Stats::default(),
+            stats: Stats::new(plan.operations().len()),
             interval: Histogram::default(),
             interval_number: 0,
             reports,
@@ -256,13 +321,15 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                 return Ok(());
             }
             let mut wait = TICK;
-            let mut exhausted = now_ns >= end_ns;
+            let is_over = now_ns >= end_ns;
+            let mut exhausted = is_over && !state.protocol.must_finish();
             while !exhausted && let Some(connection) = state.idle.pop_front() {
                 match state.build(
                     connection as usize,
                     phase,
                     transport.output(connection as usize),
                     now_ns,
+                    is_over,
                 ) {
                     Batch::Ready => started.push(connection),
                     Batch::NotDue(at_ns) => {
@@ -270,6 +337,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                         wait = wait.min(Duration::from_nanos(at_ns.saturating_sub(now_ns)));
                         break;
                     }
+                    Batch::Resting => state.resting.push(connection),
                     Batch::Exhausted => {
                         // Others may have keys of their own to fill, or misses of a trace to answer.
                         state.idle.push_back(connection);
@@ -280,7 +348,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                     }
                 }
             }
-            if exhausted && started.is_empty() && state.idle.len() == state.connections.len() {
+            if exhausted && started.is_empty() && state.is_quiet() {
                 return Ok(());
             }
             if !started.is_empty() {
@@ -290,7 +358,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
                     transport.send(connection as usize);
                 }
             }
-            if !exhausted {
+            if !is_over {
                 wait = wait.min(Duration::from_nanos(end_ns.saturating_sub(now_ns)));
             }
             transport.wait(wait).map_err(lost)?;
@@ -302,8 +370,7 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
             if let Some(failure) = state.failure.take() {
                 return Err(failure);
             }
-            let waiting = state.idle.len() < state.connections.len();
-            if !waiting {
+            if state.is_quiet() {
                 state.last_reply_ns = now_ns;
             } else if now_ns.saturating_sub(state.last_reply_ns) > timeout_ns {
                 return Err(Error::run(format!(
@@ -321,12 +388,18 @@ impl<P: Protocol, T: Transport> Worker<P, T> {
     }
 }
 
-impl<P: Protocol> State<P> {
+impl<P: Load> State<P> {
     fn now_ns(&self) -> u64 {
         self.shared.epoch.elapsed().as_nanos() as u64
     }
 
+    /// Whether no connection has anything under way.
+    fn is_quiet(&self) -> bool {
+        self.idle.len() + self.resting.len() == self.connections.len()
+    }
+
     fn begin(&mut self, phase: &Phase) -> Result<()> {
+        self.idle.extend(self.resting.drain(..));
         self.start_ns = self.now_ns();
         self.last_reply_ns = self.start_ns;
         self.measuring = phase.kind == PhaseKind::Measure;
@@ -365,8 +438,10 @@ impl<P: Protocol> State<P> {
             }
         } else {
             // What was wrong stays wrong; everything else of an unmeasured phase is forgotten.
-            let old = std::mem::take(&mut self.stats);
+            let new = Stats::new(self.plan.operations().len());
+            let old = std::mem::replace(&mut self.stats, new);
             self.stats.errors = old.errors;
+            self.stats.first_error = old.first_error;
             self.stats.wrong = old.wrong;
             self.stats.wrong_shown = old.wrong_shown;
             self.stats.verified = old.verified;
@@ -396,59 +471,43 @@ impl<P: Protocol> State<P> {
 
     /// Whether a connection has something to send that does not come from the common count of requests.
     fn has_own_work(&self, connection: u32, phase: &Phase) -> bool {
-        let connection = &self.connections[connection as usize];
         match phase.kind {
-            PhaseKind::Prefill => connection.prefilled < self.plan.args.keyspace,
-            PhaseKind::Warmup | PhaseKind::Measure => !connection.fills.is_empty(),
+            PhaseKind::Prefill => {
+                self.connections[connection as usize].prefilled < self.plan.keyspace
+            }
+            PhaseKind::Warmup | PhaseKind::Measure => {
+                P::next(self, connection as usize) == Next::Own
+            }
         }
     }
 
     /// Writes the next batch of a connection.
-    fn build(&mut self, connection: usize, phase: &Phase, out: &mut Vec<u8>, now_ns: u64) -> Batch {
+    fn build(
+        &mut self,
+        connection: usize,
+        phase: &Phase,
+        out: &mut Vec<u8>,
+        now_ns: u64,
+        is_over: bool,
+    ) -> Batch {
         {
             let connection = &mut self.connections[connection];
             debug_assert_eq!(connection.answered, connection.slots.len());
             connection.slots.clear();
             connection.answered = 0;
         }
-        let pipeline = self.plan.args.pipeline as u64;
         if phase.kind == PhaseKind::Prefill {
-            for _ in 0..pipeline {
-                let key = self.connections[connection].prefilled;
-                if key >= self.plan.args.keyspace {
-                    break;
-                }
-                self.connections[connection].prefilled += self.plan.args.connections as u64;
-                self.write(connection, Operation::Set, key, 0, now_ns, out);
-            }
-        } else if !self.connections[connection].fills.is_empty() {
-            let mut fills = std::mem::take(&mut self.connections[connection].fills);
-            for request in fills.drain(..) {
-                self.stats.fills += 1;
-                self.write_traced(connection, Operation::Set, request, 0, out);
-            }
-            self.connections[connection].fills = fills;
+            self.write_prefill(connection, now_ns, out);
         } else {
-            let mut count = pipeline;
-            if let Some(schedule) = &self.schedule {
-                count = schedule
-                    .due_by(now_ns)
-                    .saturating_sub(schedule.issued)
-                    .min(pipeline);
-                if count == 0 {
-                    return Batch::NotDue(schedule.due_ns(schedule.issued));
+            match P::next(self, connection) {
+                Next::Nothing => return Batch::Resting,
+                Next::Own => P::write_own(self, connection, out),
+                Next::Share if is_over => return Batch::Exhausted,
+                Next::Share => {
+                    if let Some(batch) = self.write_share(connection, phase, out, now_ns) {
+                        return batch;
+                    }
                 }
-            }
-            let first = phase.next.fetch_add(count, Ordering::Relaxed);
-            if first >= phase.requests {
-                return Batch::Exhausted;
-            }
-            for request in first..(first + count).min(phase.requests) {
-                let due_ns = self.schedule.as_mut().map_or(0, |schedule| {
-                    schedule.issued += 1;
-                    schedule.due_ns(schedule.issued - 1)
-                });
-                self.write_next(connection, request, due_ns, now_ns, out);
             }
         }
         let connection = &mut self.connections[connection];
@@ -460,165 +519,59 @@ impl<P: Protocol> State<P> {
         Batch::Ready
     }
 
+    fn write_prefill(&mut self, connection: usize, now_ns: u64, out: &mut Vec<u8>) {
+        let steps = self.protocol.prefill_steps();
+        let stride = self.plan.args.connections as u64;
+        for _ in 0..self.plan.args.pipeline {
+            let filling = &mut self.connections[connection];
+            let (key, step) = (filling.prefilled, filling.prefill_step);
+            if key >= self.plan.keyspace {
+                break;
+            }
+            filling.prefill_step += 1;
+            if filling.prefill_step == steps {
+                filling.prefill_step = 0;
+                filling.prefilled += stride;
+            }
+            P::write_prefill(self, connection, key, step, now_ns, out);
+        }
+    }
+
+    /// Writes requests of the common count, or says why there are none.
     #[inline]
-    fn write_next(
+    fn write_share(
         &mut self,
         connection: usize,
-        request: u64,
-        due_ns: u64,
+        phase: &Phase,
+        out: &mut Vec<u8>,
         now_ns: u64,
-        out: &mut Vec<u8>,
-    ) {
-        if let Some(trace) = &self.plan.trace {
-            let operation = trace.request(request as usize).operation;
-            return self.write_traced(connection, operation, request, due_ns, out);
-        }
-        let [set, get, _] = self.plan.ratio.map(u64::from);
-        let part = self.random.below(self.ratio_total);
-        let operation = if part < set {
-            Operation::Set
-        } else if part < set + get {
-            Operation::Get
-        } else {
-            Operation::Delete
-        };
-        if operation == Operation::Get && self.plan.args.multi_get > 1 {
-            return self.write_many(connection, request, due_ns, out);
-        }
-        let key = self.pick(connection, request);
-        self.write(connection, operation, key, due_ns, now_ns, out);
-    }
-
-    /// The key that belongs to a number, for a connection.
-    #[inline]
-    fn pick(&mut self, connection: usize, number: u64) -> u64 {
-        let key = self.picker.pick(&mut self.random, number);
-        match &self.connections[connection].ledger {
-            Some(ledger) => ledger.own(key),
-            None => key,
-        }
-    }
-
-    /// Writes a read of several keys.
-    fn write_many(&mut self, connection: usize, request: u64, due_ns: u64, out: &mut Vec<u8>) {
-        let keys = self.plan.args.multi_get;
-        self.many.clear();
-        for place in 0..u64::from(keys) {
-            let number = request.wrapping_mul(u64::from(keys)).wrapping_add(place);
-            let key = self.pick(connection, number);
-            self.many.push(key);
-        }
-        let format = &self.plan.key_format;
-        self.protocol.write_get_many(&self.many, format, out);
-        let asked = Asked {
-            operation: Operation::Get,
-            keys,
-        };
-        let Connection { slots, ledger, .. } = &mut self.connections[connection];
-        slots.extend(self.many.iter().map(|key| Slot {
-            asked,
-            answered: false,
-            key: *key,
-            due_ns,
-            expected: expected(ledger, *key),
-        }));
-    }
-
-    /// Writes a request for a key of the keyspace.
-    #[inline]
-    fn write(
-        &mut self,
-        connection: usize,
-        operation: Operation,
-        key: u64,
-        due_ns: u64,
-        now_ns: u64,
-        out: &mut Vec<u8>,
-    ) {
-        let format = &self.plan.key_format;
-        let key_size = format.size();
-        let write_key = |out: &mut Vec<u8>| format.write(key, out);
-        let connection = &mut self.connections[connection];
-        match operation {
-            Operation::Get => self.protocol.write_get(write_key, key_size, out),
-            Operation::Delete => {
-                self.protocol.write_delete(write_key, key_size, out);
-                if let Some(ledger) = &mut connection.ledger {
-                    ledger.delete(key);
-                }
+    ) -> Option<Batch> {
+        let mut count = self.plan.args.pipeline as u64;
+        if let Some(schedule) = &self.schedule {
+            count = schedule
+                .due_by(now_ns)
+                .saturating_sub(schedule.issued)
+                .min(count);
+            if count == 0 {
+                return Some(Batch::NotDue(schedule.due_ns(schedule.issued)));
             }
-            Operation::Set => {
-                let bits = self.random.bits();
-                let size = self.plan.value_sizes.size(bits);
-                let (pool, ledger) = (&self.pool, &mut connection.ledger);
-                let value = |out: &mut Vec<u8>| match ledger {
-                    Some(ledger) => ledger.write(key, size, now_ns, out),
-                    None => pool.write(size, mix(bits), out),
-                };
-                self.protocol
-                    .write_set(write_key, key_size, value, size, self.plan.ttl_ms, out);
-            }
-            Operation::Login => unreachable!("connections are logged in before the run"),
         }
-        let slot = Slot {
-            asked: Asked { operation, keys: 1 },
-            answered: false,
-            key,
-            due_ns,
-            expected: expected(&connection.ledger, key),
-        };
-        connection.slots.push(slot);
-    }
-
-    /// Writes a request of the trace, or the write that follows its miss.
-    #[inline]
-    fn write_traced(
-        &mut self,
-        connection: usize,
-        operation: Operation,
-        number: u64,
-        due_ns: u64,
-        out: &mut Vec<u8>,
-    ) {
-        let trace = self.plan.trace.as_ref().expect("only called with a trace");
-        let request = trace.request(number as usize);
-        let format = &self.plan.key_format;
-        let (key_size, bits) = match request.key {
-            Key::Number(key) => (format.size(), key),
-            Key::Bytes(key) => (key.len(), hash(key)),
-        };
-        let write_key = |out: &mut Vec<u8>| match request.key {
-            Key::Number(key) => format.write(key, out),
-            Key::Bytes(key) => out.extend_from_slice(key),
-        };
-        match operation {
-            Operation::Get => self.protocol.write_get(write_key, key_size, out),
-            Operation::Delete => self.protocol.write_delete(write_key, key_size, out),
-            Operation::Set => {
-                // An object has the same size whenever it is written.
-                let bits = mix(bits ^ self.plan.args.seed);
-                let size = request
-                    .value_size
-                    .unwrap_or_else(|| self.plan.value_sizes.size(bits));
-                let ttl_ms = match request.ttl_seconds {
-                    0 => self.plan.ttl_ms,
-                    seconds => u64::from(seconds) * 1_000,
-                };
-                let pool = &self.pool;
-                let value = |out: &mut Vec<u8>| pool.write(size, mix(bits), out);
-                self.protocol
-                    .write_set(write_key, key_size, value, size, ttl_ms, out);
-            }
-            Operation::Login => unreachable!("a trace has no logins"),
+        let each = self.protocol.requests_each();
+        let first = phase.next.fetch_add(count * each, Ordering::Relaxed);
+        if first >= phase.requests {
+            return Some(Batch::Exhausted);
         }
-        let slot = Slot {
-            asked: Asked { operation, keys: 1 },
-            answered: false,
-            key: number,
-            due_ns,
-            expected: Expectation::Anything,
-        };
-        self.connections[connection].slots.push(slot);
+        let end = (first + count * each).min(phase.requests);
+        let mut request = first;
+        while request < end {
+            let due_ns = self.schedule.as_mut().map_or(0, |schedule| {
+                schedule.issued += 1;
+                schedule.due_ns(schedule.issued - 1)
+            });
+            P::write_next(self, connection, request, due_ns, now_ns, out);
+            request += each;
+        }
+        None
     }
 
     fn on_event(&mut self, event: Event<'_>, now_ns: u64) {
@@ -658,22 +611,6 @@ impl<P: Protocol> State<P> {
             self.idle.push_back(number as u32);
         }
     }
-}
-
-/// What a read sent now must find.
-#[inline]
-fn expected(ledger: &Option<Ledger>, key: u64) -> Expectation {
-    ledger
-        .as_ref()
-        .map_or(Expectation::Anything, |ledger| ledger.expected(key))
-}
-
-fn hash(key: &[u8]) -> u64 {
-    key.chunks(8).fold(key.len() as u64, |hash, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        mix(hash ^ u64::from_le_bytes(word))
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::memcache::{credentials, exptime};
 use super::pieces::{LINE_SIZE_MAX, Partial, VALUE_SIZE_MAX, Value, unexpected};
-use super::{Asked, Login, Operation, Protocol, Reply, ReplyReader};
+use super::{Asked, KeyValue, Login, Operation, Protocol, Reply, ReplyReader};
 use crate::keys::KeyFormat;
 
 const REQUEST: u8 = 0x80;
@@ -53,7 +53,9 @@ impl Protocol for MemcacheBinary {
         write_head(NOOP, 0, 0, 0, out);
         replies
     }
+}
 
+impl KeyValue for MemcacheBinary {
     #[inline]
     fn write_get(&self, key: impl FnOnce(&mut Vec<u8>), key_size: usize, out: &mut Vec<u8>) {
         write_head(GET, 0, key_size, 0, out);
@@ -127,7 +129,7 @@ impl Head {
     fn is_error(self, operation: Operation) -> bool {
         match operation {
             Operation::Get | Operation::Delete => ![SUCCESS, KEY_NOT_FOUND].contains(&self.status),
-            Operation::Set | Operation::Login => self.status != SUCCESS,
+            _ => self.status != SUCCESS,
         }
     }
 }
@@ -236,6 +238,7 @@ fn belongs(code: u8, asked: Asked) -> bool {
         Operation::Set => code == SET,
         Operation::Delete => code == DELETE,
         Operation::Login => code == SASL_AUTH || code == NOOP,
+        Operation::Command(_) | Operation::Prefill => false,
     }
 }
 
@@ -251,8 +254,8 @@ impl MemcacheBinaryReader {
             Operation::Get if head.code == NOOP => Some(Reply::End),
             Operation::Get if found => Some(Reply::Hit),
             Operation::Get => (asked.keys == 1).then_some(Reply::Miss),
-            Operation::Set | Operation::Login => Some(Reply::Stored),
             Operation::Delete => Some(Reply::Deleted(found)),
+            _ => Some(Reply::Stored),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::memcache::{exptime, is_error, write_text_login};
 use super::pieces::{Partial, VALUE_SIZE_MAX, Value, number, unexpected};
-use super::{Asked, Login, Operation, Protocol, Reply, ReplyReader, write_decimal};
+use super::{Asked, KeyValue, Login, Operation, Protocol, Reply, ReplyReader, write_decimal};
 use crate::keys::KeyFormat;
 
 /// The writer of requests.
@@ -19,7 +19,9 @@ impl Protocol for MemcacheMeta {
         out.extend_from_slice(b"mn\r\n");
         replies + 1
     }
+}
 
+impl KeyValue for MemcacheMeta {
     #[inline]
     fn write_get(&self, key: impl FnOnce(&mut Vec<u8>), _key_size: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(b"mg ");

@@ -1,8 +1,8 @@
 //! The protocols a load can be made in: one file each, behind a trait of two halves.
 //!
-//! [`Protocol`] writes requests, [`ReplyReader`] skims replies. Both are generic parameters of the worker, so a request
+//! [`KeyValue`] writes requests, [`ReplyReader`] skims replies. Both are generic parameters of the worker, so a request
 //! costs no virtual call. A new protocol is a new file here, a variant of [`crate::args::ProtocolName`] and one line
-//! in [`crate::run`].
+//! in [`crate::run`]. Loads on Redis' data types are another matter: they are written by [`crate::workload`], and only their replies are read here.
 
 pub mod memcache;
 pub mod memcache_binary;
@@ -20,28 +20,64 @@ use crate::keys::KeyFormat;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Read a key.
-    Get = 0,
+    Get,
     /// Write a key.
-    Set = 1,
+    Set,
     /// Delete a key.
-    Delete = 2,
+    Delete,
+    /// A command of a workload.
+    Command(Command),
+    /// A command that makes what a workload needs; never measured.
+    Prefill,
     /// Open a connection; never measured.
-    Login = 3,
+    Login,
 }
 
 impl Operation {
-    /// Those that are measured, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Get, Self::Set, Self::Delete];
+    /// The names of those that read, write and delete keys, by [`Operation::index`].
+    pub const NAMES: [&str; 3] = ["GET", "SET", "DELETE"];
 
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
+    /// Where it is counted. What is not measured counts as the first, and is forgotten before the measurement.
+    #[inline]
+    pub fn index(self) -> usize {
         match self {
-            Self::Get => "GET",
-            Self::Set => "SET",
-            Self::Delete => "DELETE",
-            Self::Login => "the login",
+            Self::Get | Self::Prefill | Self::Login => 0,
+            Self::Set => 1,
+            Self::Delete => 2,
+            Self::Command(command) => usize::from(command.index),
         }
     }
+
+    /// What it is called, `names` being those of all operations of the load.
+    pub fn name(self, names: &[&'static str]) -> &'static str {
+        match self {
+            Self::Prefill => "the prefill",
+            Self::Login => "the login",
+            operation => names.get(operation.index()).copied().unwrap_or("a command"),
+        }
+    }
+}
+
+/// A command of a workload, and what its reply is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Command {
+    /// Its place among the workload's commands.
+    pub index: u8,
+    /// Whether it looks for something, so that its reply is a hit, or when it is null, a miss.
+    pub finds: bool,
+    /// The part of the reply that decides what is sent next.
+    pub kept: Kept,
+}
+
+/// The part of a reply that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// None.
+    Nothing,
+    /// The integer that it is.
+    Integer,
+    /// The second bulk string in it: the identifier of the entry when one entry of one stream was read.
+    EntryId,
 }
 
 /// What a reply answers.
@@ -49,7 +85,7 @@ impl Operation {
 pub struct Asked {
     /// What the request does.
     pub operation: Operation,
-    /// How many keys it names: more than one only in a read by [`Protocol::write_get_many`].
+    /// How many keys it names: more than one only in a read by [`KeyValue::write_get_many`].
     pub keys: u32,
 }
 
@@ -82,14 +118,17 @@ pub struct Login {
     pub database: u32,
 }
 
-/// Writes requests.
+/// Opens connections.
 pub trait Protocol: Clone + Send + 'static {
     /// The matching reader of replies.
     type Reader: ReplyReader;
 
     /// Appends what opens a connection; returns how many replies come, each `Stored` unless refused.
     fn write_login(&self, login: &Login, out: &mut Vec<u8>) -> usize;
+}
 
+/// Writes requests for keys and their values.
+pub trait KeyValue: Protocol {
     /// Appends a read.
     fn write_get(&self, key: impl FnOnce(&mut Vec<u8>), key_size: usize, out: &mut Vec<u8>);
 

@@ -136,5 +136,8 @@ pub fn unexpected(reply: &[u8], operation: Operation) -> String {
         .flat_map(|byte| std::ascii::escape_default(*byte))
         .map(char::from)
         .collect();
-    format!("\"{shown}\" is no reply to {}", operation.name())
+    format!(
+        "\"{shown}\" is no reply to {}",
+        operation.name(&Operation::NAMES)
+    )
 }

@@ -2,15 +2,16 @@
 //! for an error, its text is read.
 
 use super::pieces::{Partial, VALUE_SIZE_MAX, Value, number, unexpected};
-use super::{Asked, Login, Operation, Protocol, Reply, ReplyReader, write_decimal};
+use super::{Asked, KeyValue, Login, Operation, Protocol, Reply, ReplyReader, write_decimal};
 use crate::keys::KeyFormat;
 
 /// The writer of requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Resp;
 
+/// Appends what stands before a bulk string of `size` bytes.
 #[inline]
-fn write_bulk_head(size: usize, out: &mut Vec<u8>) {
+pub fn write_bulk_head(size: usize, out: &mut Vec<u8>) {
     out.push(b'$');
     write_decimal(size as u64, out);
     out.extend_from_slice(b"\r\n");
@@ -47,7 +48,9 @@ impl Protocol for Resp {
         write_words(&[b"PING"], out);
         replies
     }
+}
 
+impl KeyValue for Resp {
     #[inline]
     fn write_get(&self, key: impl FnOnce(&mut Vec<u8>), key_size: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(b"*2\r\n$3\r\nGET\r\n");

@@ -1,14 +1,16 @@
 //! Skims a whole RESP reply of any type and nesting from pieces of a stream cut anywhere, for commands whose replies are more than one line or value.
-//! Never keeps an element, and never looks for replies out of band or attributes: a server sends them only to who asked for them.
+//! Keeps at most the one part that is asked for, and never looks for replies out of band or attributes: a server sends them only to who asked for them.
 //!
 //! What is skimmed need not be understood as a tree. It is enough to count the elements still to come: an aggregate adds its own, anything else takes
 //! one away. So nesting costs no memory and needs no limit of depth.
 
-use super::Reply;
 use super::pieces::{Partial, VALUE_SIZE_MAX, Value, number};
+use super::{Kept, Reply};
 
 /// The most elements that may be still to come: far more than any command of a load is answered with.
 const ELEMENTS_MAX: u64 = 1 << 32;
+/// The place of the bulk string that is an entry's identifier: behind the stream's name.
+const ENTRY_ID_PLACE: u32 = 1;
 
 /// Skims replies of any type.
 #[derive(Debug, Default)]
@@ -25,21 +27,29 @@ struct State {
     whole: Option<Reply>,
     /// Elements whose first line is still to come.
     elements_left: u64,
+    /// Bulk strings of this reply that have begun.
+    bulks: u32,
+    /// The part of the reply that was to be kept; empty when it is not there.
+    kept: Vec<u8>,
     error: String,
 }
 
 impl ReplySkimmer {
     /// Takes the rest of the current reply from `input`: `Refused` for an error, `Miss` for a null of any kind, else `Hit`.
     ///
-    /// `None`: the input is used up and the reply is not whole yet. An error or a null inside an aggregate is an element like any other.
+    /// `None`: the input is used up and the reply is not whole yet. An error or a null inside an aggregate is an element like any other. What is to be
+    /// kept must be the same in all calls for one reply.
     ///
     /// # Errors
     /// What is no reply of RESP2 or RESP3.
-    pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Reply>, String> {
+    #[inline]
+    pub fn next(&mut self, input: &mut &[u8], keep: Kept) -> Result<Option<Reply>, String> {
         let Self { partial, state } = self;
         loop {
             if state.in_value {
-                if !state.value.skim(input, None)? {
+                let is_kept = keep == Kept::EntryId && state.bulks == ENTRY_ID_PLACE + 1;
+                let body = is_kept.then_some(&mut state.kept);
+                if !state.value.skim(input, body)? {
                     return Ok(None);
                 }
                 state.in_value = false;
@@ -47,12 +57,17 @@ impl ReplySkimmer {
                 let Some(line) = partial.line(input)? else {
                     return Ok(None);
                 };
-                state.read_line(line)?;
+                state.read_line(line, keep)?;
             }
             if !state.in_value && state.elements_left == 0 {
                 return Ok(state.whole.take());
             }
         }
+    }
+
+    /// The kept part of the last reply; empty when it had none.
+    pub fn kept(&self) -> &[u8] {
+        &self.state.kept
     }
 
     /// The text of the last refusal.
@@ -63,16 +78,21 @@ impl ReplySkimmer {
 
 impl State {
     /// Reads the first line of the reply, or of one of its elements.
-    fn read_line(&mut self, line: &[u8]) -> Result<(), String> {
+    #[inline]
+    fn read_line(&mut self, line: &[u8], keep: Kept) -> Result<(), String> {
         let [kind, text @ .., b'\r', b'\n'] = line else {
             return Err(no_reply(line));
         };
         let is_first = self.whole.is_none();
-        if !is_first {
+        if is_first {
+            self.bulks = 0;
+            self.kept.clear();
+        } else {
             self.elements_left -= 1;
         }
         let mut reply = Reply::Hit;
         match kind {
+            b':' if is_first && keep == Kept::Integer => self.kept.extend_from_slice(text),
             b'+' | b':' | b',' | b'#' | b'(' => {}
             b'_' => reply = Reply::Miss,
             b'$' | b'*' if text == b"-1" => reply = Reply::Miss,
@@ -80,6 +100,7 @@ impl State {
                 let size = number(text).filter(|size| *size <= VALUE_SIZE_MAX);
                 self.value.begin(size.ok_or_else(|| no_reply(line))?, true);
                 self.in_value = true;
+                self.bulks = self.bulks.saturating_add(1);
             }
             b'*' | b'~' | b'%' => {
                 let each = if *kind == b'%' { 2 } else { 1 };
@@ -147,7 +168,7 @@ mod tests {
         for piece in pieces {
             let mut input = *piece;
             while !input.is_empty() {
-                replies.extend(skimmer.next(&mut input).unwrap());
+                replies.extend(skimmer.next(&mut input, Kept::Nothing).unwrap());
             }
         }
         (replies, skimmer.error_text().to_owned())
@@ -171,13 +192,48 @@ mod tests {
     }
 
     #[test]
+    fn the_part_that_is_asked_for_is_kept_however_it_was_cut() {
+        let entry =
+            b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$5\r\n12-34\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n";
+        for (reply, keep, kept) in [
+            (&entry[..], Kept::EntryId, &b"12-34"[..]),
+            (entry, Kept::Integer, b""),
+            (entry, Kept::Nothing, b""),
+            (b"*-1\r\n", Kept::EntryId, b""),
+            (b"-NOGROUP\r\n", Kept::EntryId, b""),
+            (b":17\r\n", Kept::Integer, b"17"),
+            (b":17\r\n", Kept::EntryId, b""),
+            (b"*1\r\n:5\r\n", Kept::Integer, b""),
+        ] {
+            let mut skimmer = ReplySkimmer::default();
+            for cut in 0..reply.len() {
+                let mut whole = None;
+                for mut input in [&reply[..cut], &reply[cut..]] {
+                    while !input.is_empty() {
+                        whole = skimmer.next(&mut input, keep).unwrap();
+                    }
+                }
+                assert!(whole.is_some() && skimmer.kept() == kept, "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
     fn no_reply_ends_before_its_last_byte() {
         for (bytes, reply) in REPLIES {
             let mut skimmer = ReplySkimmer::default();
             let mut input = &bytes[..bytes.len() - 1];
-            assert_eq!(skimmer.next(&mut input), Ok(None), "{bytes:?}");
+            assert_eq!(
+                skimmer.next(&mut input, Kept::Nothing),
+                Ok(None),
+                "{bytes:?}"
+            );
             let mut input = &bytes[bytes.len() - 1..];
-            assert_eq!(skimmer.next(&mut input), Ok(Some(reply)), "{bytes:?}");
+            assert_eq!(
+                skimmer.next(&mut input, Kept::Nothing),
+                Ok(Some(reply)),
+                "{bytes:?}"
+            );
         }
     }
 
@@ -201,7 +257,7 @@ mod tests {
             let (mut skimmer, mut input) = (ReplySkimmer::default(), text);
             let mut outcome = Ok(None);
             while !input.is_empty() && outcome.is_ok() {
-                outcome = skimmer.next(&mut input);
+                outcome = skimmer.next(&mut input, Kept::Nothing);
             }
             assert!(outcome.is_err(), "{}", text.escape_ascii());
         }

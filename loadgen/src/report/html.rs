@@ -4,21 +4,23 @@
 use super::{PERCENTILES, micros, ratio};
 use crate::args::Plan;
 use crate::histogram::Histogram;
-use crate::protocol::Operation;
 use crate::run::Outcome;
+use crate::stats::Stats;
 use std::fmt::Write;
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--back:#fff;--text:#1c2430;--soft:#5d6878;--line:#d8dde5;--a:#2563c9;--b:#c2571a}\
-@media(prefers-color-scheme:dark){:root{--back:#14181f;--text:#e4e8ee;--soft:#98a3b3;--line:#323a46;--a:#6ea3f7;--b:#f09a5f}}\
+:root{color-scheme:light dark;--back:#fff;--text:#1c2430;--soft:#5d6878;--line:#d8dde5;--a:#2563c9;--b:#c2571a;--c:#23803f;--d:#8b3fb0}\
+@media(prefers-color-scheme:dark){:root{--back:#14181f;--text:#e4e8ee;--soft:#98a3b3;--line:#323a46;--a:#6ea3f7;--b:#f09a5f;--c:#6fce8d;--d:#cf93ef}}\
 body{background:var(--back);color:var(--text);font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 td,th{padding:.2rem .7rem;border-bottom:1px solid var(--line);text-align:right}td:first-child,th:first-child{text-align:left}\
 svg{width:100%;height:auto}svg text{fill:var(--soft);font:12px system-ui,sans-serif}\
-.grid{stroke:var(--line);stroke-width:1}.a{stroke:var(--a)}.b{stroke:var(--b)}.a,.b{fill:none;stroke-width:2;stroke-linejoin:round}\
-.bar{fill:var(--a)}.key-a{fill:var(--a)!important}.key-b{fill:var(--b)!important}.wrong{color:var(--b);font-weight:600}";
+.grid{stroke:var(--line);stroke-width:1}.a{stroke:var(--a)}.b{stroke:var(--b)}.c{stroke:var(--c)}.d{stroke:var(--d)}.a,.b,.c,.d{fill:none;stroke-width:2;stroke-linejoin:round}\
+.bar{fill:var(--a)}.key-a{fill:var(--a)!important}.key-b{fill:var(--b)!important}.key-c{fill:var(--c)!important}.key-d{fill:var(--d)!important}.wrong{color:var(--b);font-weight:600}";
 
+/// The colours of curves. No load has more commands than these.
+const CURVES: [&str; 4] = ["a", "b", "c", "d"];
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 70.0;
@@ -204,7 +206,7 @@ impl Plot {
     }
 }
 
-fn percentile_plot(stats: &crate::stats::Stats) -> String {
+fn percentile_plot(plan: &Plan, stats: &Stats) -> String {
     let total = stats.total();
     // Nines on a logarithmic axis: x = 1 / (1 - percentile).
     let nines = [
@@ -229,15 +231,9 @@ fn percentile_plot(stats: &crate::stats::Stats) -> String {
         plot.x_mark(x, text);
     }
     plot.x_title("percentile");
-    let shown = [
-        (Operation::Get, "a", "key-a", 0.0),
-        (Operation::Set, "b", "key-b", 1.0),
-    ];
-    for (operation, class, key, row) in shown {
-        let latency = &stats.latency[operation as usize];
-        if latency.count() == 0 {
-            continue;
-        }
+    let named = plan.operations().iter().zip(&stats.latency);
+    let shown = named.filter(|(_, latency)| latency.count() > 0);
+    for (row, ((name, latency), class)) in shown.zip(CURVES).enumerate() {
         let limit = (latency.count() as f64).clamp(1.0, 1e5);
         let steps = 120;
         let curve: Vec<(f64, f64)> = (0..=steps)
@@ -245,7 +241,7 @@ fn percentile_plot(stats: &crate::stats::Stats) -> String {
             .map(|x| (x, micros(latency.percentile((1.0 - 1.0 / x) * 100.0))))
             .collect();
         plot.line(class, curve.into_iter());
-        plot.key(key, row, operation.name());
+        plot.key(&format!("key-{class}"), row as f64, name);
     }
     plot.end()
 }
@@ -315,7 +311,7 @@ fn throughput_plot(outcome: &Outcome) -> String {
     plot.end()
 }
 
-fn latency_table(outcome: &Outcome) -> String {
+fn latency_table(plan: &Plan, outcome: &Outcome) -> String {
     let mut table = String::from(
         "<div class=\"scroll\"><table><tr><th></th><th>count</th><th>min</th><th>mean</th>",
     );
@@ -324,10 +320,9 @@ fn latency_table(outcome: &Outcome) -> String {
     }
     table.push_str("<th>max</th></tr>");
     let total = outcome.stats.total();
-    let rows = Operation::ALL
-        .map(|operation| (operation.name(), &outcome.stats.latency[operation as usize]));
-    for (name, latency) in rows
-        .into_iter()
+    let names = plan.operations().iter().copied();
+    for (name, latency) in names
+        .zip(&outcome.stats.latency)
         .chain([("total", &total)])
         .filter(|(_, latency)| latency.count() > 0)
     {
@@ -362,7 +357,7 @@ pub fn page(plan: &Plan, outcome: &Outcome) -> String {
             "Load",
             format!(
                 "{}, {} connections, {} threads, pipeline {}, {}",
-                plan.protocol_name(),
+                plan.load_name(),
                 args.connections,
                 args.threads,
                 args.pipeline,
@@ -390,7 +385,13 @@ pub fn page(plan: &Plan, outcome: &Outcome) -> String {
                 ratio(stats.hits as f64, (stats.hits + stats.misses) as f64) * 100.0
             ),
         ),
-        ("Errors", stats.error_count().to_string()),
+        ("Errors", {
+            let first = stats.first_error.iter();
+            let first: String = first
+                .map(|first| format!(", the first: {}", escape(first)))
+                .collect();
+            format!("{}{first}", stats.error_count())
+        }),
         (
             "Client CPU per request",
             duration(ratio(outcome.cpu.as_nanos() as f64 / 1e3, replies)),
@@ -433,11 +434,11 @@ pub fn page(plan: &Plan, outcome: &Outcome) -> String {
         let _ = write!(page, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
     page.push_str("</table>");
-    let _ = write!(page, "<h2>Latency</h2>{}", latency_table(outcome));
+    let _ = write!(page, "<h2>Latency</h2>{}", latency_table(plan, outcome));
     let _ = write!(
         page,
         "<h2>Latency by percentile</h2>{}",
-        percentile_plot(stats)
+        percentile_plot(plan, stats)
     );
     let _ = write!(
         page,

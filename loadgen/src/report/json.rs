@@ -1,15 +1,15 @@
 //! The results as JSON. Fields are only ever added; a change of meaning raises `format`.
 //!
 //! - `format`: 1. `server`, `network` (`io_uring` or `epoll`), `interrupted`, `failure` (text or null).
-//! - `load`: the options that shape the load: `protocol` (its name on the command line), `multi_get` (keys in each read), `connections`, `threads`,
-//!   `pipeline`, `rate` (null in a closed loop), `ratio` (SET, GET, DELETE), `keyspace`, `key_distribution`, `key_size`, `value_size`, `ttl_ms`,
+//! - `load`: the options that shape the load: `protocol` (its name on the command line), `workload` (its name, or null) and its `members`, `multi_get` (keys in
+//!   each read), `connections`, `threads`, `pipeline`, `rate` (null in a closed loop), `ratio` (SET, GET, DELETE; null with a workload), `keyspace`, `key_distribution`, `key_size`, `value_size`, `ttl_ms`,
 //!   `trace`, `seed`.
 //! - `requests` (replies received), `duration_us`, `requests_per_second`, `bytes_received`, `bytes_sent`.
 //! - `keys` (of all those requests: more than `requests` when reads ask for several), `keys_per_second`.
 //! - Of keys: `hits`, `misses`, `hit_ratio` (0 to 1). Of requests: `writes_after_miss`, `deleted`, `unsent` (due in an open loop, never sent).
-//! - `errors`: count by text. Of keys: `verified`, `unverified`, `wrong`, `wrong_shown`.
+//! - `errors`: count by text; `first_error` (text or null). Of keys: `verified`, `unverified`, `wrong`, `wrong_shown`.
 //! - `client_cpu_us`, `client_cpu_us_per_request`.
-//! - `connect_us` and `latency_us.{get,set,delete,total}`: `count`, `min`, `mean`, `p50` to `p99.99`, `max`, and, for
+//! - `connect_us` and `latency_us.{get,set,delete,total}`, or the workload's commands instead of the first three: `count`, `min`, `mean`, `p50` to `p99.99`, `max`, and, for
 //!   latencies, `histogram`: pairs of [largest value of the bucket, count]. All in microseconds.
 //! - `intervals`: `seconds` (length of each) and `points` of `start_seconds`, `requests`, `requests_per_second`, `p50_us`,
 //!   `p99_us`, `max_us`. The last point may cover less than its length.
@@ -17,7 +17,6 @@
 use super::{PERCENTILES, micros, ratio};
 use crate::args::Plan;
 use crate::histogram::Histogram;
-use crate::protocol::Operation;
 use crate::run::Outcome;
 use serde_json::{Map, Value, json};
 
@@ -46,9 +45,8 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
     let seconds = outcome.elapsed.as_secs_f64();
     let replies = stats.replies();
     let mut latency = Map::new();
-    for operation in Operation::ALL {
-        let name = operation.name().to_ascii_lowercase();
-        latency.insert(name, distribution(&stats.latency[operation as usize], true));
+    for (name, counted) in plan.operations().iter().zip(&stats.latency) {
+        latency.insert(name.to_ascii_lowercase(), distribution(counted, true));
     }
     latency.insert("total".into(), distribution(&stats.total(), true));
     let length = outcome.series.point_seconds();
@@ -78,13 +76,15 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
         "failure": outcome.failure.as_ref().map(ToString::to_string),
         "load": {
             "protocol": plan.protocol_name(),
+            "workload": plan.workload_name(),
+            "members": plan.workload.map(|shape| shape.members),
             "multi_get": args.multi_get,
             "connections": args.connections,
             "threads": args.threads,
             "pipeline": args.pipeline,
             "rate": args.rate,
-            "ratio": plan.ratio,
-            "keyspace": args.keyspace,
+            "ratio": plan.workload.is_none().then_some(plan.ratio),
+            "keyspace": plan.keyspace,
             "key_distribution": format!("{:?}", args.key_dist).to_ascii_lowercase(),
             "key_size": args.key_size,
             "value_size": args.value_size,
@@ -106,6 +106,7 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
         "deleted": stats.deleted,
         "unsent": outcome.unsent,
         "errors": stats.errors,
+        "first_error": stats.first_error,
         "verified": stats.verified,
         "unverified": stats.unverified,
         "wrong": stats.wrong,

@@ -3,7 +3,6 @@
 use super::{PERCENTILES, micros, ratio};
 use crate::args::Plan;
 use crate::histogram::Histogram;
-use crate::protocol::Operation;
 use crate::run::Outcome;
 use std::fmt::Write;
 
@@ -20,7 +19,7 @@ pub fn brief(outcome: &Outcome) -> String {
 }
 
 fn latency_row(out: &mut String, name: &str, latency: &Histogram) {
-    let _ = write!(out, "{name:<8}{:>12}", latency.count());
+    let _ = write!(out, "{name:<10}{:>12}", latency.count());
     let ms = |ns: u64| micros(ns) / 1e3;
     let _ = write!(
         out,
@@ -58,7 +57,7 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
         "Load:",
         format!(
             "{mode}, {}, {} connections, {} threads, pipeline {}, {}",
-            plan.protocol_name(),
+            plan.load_name(),
             args.connections,
             args.threads,
             args.pipeline,
@@ -116,7 +115,9 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
             ),
         );
     }
-    line("Errors:", stats.error_count().to_string());
+    let first = stats.first_error.iter();
+    let first: String = first.map(|first| format!(", the first: {first}")).collect();
+    line("Errors:", format!("{}{first}", stats.error_count()));
     if args.rate.is_some() {
         line("Due but not sent:", outcome.unsent.to_string());
     }
@@ -144,10 +145,9 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
         let _ = write!(out, "{name:>10}");
     }
     let _ = writeln!(out, "{:>10}", "max");
-    for operation in Operation::ALL {
-        let latency = &stats.latency[operation as usize];
+    for (name, latency) in plan.operations().iter().zip(&stats.latency) {
         if latency.count() > 0 {
-            latency_row(&mut out, operation.name(), latency);
+            latency_row(&mut out, name, latency);
         }
     }
     latency_row(&mut out, "total", &stats.total());

@@ -1,9 +1,9 @@
 //! The way of replies: from received bytes to counts, checks, and the keys of a trace that are to be written next. Reads of several keys are told of
 //! key by key, in any order, and end as their protocol ends them.
 
-use super::{Connection, Slot, State};
+use super::{Connection, Load, Slot, State};
 use crate::args::Plan;
-use crate::protocol::{Operation, Protocol, Reply, ReplyReader};
+use crate::protocol::{Operation, Reply, ReplyReader};
 use crate::trace::Key;
 use std::sync::atomic::Ordering;
 
@@ -28,7 +28,7 @@ impl<R: ReplyReader> Connection<R> {
     }
 }
 
-impl<P: Protocol> State<P> {
+impl<P: Load> State<P> {
     #[inline]
     pub(super) fn on_bytes(
         &mut self,
@@ -64,7 +64,7 @@ impl<P: Protocol> State<P> {
             };
             let latency_ns = now_ns.saturating_sub(begin_ns);
             self.stats.keys += u64::from(keys);
-            self.stats.latency[head.asked.operation as usize].record(latency_ns);
+            self.stats.latency[head.asked.operation.index()].record(latency_ns);
             self.interval.record(latency_ns);
         }
         let connection = &self.connections[number];
@@ -91,7 +91,8 @@ impl<P: Protocol> State<P> {
         match reply {
             Reply::End | Reply::Refused => {
                 if reply == Reply::Refused {
-                    self.stats.refuse(connection.reader.error_text());
+                    let name = head.asked.operation.name(self.plan.operations());
+                    self.stats.refuse(name, connection.reader.error_text());
                 }
                 let rest = if reply == Reply::End {
                     Reply::Miss
