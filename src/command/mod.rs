@@ -47,7 +47,7 @@ use crate::engine::{Engine, Item, Key, OutOfMemory, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub use error::CommandError;
-pub use key_positions::{first_key, key_positions, numbered_keys};
+pub use key_positions::{first_key, key_positions, numbered_keys, with_keys};
 pub use table::{COMMANDS, Command, lookup, resolve};
 
 /// Settings that commands depend on; CONFIG SET may change them.

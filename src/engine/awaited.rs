@@ -42,6 +42,14 @@ impl Engine {
         std::mem::take(&mut self.awaited.touched)
     }
 
+    /// Does something to the data of which those who wait are not told, because it brings nothing that they wait for.
+    pub fn without_waking<R>(&mut self, change: impl FnOnce(&mut Engine) -> R) -> R {
+        let touched = self.awaited.touched.len();
+        let result = change(self);
+        self.awaited.touched.truncate(touched);
+        result
+    }
+
     /// A key has changed, or is gone.
     #[inline]
     pub(super) fn changed(&mut self, db: usize, hash: u64) {

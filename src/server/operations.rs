@@ -148,7 +148,7 @@ impl Service {
     }
 
     /// Runs a command made of words on this shard.
-    fn run_words(&mut self, header: &RequestHeader, words: &[&[u8]]) -> Reply {
+    pub(super) fn run_words(&mut self, header: &RequestHeader, words: &[&[u8]]) -> Reply {
         let mut message = Message::new(self.shard.id);
         message.push_words(header, words.iter().copied());
         let view = message.request(0, 0).expect("it was just put there");

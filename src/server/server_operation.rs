@@ -299,7 +299,7 @@ impl Service {
                     .filter(|connection| filter.fits(connection, now_ms));
                 Answer::Clients(
                     fitting
-                        .map(|connection| (connection.session.id, line(connection, now_ms)))
+                        .map(|connection| (connection.session.id, self.line_of(connection)))
                         .collect(),
                 )
             }
@@ -400,8 +400,14 @@ impl Service {
     /// One line of CLIENT LIST.
     pub(super) fn client_line(&mut self, index: u32) -> Option<String> {
         let now_ms = self.now_ms;
+        // Who asks does not wait.
         self.connection_at(index)
-            .map(|connection| line(connection, now_ms))
+            .map(|connection| line(connection, false, now_ms))
+    }
+
+    /// A line of CLIENT LIST about any connection.
+    fn line_of(&self, connection: &Connection) -> String {
+        line(connection, self.waits.has(connection.token), self.now_ms)
     }
 
     /// Writes the reply of a question that all have answered.
@@ -464,13 +470,13 @@ impl Service {
 }
 
 /// One line of CLIENT LIST, with the fields of Redis 7.2.
-fn line(connection: &Connection, now_ms: i64) -> String {
+fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
     let session = &connection.session;
     let (remote, local) = address(&session.peer);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut marks = String::new();
     for (mark, set) in [
-        ('b', connection.hold == Some(Hold::Blocked)),
+        ('b', is_waiting),
         ('e', session.no_evict),
         ('T', session.no_touch),
         ('c', connection.state == State::Finishing),

@@ -1,19 +1,22 @@
 //! Commands that wait: BLPOP and the like, XREAD with BLOCK.
 //!
-//! A blocking command is first run like any other. When it writes no reply it waits: its words are kept here, the owners of its keys are told
-//! ([`crate::shard::awaited`]), and it is run again whenever one of them says so, until it has a reply or its time is over. The connection's later requests
-//! wait meanwhile. What a command does when it is run again is what it did at first, on keys of whatever shards.
+//! A blocking command is first run like any other ([`crate::shard::attempt`]). When it writes no reply it waits: its words are kept here, the owners of its
+//! keys are told ([`crate::shard::awaited`]), and it is run again for a key whose owner says so, until it has a reply or its time is over. The connection's
+//! later requests wait meanwhile.
 
 use super::connection::{Hold, State};
 use super::operations::{Pending, Work};
 use super::service::{Known, Service};
 use crate::command::table::{Command, command_index};
-use crate::command::{self, Blocking, Null, stream};
+use crate::command::{self, Blocking, CommandError, Null, stream};
 use crate::engine::Type;
+use crate::engine::value::list::List;
 use crate::net::Token;
 use crate::protocol::args::Args;
-use crate::protocol::resp::{Protocol, Reply};
-use crate::shard::awaited::{AwaitedKeys, Ready, WaitMessage, Waiter};
+use crate::protocol::resp::Reply;
+use crate::shard::attempt::{Attempt, Next, Request, STREAM_GONE, Words};
+use crate::shard::awaited::{AwaitedKeys, Probe, Ready, ReadyKey, WaitMessage, Waiter, Wants};
+use crate::shard::message::{Message, ReplyTo};
 use crate::shard::operation::{Envelope, Operation, OwnedKey};
 use crate::shard::slots;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -23,25 +26,36 @@ struct Waiting {
     token: Token,
     /// The place of its reply.
     place: u32,
-    command: &'static Command,
-    words: Vec<Box<[u8]>>,
+    request: Request,
     db: usize,
-    protocol: Protocol,
     no_touch: bool,
     null: Null,
     /// Unix milliseconds; None for ever.
     deadline_ms: Option<i64>,
-    keys: Vec<(usize, OwnedKey)>,
+    wants: Wants,
+    /// What it waits for, each key once.
+    keys: Vec<OwnedKey>,
     /// The owners know.
     is_known: bool,
-    /// A try is under way.
-    is_trying: bool,
-    /// The keys whose owners await the outcome of the try.
-    turns: Vec<OwnedKey>,
-    /// Another key has something meanwhile.
-    again: bool,
+    /// Ids that owners have not told yet.
+    probes_left: usize,
+    /// The first of the keys that cannot be read, and why.
+    refused: Option<(usize, CommandError)>,
+    /// It is being carried out.
+    attempt: Option<Attempt>,
+    /// The key it is tried for: its owner awaits the outcome.
+    turn: Option<OwnedKey>,
+    /// Other keys that have something meanwhile.
+    ready: VecDeque<ReadyKey>,
     /// What it is answered if the try comes to nothing.
     ends_with: Option<Reply>,
+}
+
+impl Waiting {
+    /// Whether it cannot end now, since a shard may be taking something for it.
+    fn is_busy(&self) -> bool {
+        self.attempt.is_some() || self.probes_left > 0
+    }
 }
 
 /// The waiting commands that this shard coordinates, and those that wait for its keys.
@@ -53,15 +67,27 @@ pub(super) struct Waits {
     next_id: u64,
     awaited: AwaitedKeys,
     /// Commands of this shard that may try now, and for which key.
-    ready: VecDeque<(u64, OwnedKey)>,
+    ready: VecDeque<(u64, ReadyKey)>,
     /// They are being tried: what becomes ready meanwhile waits for its turn, since each try may make another one ready.
     is_serving: bool,
 }
 
 impl Waits {
-    /// Commands that wait.
+    /// Commands that wait, as far as the owners of their keys have been told.
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        let waiting = self.waiting.values();
+        waiting.filter(|waiting| waiting.is_known).count()
+    }
+
+    /// Whether this connection's command is among them.
+    pub(super) fn has(&self, token: Token) -> bool {
+        let id = self.by_connection.get(&token);
+        id.is_some_and(|id| self.waiting[id].is_known)
+    }
+
+    /// Whether some of them may try at once.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// When the first of them has waited long enough, Unix milliseconds.
@@ -70,13 +96,17 @@ impl Waits {
     }
 }
 
-/// The type of value that a command waits for.
-fn awaited_type(row: &Command) -> Type {
-    match row.group {
-        "list" => Type::List,
-        "sorted-set" => Type::SortedSet,
-        "stream" => Type::Stream,
-        group => unreachable!("no command of the group {group} waits"),
+/// What a command waits for.
+fn wants(row: &Command, args: &Args<'_>) -> Wants {
+    match (row.group, row.name) {
+        ("list", _) => Wants::Take(Type::List),
+        ("sorted-set", _) => Wants::Take(Type::SortedSet),
+        ("stream", "xreadgroup") => {
+            // The first attempt refuses a request that names none.
+            Wants::Group(stream::read::group_name(args).unwrap_or_default().into())
+        }
+        ("stream", _) => Wants::Entries,
+        (group, _) => unreachable!("no command of the group {group} waits"),
     }
 }
 
@@ -93,9 +123,12 @@ impl Service {
         let Some(Blocking { timeout_ms, null }) = row.blocking.and_then(|find| find(args)) else {
             return false;
         };
-        let all_here = self.shards() == 1
-            || command::key_positions(row, args)
-                .all(|at| slots::owner(args.get(at), self.shards()) == self.shard.id);
+        let keys: Vec<usize> = command::key_positions(row, args).collect();
+        let owners = keys
+            .iter()
+            .map(|at| slots::owner(args.get(*at), self.shards()));
+        let owners: Vec<usize> = owners.collect();
+        let all_here = owners.iter().all(|owner| *owner == self.shard.id);
         if all_here {
             // The common case: there is something, and nothing is to be remembered.
             let request = Args {
@@ -108,22 +141,25 @@ impl Service {
             }
         }
         let now_ms = self.now_ms;
+        assert!(!keys.is_empty(), "a request without keys has been refused");
         let Some(connection) = self.connection_at(index) else {
             return true;
         };
         let (token, db) = (connection.token, connection.session.db);
         let place = connection.replies.reserve(muted);
         connection.hold = Some(Hold::Blocked);
-        let (protocol, no_touch) = (connection.replies.protocol(), connection.session.no_touch);
-        let keys = self.keys_of(row, args, db);
-        // What XREAD calls `$` is the last entry now, and not the last one when it is run again. Only this shard's keys can be asked here.
-        let pinned = (all_here && row.group == "stream")
-            .then(|| stream::read::pin(args, &mut self.shard.engine, db))
-            .flatten();
-        let words = match pinned {
-            Some(words) => words.into_iter().map(Vec::into_boxed_slice).collect(),
-            None => (0..args.len()).map(|at| args.get(at).into()).collect(),
+        let no_touch = connection.session.no_touch;
+        let request = Request {
+            command: row,
+            words: (0..args.len()).map(|at| args.get(at).into()).collect(),
+            keys,
+            owners,
+            protocol: connection.replies.protocol(),
         };
+        let mut awaited = self.keys_of(row, args, db);
+        if request.moves() {
+            awaited.truncate(1);
+        }
         let waits = &mut self.waits;
         waits.next_id += 1;
         let id = waits.next_id;
@@ -138,85 +174,230 @@ impl Service {
         let waiting = Waiting {
             token,
             place,
-            command: row,
-            words,
+            request,
             db,
-            protocol,
             no_touch,
             null,
             deadline_ms,
-            keys,
+            wants: wants(row, args),
+            keys: awaited.into_iter().map(|(_, key)| key).collect(),
             is_known: false,
-            is_trying: false,
-            turns: Vec::new(),
-            again: false,
+            probes_left: 0,
+            refused: None,
+            attempt: None,
+            turn: None,
+            ready: VecDeque::new(),
             ends_with: None,
         };
         waits.waiting.insert(id, waiting);
         if all_here {
-            self.tell_owners(id);
+            self.pin_here(id);
+            self.tell_owners(id, true);
         } else {
-            self.try_again(id);
+            self.probe(id);
         }
         self.serve_awaited();
         true
     }
 
-    /// Runs a waiting command again.
-    fn try_again(&mut self, id: u64) {
-        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+    /// What XREAD calls `$` is the last entry when it comes, and not when it is run again: such ids are replaced. This is for keys of this shard.
+    fn pin_here(&mut self, id: u64) {
+        let Some(waiting) = self.waits.waiting.get(&id) else {
             return;
         };
-        waiting.is_trying = true;
-        waiting.again = false;
-        let (command, db, protocol) = (waiting.command, waiting.db, waiting.protocol);
-        let (words, keys) = (waiting.words.clone(), waiting.keys.clone());
-        let mut pending = Pending {
-            token: waiting.token,
-            place: waiting.place,
-            protocol,
-            db,
-            no_touch: waiting.no_touch,
-            holds: false,
-            waiting: Some(id),
-            work: Work::Data(Operation::one()),
-        };
-        let owner = keys.first().map_or(self.shard.id, |(shard, _)| *shard);
-        if keys.iter().all(|(shard, _)| *shard == owner) {
-            let operation = self.begin_try(pending);
-            let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
-            self.send_words(operation, 0, owner, command, &words);
-        } else {
-            let (whole, steps) = Operation::whole(command, words, db, protocol, keys);
-            pending.work = Work::Data(whole);
-            let operation = self.begin_try(pending);
-            self.send_steps(operation, steps);
+        let (words, db) = (waiting.request.words.clone(), waiting.db);
+        for key_index in moving_ids(&waiting.request) {
+            let pinned = self.pin(&words, key_index, db);
+            self.set_id(id, key_index, pinned.expect("it has just been read"));
         }
     }
 
-    /// A try has ended; an empty reply means that it came to nothing.
-    pub(super) fn tried(&mut self, id: u64, reply: Reply) {
+    /// The same where other shards are asked, which also say whether there are the groups, since nothing may be taken from one when another is not there.
+    fn probe(&mut self, id: u64) {
+        let waiter = self.waiter(id);
         let Some(waiting) = self.waits.waiting.get_mut(&id) else {
             return;
         };
-        waiting.is_trying = false;
-        if !reply.bytes.is_empty() {
-            return self.end_wait(id, reply);
+        let (request, db) = (&waiting.request, waiting.db);
+        let is_spread = request
+            .owners
+            .iter()
+            .any(|owner| *owner != request.owners[0]);
+        let asked = match waiting.wants {
+            Wants::Group(_) if is_spread => (0..request.keys.len()).collect(),
+            Wants::Entries => moving_ids(request),
+            Wants::Group(_) | Wants::Take(_) => Vec::new(),
+        };
+        let questions: Vec<(usize, usize, Words)> = asked
+            .into_iter()
+            .map(|place| (place, request.owners[place], request.words_for(place, 1)))
+            .collect();
+        waiting.probes_left = questions.len();
+        if questions.is_empty() {
+            return self.begin_attempt(id);
         }
+        for (key_index, owner, words) in questions {
+            let probe = Box::new(Probe { db, words });
+            self.send_wait(owner, WaitMessage::Probe(waiter, key_index, probe));
+        }
+    }
+
+    /// What the id of a key in these words means now.
+    fn pin(
+        &mut self,
+        words: &[Box<[u8]>],
+        key_index: usize,
+        db: usize,
+    ) -> Result<Box<[u8]>, CommandError> {
+        let row = command::lookup(&words[0]).expect("a command of the table");
+        let header = Service::operation_header(
+            row,
+            ReplyTo::Operation { id: 0, part: 0 },
+            db,
+            Default::default(),
+            false,
+        );
+        let mut message = Message::new(self.shard.id);
+        message.push_words(&header, words.iter().map(|word| &**word));
+        let view = message.request(0, 0).expect("it was just put there");
+        let mut ranges = Vec::new();
+        let args = message.args(&view, &mut ranges);
+        stream::read::pin(&args, key_index, &mut self.shard.engine, db)
+    }
+
+    fn set_id(&mut self, id: u64, key_index: usize, text: Box<[u8]>) {
+        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+            return;
+        };
+        let at = waiting.request.id_at(key_index);
+        waiting.request.words[at] = text;
+    }
+
+    /// An owner tells what the id of a key means.
+    fn probed(&mut self, id: u64, key_index: usize, outcome: Result<Box<[u8]>, CommandError>) {
+        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+            return;
+        };
+        waiting.probes_left -= 1;
+        match outcome {
+            Ok(text) => self.set_id(id, key_index, text),
+            Err(error) => {
+                let is_first = waiting
+                    .refused
+                    .as_ref()
+                    .is_none_or(|(at, _)| key_index < *at);
+                if is_first {
+                    waiting.refused = Some((key_index, error));
+                }
+            }
+        }
+        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+            return;
+        };
+        if waiting.probes_left > 0 {
+            return;
+        }
+        match waiting.refused.take() {
+            Some((_, error)) => {
+                let mut reply = Reply::new(waiting.request.protocol);
+                reply.error(error.text());
+                self.end_wait(id, reply);
+            }
+            None => self.begin_attempt(id),
+        }
+    }
+
+    fn begin_attempt(&mut self, id: u64) {
+        if let Some(waiting) = self.waits.waiting.get_mut(&id) {
+            waiting.attempt = Some(waiting.request.first());
+            self.advance(id, None);
+        }
+    }
+
+    /// Goes on with the attempt under way: its next step, or what has come of it.
+    fn advance(&mut self, id: u64, mut reply: Option<Reply>) {
+        while let Some(waiting) = self.waits.waiting.get_mut(&id)
+            && let Some(attempt) = &mut waiting.attempt
+        {
+            match attempt.next(&waiting.request, reply.take()) {
+                Next::Run(shard, command, words) => {
+                    let pending = Pending {
+                        token: waiting.token,
+                        place: waiting.place,
+                        protocol: waiting.request.protocol,
+                        db: waiting.db,
+                        no_touch: waiting.no_touch,
+                        holds: false,
+                        waiting: Some(id),
+                        work: Work::Data(Operation::one()),
+                    };
+                    let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+                    if shard != self.shard.id {
+                        let operation = self.begin_try(pending);
+                        return self.send_words(operation, 0, shard, command, &words);
+                    }
+                    let header = Service::operation_header(
+                        command,
+                        ReplyTo::Operation { id: 0, part: 0 },
+                        pending.db,
+                        pending.protocol,
+                        pending.no_touch,
+                    );
+                    reply = Some(self.run_words(&header, &words));
+                }
+                Next::Nothing => self.try_next(id),
+                Next::Answer(answer) => self.end_wait(id, answer),
+                Next::PutBack(answer, to, element) => {
+                    let key = waiting.keys[0].clone();
+                    self.end_wait(id, answer);
+                    let owner = slots::owner(&key.bytes, self.shards());
+                    self.send_wait(owner, WaitMessage::PutBack(key, to, element));
+                }
+            }
+        }
+    }
+
+    /// A shard has run a step of an attempt; an empty reply means that it came to nothing.
+    pub(super) fn tried(&mut self, id: u64, reply: Reply) {
+        self.advance(id, Some(reply));
+    }
+
+    /// An attempt has come to nothing: the wait ends if it was to, or goes on with another key that has something meanwhile.
+    fn try_next(&mut self, id: u64) {
+        let waiter = self.waiter(id);
+        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+            return;
+        };
+        waiting.attempt = None;
         if let Some(reply) = waiting.ends_with.take() {
             return self.end_wait(id, reply);
         }
-        let turns = std::mem::take(&mut waiting.turns);
-        let (again, is_known) = (waiting.again, waiting.is_known);
-        let waiter = self.waiter(id);
-        for key in turns {
-            self.tell_owner(WaitMessage::Tried(waiter, key));
+        let takes_turns = waiting.wants.takes_turns();
+        let turn = waiting.turn.take().filter(|_| takes_turns);
+        let (is_known, next) = (waiting.is_known, waiting.ready.pop_front());
+        if let Some(key) = turn {
+            let owner = slots::owner(&key.bytes, self.shards());
+            self.send_wait(owner, WaitMessage::Tried(waiter, key));
         }
         if !is_known {
-            self.tell_owners(id);
-        } else if again {
-            self.try_again(id);
+            self.tell_owners(id, false);
+        } else if let Some(key) = next {
+            self.prepare_try(id, key);
         }
+    }
+
+    /// Takes a key that has something as the one to try next.
+    fn prepare_try(&mut self, id: u64, ReadyKey { key, is_gone }: ReadyKey) {
+        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+            return;
+        };
+        if is_gone {
+            let mut reply = Reply::new(waiting.request.protocol);
+            reply.error(STREAM_GONE);
+            return self.end_wait(id, reply);
+        }
+        waiting.attempt = Some(waiting.request.again(&key.bytes));
+        waiting.turn = Some(key);
     }
 
     fn waiter(&self, id: u64) -> Waiter {
@@ -227,15 +408,19 @@ impl Service {
     }
 
     /// Tells the owners of its keys that a command waits.
-    fn tell_owners(&mut self, id: u64) {
+    fn tell_owners(&mut self, id: u64, has_looked: bool) {
         let waiter = self.waiter(id);
         let Some(waiting) = self.waits.waiting.get_mut(&id) else {
             return;
         };
         waiting.is_known = true;
-        let kind = awaited_type(waiting.command);
-        for (_, key) in waiting.keys.clone() {
-            self.tell_owner(WaitMessage::Await(waiter, key, kind));
+        let wants = waiting.wants.clone();
+        for key in waiting.keys.clone() {
+            let owner = slots::owner(&key.bytes, self.shards());
+            self.send_wait(
+                owner,
+                WaitMessage::Await(waiter, key, wants.clone(), has_looked),
+            );
         }
     }
 
@@ -250,8 +435,9 @@ impl Service {
             self.waits.deadlines.remove(&(at_ms, id));
         }
         if waiting.is_known {
-            for (_, key) in waiting.keys {
-                self.tell_owner(WaitMessage::Leave(waiter, key));
+            for key in waiting.keys {
+                let owner = slots::owner(&key.bytes, self.shards());
+                self.send_wait(owner, WaitMessage::Leave(waiter, key));
             }
         }
         let Some(connection) = self.connection(waiting.token) else {
@@ -265,7 +451,7 @@ impl Service {
         connection.hold = None;
         connection.stalled = true;
         if reply.bytes.first() == Some(&b'-') {
-            let command = usize::from(command_index(waiting.command));
+            let command = usize::from(command_index(waiting.request.command));
             self.metrics.count_error_reply(command, &reply.bytes[1..]);
         }
         self.list(waiting.token.index);
@@ -274,7 +460,7 @@ impl Service {
     /// Ends a wait without what it waited for, once no try is under way.
     fn give_up(&mut self, id: u64, reply: Reply) {
         match self.waits.waiting.get_mut(&id) {
-            Some(waiting) if waiting.is_trying => waiting.ends_with = Some(reply),
+            Some(waiting) if waiting.is_busy() => waiting.ends_with = Some(reply),
             Some(_) => self.end_wait(id, reply),
             None => {}
         }
@@ -287,7 +473,7 @@ impl Service {
         {
             self.waits.deadlines.remove(&(at_ms, id));
             if let Some(waiting) = self.waits.waiting.get(&id) {
-                let mut reply = Reply::new(waiting.protocol);
+                let mut reply = Reply::new(waiting.request.protocol);
                 waiting.null.write(&mut reply);
                 self.give_up(id, reply);
             }
@@ -300,7 +486,7 @@ impl Service {
             return false;
         };
         let waiting = &self.waits.waiting[&id];
-        let mut reply = Reply::new(waiting.protocol);
+        let mut reply = Reply::new(waiting.request.protocol);
         match error {
             Some(text) => reply.error(text),
             None => waiting.null.write(&mut reply),
@@ -357,32 +543,26 @@ impl Service {
     }
 
     /// An owner says that a key may have something.
-    fn may_try(&mut self, id: u64, key: OwnedKey) {
+    fn may_try(&mut self, id: u64, key: ReadyKey) {
         let Some(waiting) = self.waits.waiting.get_mut(&id) else {
             // It has left meanwhile, and its leaving is on the way to the owner.
             return;
         };
-        waiting.turns.push(key);
-        if waiting.is_trying {
-            waiting.again = true;
-        } else {
-            self.try_again(id);
+        if !waiting.is_busy() {
+            self.prepare_try(id, key);
+            self.advance(id, None);
+        } else if !waiting.ready.contains(&key) {
+            waiting.ready.push_back(key);
         }
     }
 
-    /// Sends a message to the owner of the key it is about.
-    fn tell_owner(&mut self, message: WaitMessage) {
-        let (WaitMessage::Await(_, key, _)
-        | WaitMessage::Leave(_, key)
-        | WaitMessage::Tried(_, key)
-        | WaitMessage::Ready(_, key)) = &message;
-        let owner = slots::owner(&key.bytes, self.shards());
-        if owner == self.shard.id {
+    /// Sends a message to a shard, which may be this one.
+    fn send_wait(&mut self, shard: usize, message: WaitMessage) {
+        if shard == self.shard.id {
             self.take_wait_message(message);
         } else {
-            self.message_to(owner)
-                .envelopes
-                .push(Envelope::Wait(message));
+            let envelope = Envelope::Wait(message);
+            self.message_to(shard).envelopes.push(envelope);
         }
     }
 
@@ -391,14 +571,45 @@ impl Service {
         let engine = &mut self.shard.engine;
         let awaited = &mut self.waits.awaited;
         let ready = match message {
-            WaitMessage::Await(waiter, key, kind) => awaited.wait(engine, waiter, key, kind),
+            WaitMessage::Await(waiter, key, wants, has_looked) => {
+                awaited.wait(engine, waiter, key, wants, has_looked)
+            }
             WaitMessage::Leave(waiter, key) => awaited.leave(engine, waiter, &key),
             WaitMessage::Tried(waiter, key) => awaited.tried(engine, waiter, &key),
             WaitMessage::Ready(id, key) => {
                 self.waits.ready.push_back((id, key));
                 return;
             }
+            WaitMessage::Probe(waiter, key_index, probe) => {
+                let outcome = self.pin(&probe.words, 0, probe.db);
+                let message = WaitMessage::Probed(waiter.id, key_index, outcome);
+                return self.send_wait(waiter.shard, message);
+            }
+            WaitMessage::Probed(id, key_index, outcome) => {
+                return self.probed(id, key_index, outcome);
+            }
+            WaitMessage::PutBack(key, to, element) => {
+                let key = engine.key(key.db, &key.bytes);
+                let put = engine.edit_collection::<List, _>(&key, true, |list, editing| {
+                    list.push(to, &element, editing.limits.list);
+                });
+                // Nothing more can be done where another type has taken its place, or what it left.
+                if put.is_ok() {
+                    self.shard.stats.changes += 1;
+                }
+                return;
+            }
         };
         self.send_ready(ready);
+    }
+}
+
+/// The places of the keys whose ids mean something else whenever they are asked for.
+fn moving_ids(request: &Request) -> Vec<usize> {
+    let places = 0..request.keys.len();
+    let moves = |place: &usize| stream::read::moves(&request.words[request.id_at(*place)]);
+    match request.command.name {
+        "xread" => places.filter(moves).collect(),
+        _ => Vec::new(),
     }
 }

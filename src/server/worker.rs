@@ -161,7 +161,10 @@ impl Worker {
     }
 
     fn has_work(&self) -> bool {
-        self.upkeep_waiting || !self.service.listed.is_empty() || self.ring.has_taken_events()
+        self.upkeep_waiting
+            || !self.service.listed.is_empty()
+            || self.service.waits.has_ready()
+            || self.ring.has_taken_events()
     }
 
     fn inbox_sleeps(&self) -> bool {

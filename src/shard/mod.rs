@@ -3,6 +3,7 @@
 //! Everything here but the mesh's wake-up is synchronous and without I/O: requests and messages in, replies and messages out, so that several shards
 //! can be run in one thread from one seed. Nothing in a shard is ever touched by another thread.
 
+pub mod attempt;
 pub mod awaited;
 pub mod mesh;
 pub mod message;

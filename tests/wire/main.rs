@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocking;
 mod clients;
 mod keyspace;
 mod limits;

@@ -95,13 +95,14 @@ pub fn setid(context: &mut Context<'_>) -> Result<(), CommandError> {
         _ => id::parse(args.get(4), 0)?,
     };
     let key = key_at!(context, 2);
-    context
-        .engine
-        .edit_collection::<Stream, _>(&key, false, |stream, _| {
+    // A consumer that waits reads what the group has not had yet when the next entry comes, as with redis-server.
+    context.engine.without_waking(|engine| {
+        engine.edit_collection::<Stream, _>(&key, false, |stream, _| {
             if let Some(mut group) = stream.group_mut(args.get(3)) {
                 group.set_id(to, entries_read);
             }
-        })?;
+        })
+    })?;
     context.stats.changes += 1;
     context.reply.ok();
     Ok(())

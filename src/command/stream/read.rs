@@ -1,13 +1,13 @@
 //! XREAD and XREADGROUP.
 //! Never: waits; a request that finds nothing says so with [`Context::wait_or`] and is run again later.
 //! The decision worth knowing: a request that is run again must not take `$` for an id that has come since, so whoever lets one wait first replaces such ids
-//! by what they meant when it came, with [`pin`].
+//! by what they meant when it came, with [`pin`], where they [move](moves).
 
 use super::super::number::{integer, parse_i64};
 use super::super::{Blocking, CommandError, Context, Null, key_at};
 use super::{append, c_text, id, is, no_key_or_group, write_entry, write_id};
 use crate::engine::value::stream::{LargeStream, Stream, StreamId, StreamView};
-use crate::engine::{Engine, Item, Touch, WrongType};
+use crate::engine::{Editing, Engine, Item, Touch, WrongType};
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
 
@@ -147,27 +147,43 @@ pub fn find_blocking(args: &Args<'_>) -> Option<Blocking> {
     blocking
 }
 
-/// The words of an XREAD with every `$` and `+` replaced by the present last id of its key, for a request that is to wait: it will be run again when there
-/// are entries after those. None when there is nothing to replace. XREADGROUP knows neither.
-pub fn pin(args: &Args<'_>, engine: &mut Engine, db: usize) -> Option<Vec<Vec<u8>>> {
-    let keys = find_keys(args);
-    let moving = |index: usize| matches!(args.get(index), b"$" | b"+");
-    if !is(args.get(0), "XREAD") || !keys.iter().any(|key| moving(key + keys.len())) {
-        return None;
+/// The name of the group of an XREADGROUP, which may come before or behind other options.
+pub fn group_name<'a>(args: &'a Args<'_>) -> Option<&'a [u8]> {
+    let options = Options::parse(args, true).ok()?;
+    options.group.map(|(group_at, _)| args.get(group_at))
+}
+
+/// Whether an id of XREAD means another one whenever it is asked for.
+pub fn moves(id: &[u8]) -> bool {
+    matches!(c_text(id), b"$" | b"+")
+}
+
+/// What the id of one key of a request means now, for a request that is to wait and will be run again: for XREAD the id after which it reads. The request is
+/// checked as far as this key goes: for XREADGROUP that the group is there. `key_index` is the key's place among the keys.
+pub fn pin(
+    args: &Args<'_>,
+    key_index: usize,
+    engine: &mut Engine,
+    db: usize,
+) -> Result<Box<[u8]>, CommandError> {
+    let for_group = is(args.get(0), "XREADGROUP");
+    let options = Options::parse(args, for_group)?;
+    let name = args.get(options.keys_at + key_index);
+    let text = args.get(options.id_at(key_index));
+    let item = engine.find(&engine.key(db, name), Touch::No);
+    let stream = view(engine, item)?;
+    let Some((group_at, _)) = options.group else {
+        return Ok(read_after(stream, text)?.to_string().into_bytes().into());
+    };
+    if stream.is_none_or(|stream| stream.group(args.get(group_at)).is_none()) {
+        return Err(no_group_to_read(name, args.get(group_at)));
     }
-    let mut words: Vec<Vec<u8>> = (0..args.len())
-        .map(|index| args.get(index).to_vec())
-        .collect();
-    for index in &keys {
-        if moving(index + keys.len()) {
-            let key = engine.key(db, args.get(*index));
-            let item = engine.find(&key, Touch::No);
-            let stream = item.and_then(|item| engine.view::<Stream>(item).ok());
-            let id = stream.map_or(StreamId::MIN, |stream| stream.log().last_id());
-            words[index + keys.len()] = id.to_string().into_bytes();
-        }
-    }
-    Some(words)
+    read_group_after(text)?;
+    Ok(text.into())
+}
+
+fn no_group_to_read(key: &[u8], group: &[u8]) -> CommandError {
+    no_key_or_group(key, group, " in XREADGROUP with GROUP option")
 }
 
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`.
@@ -244,10 +260,9 @@ pub fn xreadgroup(context: &mut Context<'_>) -> Result<(), CommandError> {
         let found = view(context.engine, item)?
             .is_some_and(|stream| stream.group(args.get(group_at)).is_some());
         if !found {
-            return Err(no_key_or_group(
+            return Err(no_group_to_read(
                 args.get(options.keys_at + index),
                 args.get(group_at),
-                " in XREADGROUP with GROUP option",
             ));
         }
         read_group_after(args.get(options.id_at(index)))?;
@@ -260,43 +275,43 @@ pub fn xreadgroup(context: &mut Context<'_>) -> Result<(), CommandError> {
         let key = key_at!(context, options.keys_at + index);
         let (group, consumer) = (args.get(group_at), args.get(consumer_at));
         let mut changes = 0;
+        let read = |stream: &mut Stream, editing: Editing<'_>| {
+            let Some(mut group) = stream.group_mut(group) else {
+                return;
+            };
+            let now_ms = editing.now_ms;
+            changes += u64::from(group.see_consumer(consumer, now_ms));
+            let mut entries = Reply::new(elements.protocol);
+            let read = match after {
+                None => group.read_new(consumer, options.count, options.no_ack, now_ms, |entry| {
+                    write_entry(&mut entries, entry);
+                }),
+                Some(after) => {
+                    group.read_history(consumer, after, options.count, now_ms, |id, entry| {
+                        match entry {
+                            Some(entry) => write_entry(&mut entries, entry),
+                            None => {
+                                entries.array(2);
+                                write_id(&mut entries, id);
+                                entries.null_array();
+                            }
+                        }
+                    })
+                }
+            };
+            // A history is replied even when it is empty.
+            if read > 0 || after.is_some() {
+                streams += 1;
+                changes += 1;
+                write_stream_head(&mut elements, key.bytes);
+                elements.array(read);
+                append(&mut elements, &entries);
+            }
+        };
+        // What is read for a group is nothing that somebody waits for.
         context
             .engine
-            .edit_collection::<Stream, _>(&key, false, |stream, editing| {
-                let Some(mut group) = stream.group_mut(group) else {
-                    return;
-                };
-                let now_ms = editing.now_ms;
-                changes += u64::from(group.see_consumer(consumer, now_ms));
-                let mut entries = Reply::new(elements.protocol);
-                let read = match after {
-                    None => {
-                        group.read_new(consumer, options.count, options.no_ack, now_ms, |entry| {
-                            write_entry(&mut entries, entry);
-                        })
-                    }
-                    Some(after) => {
-                        group.read_history(consumer, after, options.count, now_ms, |id, entry| {
-                            match entry {
-                                Some(entry) => write_entry(&mut entries, entry),
-                                None => {
-                                    entries.array(2);
-                                    write_id(&mut entries, id);
-                                    entries.null_array();
-                                }
-                            }
-                        })
-                    }
-                };
-                // A history is replied even when it is empty.
-                if read > 0 || after.is_some() {
-                    streams += 1;
-                    changes += 1;
-                    write_stream_head(&mut elements, key.bytes);
-                    elements.array(read);
-                    append(&mut elements, &entries);
-                }
-            })?;
+            .without_waking(|engine| engine.edit_collection(&key, false, read))?;
         context.stats.changes += changes;
     }
     finish(context, &options, streams, &elements)

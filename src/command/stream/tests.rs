@@ -29,10 +29,12 @@ fn with_args<R>(line: &str, run: impl FnOnce(&Args<'_>) -> R) -> R {
     })
 }
 
-fn pinned(shard: &mut Shard, line: &str) -> Option<String> {
+/// What the id of a key means now, and the error where the request cannot be carried out.
+fn pinned(shard: &mut Shard, line: &str, key: usize) -> Result<String, String> {
     with_args(line, |args| {
-        let words = read::pin(args, &mut shard.engine, 0)?;
-        Some(String::from_utf8(words.join(&b' ')).unwrap())
+        let id = read::pin(args, key, &mut shard.engine, 0);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        id.map(|id| text(&id)).map_err(|error| text(error.text()))
     })
 }
 
@@ -41,14 +43,26 @@ fn ids_that_move_are_pinned() {
     let mut shard = Shard::new();
     shard.check("xadd s 5-3 a b", "$3\\r\\n5-3\\r\\n");
     let line = "xread block 0 streams s none t s $ $ 1-1 +";
-    assert_eq!(
-        pinned(&mut shard, line).unwrap(),
-        "xread block 0 streams s none t s 5-3 0-0 1-1 5-3"
+    for (key, id) in ["5-3", "0-0", "1-1", "5-2"].iter().enumerate() {
+        assert_eq!(pinned(&mut shard, line, key).unwrap(), *id);
+    }
+    assert!(["$", "+"].iter().all(|id| read::moves(id.as_bytes())));
+    assert!(
+        [">", "0", "$1"]
+            .iter()
+            .all(|id| !read::moves(id.as_bytes()))
     );
-    assert_eq!(pinned(&mut shard, "xread block 0 streams s 0"), None);
-    assert_eq!(pinned(&mut shard, "xread block 0 streams s t $"), None);
+    assert_eq!(
+        pinned(&mut shard, "xread block 0 streams s x", 0).unwrap_err(),
+        "ERR Invalid stream ID specified as stream command argument"
+    );
     let grouped = "xreadgroup group g c block 0 streams s >";
-    assert_eq!(pinned(&mut shard, grouped), None);
+    assert_eq!(
+        pinned(&mut shard, grouped, 0).unwrap_err(),
+        "NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option"
+    );
+    shard.check("xgroup create s g $", "+OK\\r\\n");
+    assert_eq!(pinned(&mut shard, grouped, 0).unwrap(), ">");
     // What it was pinned to finds what is added later.
     shard.check("xread streams s $", "*-1\\r\\n");
     shard.check("xadd s 5-4 a b", "$3\\r\\n5-4\\r\\n");
