@@ -370,6 +370,25 @@ pub(super) const DEL: &[Argument] = &[Argument::new("key", ArgumentKind::Key)
     .key_spec(0)
     .multiple()];
 
+const IFEQ: Argument = Argument::new("ifeq-value", ArgumentKind::String).token("IFEQ");
+const IFNE: Argument = Argument::new("ifne-value", ArgumentKind::String).token("IFNE");
+const IFDEQ: Argument = Argument::new("ifdeq-digest", ArgumentKind::String).token("IFDEQ");
+const IFDNE: Argument = Argument::new("ifdne-digest", ArgumentKind::String).token("IFDNE");
+
+pub(super) const DELEX: &[Argument] = &[
+    Argument::new("key", ArgumentKind::Key).key_spec(0),
+    Argument::new("condition", ArgumentKind::OneOf)
+        .optional()
+        .arguments(&[IFEQ, IFNE, IFDEQ, IFDNE]),
+];
+
+pub(super) const DELIFEQ: &[Argument] = &[
+    Argument::new("key", ArgumentKind::Key).key_spec(0),
+    Argument::new("value", ArgumentKind::String),
+];
+
+pub(super) const DIGEST: &[Argument] = &[Argument::new("key", ArgumentKind::Key).key_spec(0)];
+
 pub(super) const ECHO: &[Argument] = &[Argument::new("message", ArgumentKind::String)];
 
 pub(super) const EXPIRE: &[Argument] = &[
@@ -569,6 +588,10 @@ pub(super) const SET: &[Argument] = &[
         .arguments(&[
             Argument::new("nx", ArgumentKind::PureToken).token("NX"),
             Argument::new("xx", ArgumentKind::PureToken).token("XX"),
+            IFEQ.since("8.4.0"),
+            IFNE.since("8.4.0"),
+            IFDEQ.since("8.4.0"),
+            IFDNE.since("8.4.0"),
         ]),
     Argument::new("get", ArgumentKind::PureToken)
         .token("GET")

@@ -7,8 +7,8 @@ use super::table::key_flags as key;
 use super::table::{Command, KeySpec};
 use super::{Merge, Route, ServerCommand, Split};
 use super::{
-    bitfield, bits, connection, counters, databases, docs, expiry, gather, get, introspect, keys,
-    multi_key,
+    bitfield, bits, compare, connection, counters, databases, docs, expiry, gather, get,
+    introspect, keys, multi_key,
 };
 use super::{object, scan, set, substrings, transfer};
 
@@ -521,6 +521,47 @@ const ROWS: &[Command] = &[
             docs::DEL,
         )
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    Command::data("delex", -2, Route::Keys(Split::Never), compare::delex)
+        .flags(WRITE | FAST, acl::STRING)
+        .keys(1, 1, 1, &[KeySpec::new(key::RW | key::DELETE, 1, 0, 1, "")])
+        .docs(
+            "8.4.0",
+            "string",
+            "O(1), O(N) in the length of the value with a condition",
+            "Deletes a key if its value is or is not what is given",
+            docs::DELEX,
+        ),
+    Command::data("delifeq", 3, Route::Keys(Split::Never), compare::delifeq)
+        .flags(WRITE, acl::STRING)
+        .keys(
+            1,
+            1,
+            1,
+            &[KeySpec::new(
+                key::RM | key::ACCESS | key::DELETE,
+                1,
+                0,
+                1,
+                "",
+            )],
+        )
+        .docs(
+            "9.0.0",
+            "string",
+            "O(N) in the length of the value",
+            "Deletes a key if it has this value",
+            docs::DELIFEQ,
+        ),
+    Command::data("digest", 2, Route::Keys(Split::Never), compare::digest)
+        .flags(READONLY | FAST, acl::STRING)
+        .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
+        .docs(
+            "8.4.0",
+            "string",
+            "O(N) in the length of the value",
+            "Replies with the XXH3 hash of a string",
+            docs::DIGEST,
+        ),
     Command::data("echo", 2, Route::Anywhere, connection::echo)
         .flags(LOADING | STALE | FAST, acl::CONNECTION)
         .docs(

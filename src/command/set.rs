@@ -2,8 +2,9 @@
 //!
 //! SET without options is the path that budgets are measured on: it allocates nothing, hashes the key once and adopts a large argument's buffer.
 
+use super::compare::Condition;
 use super::number::integer;
-use super::string_value::{find_string_read, reply_value};
+use super::string_value::{find_string_read, find_string_write, reply_value, string_value};
 use super::{CommandError, Context, key_at};
 use crate::engine::{Expiry, NewValue, Touch};
 use crate::protocol::args::Args;
@@ -69,6 +70,8 @@ fn expiry_at(
 pub struct Options {
     only_if_absent: bool,
     only_if_present: bool,
+    /// What the value has to be, and the argument it is compared with.
+    only_if: Option<(Condition, usize)>,
     get: bool,
     /// The expiry.
     pub expiry: ExpiryOption,
@@ -78,6 +81,7 @@ impl Options {
     const NONE: Options = Options {
         only_if_absent: false,
         only_if_present: false,
+        only_if: None,
         get: false,
         expiry: ExpiryOption::None,
     };
@@ -118,10 +122,17 @@ impl Options {
                     return Err(CommandError::Syntax);
                 }
                 options.expiry = ExpiryOption::Persist;
-            } else if is("NX") && !options.only_if_present {
+            } else if is("NX") && !options.only_if_present && options.only_if.is_none() {
                 options.only_if_absent = true;
-            } else if is("XX") && !options.only_if_absent {
+            } else if is("XX") && !options.only_if_absent && options.only_if.is_none() {
                 options.only_if_present = true;
+            } else if let Some(condition) = Condition::of_word(word) {
+                let conditional = options.only_if_absent || options.only_if_present;
+                i += 1;
+                if conditional || options.only_if.is_some() || i == args.len() {
+                    return Err(CommandError::Syntax);
+                }
+                options.only_if = Some((condition, i));
             } else if is("GET") {
                 options.get = true;
             } else if is("KEEPTTL") && (unset || options.expiry == ExpiryOption::Keep) {
@@ -132,6 +143,25 @@ impl Options {
             i += 1;
         }
         Ok(options)
+    }
+
+    /// Whether the key at argument 1 is as SET's conditions want it.
+    fn allow(&self, context: &mut Context<'_>) -> Result<bool, CommandError> {
+        if let Some((condition, index)) = self.only_if {
+            return match find_string_write(context, 1)? {
+                None => Ok(condition.holds_of_nothing()),
+                Some(item) => {
+                    let value = string_value(context.engine, item);
+                    condition.holds(context.args.get(index), &value)
+                }
+            };
+        }
+        if self.only_if_absent || self.only_if_present {
+            let key = key_at!(context, 1);
+            let found = context.engine.find(&key, Touch::No).is_some();
+            return Ok(found != self.only_if_absent);
+        }
+        Ok(true)
     }
 }
 
@@ -155,7 +185,7 @@ fn store(context: &mut Context<'_>, index: usize, expiry: Expiry) -> Result<(), 
     Ok(())
 }
 
-/// `SET key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT time | PXAT time | KEEPTTL]`.
+/// `SET key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX seconds | PX milliseconds | EXAT time | PXAT time | KEEPTTL]`.
 #[inline]
 pub fn set(context: &mut Context<'_>) -> Result<(), CommandError> {
     if context.args.len() == 3 {
@@ -186,23 +216,19 @@ fn set_with_options(context: &mut Context<'_>) -> Result<(), CommandError> {
             None => context.reply.null(),
         }
     }
-    if options.only_if_absent || options.only_if_present {
-        let key = key_at!(context, 1);
-        let found = context.engine.find(&key, Touch::No).is_some();
-        if found == options.only_if_absent {
-            if !options.get {
-                context.reply.null();
-            }
-            return Ok(());
+    let outcome = match options.allow(context) {
+        Ok(true) => store(context, 2, expiry).map(|()| true),
+        outcome => outcome,
+    };
+    match outcome {
+        Err(error) => {
+            context.reply.bytes.truncate(bytes_written);
+            context.reply.large.truncate(large_written);
+            return Err(error);
         }
-    }
-    if let Err(error) = store(context, 2, expiry) {
-        context.reply.bytes.truncate(bytes_written);
-        context.reply.large.truncate(large_written);
-        return Err(error);
-    }
-    if !options.get {
-        context.reply.ok();
+        Ok(_) if options.get => {}
+        Ok(true) => context.reply.ok(),
+        Ok(false) => context.reply.null(),
     }
     Ok(())
 }

@@ -284,6 +284,8 @@ pub struct Editing<'a> {
     pub random: &'a mut Random,
     /// The time of this turn, Unix milliseconds.
     pub now_ms: i64,
+    /// Counts fields that were removed because they had expired.
+    pub expired_fields: &'a mut u64,
 }
 
 /// A deleted collection up to this many bytes is freed at once.
@@ -376,6 +378,7 @@ impl Engine {
             limits: &self.limits,
             random: &mut self.random,
             now_ms: self.now_ms,
+            expired_fields: &mut self.expired_fields,
         };
         let result = change(&mut value, editing);
         let after = value.heap_bytes() as u64;
@@ -425,7 +428,7 @@ impl Engine {
     }
 
     /// The collection of an item, to be put back: packed bytes as a copy, a large one itself.
-    fn take_out<T: Kind>(&mut self, item: Item) -> Result<T, EditError> {
+    pub(super) fn take_out<T: Kind>(&mut self, item: Item) -> Result<T, EditError> {
         match self.value(item) {
             Value::Packed(kind, _) if kind == T::TYPE => {
                 let mut scratch = self.empty_scratch();
@@ -435,6 +438,7 @@ impl Engine {
                 Ok(T::from_packed(scratch))
             }
             Value::Collection(collection) if collection.kind() == T::TYPE => {
+                self.forget_fields(item);
                 let taken = std::mem::take(self.collection_mut(item));
                 Ok(T::from_large(taken).expect("its type was compared"))
             }
@@ -462,6 +466,7 @@ impl Engine {
                 None if layout.kind() == KIND_COLLECTION => {
                     let large = value.into_large();
                     *self.collection_mut(item) = large.expect("it has no packed form");
+                    self.note_fields(item);
                     self.touch(item);
                     return Ok(());
                 }
@@ -507,6 +512,7 @@ impl Engine {
                         payload,
                         expiry,
                         attributes,
+                        used: true,
                     },
                 )?;
                 self.bytes_collections += heap_bytes;
@@ -520,6 +526,7 @@ impl Engine {
                         payload,
                         expiry,
                         attributes,
+                        used: true,
                     },
                 );
                 self.scratch = bytes;
@@ -537,11 +544,13 @@ impl Engine {
         expiry: Option<i64>,
         attributes: Attributes,
     ) -> Result<(), OutOfMemory> {
+        self.forget_fields(old);
         let collection = std::mem::take(self.collection_mut(old));
         let record = Record {
             payload: Payload::Collection(Collection::Taken),
             expiry,
             attributes,
+            used: true,
         };
         let result = self.place(key, Some(old), record);
         let item = match result {
@@ -550,6 +559,7 @@ impl Engine {
             Err(_) => self.find(key, Touch::No).expect("it was pinned"),
         };
         *self.collection_mut(item) = collection;
+        self.note_fields(item);
         result.map(drop)
     }
 
@@ -571,6 +581,7 @@ impl Engine {
             payload: Payload::Collection(Collection::Taken),
             expiry: item::expiry(bytes),
             attributes: layout.attributes(bytes),
+            used: true,
         };
         let old = self.find(destination, Touch::No);
         let placed = self.place(destination, old, record)?;
@@ -579,8 +590,10 @@ impl Engine {
             self.delete(destination.db, destination.hash, placed.0);
             return Err(OutOfMemory);
         };
+        self.forget_fields(item);
         let collection = std::mem::take(self.collection_mut(item));
         *self.collection_mut(placed) = collection;
+        self.note_fields(placed);
         self.changed(destination.db, destination.hash);
         self.delete(source.db, source.hash, item.0);
         Ok(true)

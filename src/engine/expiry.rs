@@ -76,6 +76,11 @@ impl Engine {
         self.sweep.on = on;
     }
 
+    /// Whether background expiry is on, of keys and of fields.
+    pub(super) fn active_expiry(&self) -> bool {
+        self.sweep.on
+    }
+
     /// Whether there is something to sweep now.
     pub(super) fn sweep_is_due(&self) -> bool {
         let sweep = &self.sweep;

@@ -150,6 +150,7 @@ impl Engine {
             + self.bytes_dictionaries
             + self.bytes_large
             + self.bytes_collections
+            + self.field_expiries.bytes()
             + self.eviction.bytes()
             + self.tokens.bytes() as u64
             + self.bytes_outside
@@ -388,6 +389,7 @@ impl Engine {
         let hash = self.hash(from);
         let expiry = item::expiry(self.arena.bytes(from));
         self.arena.copy_slot(from, to);
+        self.move_fields(Item(from), Item(to));
         self.arena.note_expiry(to, None, expiry);
         let replaced = self
             .databases

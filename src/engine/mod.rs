@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `scan`, `expiry`, `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -15,6 +15,7 @@ mod collection;
 mod dict;
 mod evict;
 mod expiry;
+mod field_expiry;
 mod hash;
 mod item;
 mod memory;
@@ -39,6 +40,7 @@ pub use collection::{
 use dict::Dictionary;
 use evict::Eviction;
 use expiry::Sweep;
+use field_expiry::FieldExpiries;
 use hash::KeyHasher;
 pub use item::Attributes;
 use random::Random;
@@ -161,6 +163,8 @@ pub struct EngineOptions {
 #[allow(missing_docs)]
 pub struct EngineStats {
     pub expired_keys: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     pub evicted_keys: u64,
     /// Bytes that count against the limit: arena pages, dictionaries, large values, eviction's own structures.
     pub bytes_used: u64,
@@ -229,7 +233,9 @@ pub struct Engine {
     /// A page that is being emptied, and the next slot to look at.
     evacuation: Option<(u32, u16)>,
     sweep: Sweep,
+    field_expiries: FieldExpiries,
     expired_keys: u64,
+    expired_fields: u64,
     evicted_keys: u64,
     pages_moved: u64,
     bytes_used_max: u64,

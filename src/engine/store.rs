@@ -9,6 +9,7 @@ use super::collection::{Collection, CollectionLimits, Type};
 use super::dict::Dictionary;
 use super::evict::{Eviction, EvictionOptions};
 use super::expiry::Sweep;
+use super::field_expiry::FieldExpiries;
 use super::hash::KeyHasher;
 use super::item::{
     self, KEY_BYTES_MAX, KIND_BYTES, KIND_COLLECTION, KIND_INTEGER, KIND_LARGE, KIND_PACKED,
@@ -69,6 +70,8 @@ pub(super) struct Record<'a> {
     pub payload: Payload<'a>,
     pub expiry: Option<i64>,
     pub attributes: Attributes,
+    /// Whether that counts as a use of the item.
+    pub used: bool,
 }
 
 impl Engine {
@@ -109,7 +112,9 @@ impl Engine {
             pinned: None,
             evacuation: None,
             sweep: Sweep::default(),
+            field_expiries: FieldExpiries::default(),
             expired_keys: 0,
+            expired_fields: 0,
             evicted_keys: 0,
             pages_moved: 0,
             bytes_used_max: 0,
@@ -349,6 +354,7 @@ impl Engine {
             payload,
             expiry,
             attributes,
+            used: true,
         };
         self.place(key, old, record)?;
         self.bytes_collections += collection_bytes;
@@ -375,6 +381,7 @@ impl Engine {
             mut payload,
             expiry,
             attributes,
+            used,
         } = record;
         let attributed = attributes != Attributes::default();
         let mut layout = Layout::new(
@@ -406,6 +413,7 @@ impl Engine {
                 self.arena.class_of(reference),
                 item::expiry(bytes),
                 large_bytes(&layout, bytes) as u64,
+                layout.bytes(),
             )
         });
         // A large key is the same buffer before and after.
@@ -426,20 +434,36 @@ impl Engine {
             large_new += bytes_resident_for(owner.len()) as u64;
         }
         let class = class_of(layout.bytes());
-        let large_old = old_parts.map_or(0, |(_, _, bytes)| bytes);
+        let large_old = old_parts.map_or(0, |(_, _, bytes, _)| bytes);
         let same_slot = old_parts.is_some_and(|(old_class, ..)| old_class == class);
+        let may_have_fields = matches!(
+            payload,
+            Payload::Packed(Type::Hash, _) | Payload::Collection(Collection::Hash(_))
+        );
+
+        // A collection that gets shorter has room where it is, so that taking something away never fails.
+        let shorter = matches!(payload, Payload::Packed(..))
+            && large_new <= large_old
+            && old_parts.is_some_and(|(.., old_bytes)| layout.bytes() < old_bytes);
 
         // All that can fail comes first.
-        self.make_room_for_large(large_new.saturating_sub(large_old))?;
+        let room = self.make_room_for_large(large_new.saturating_sub(large_old));
+        if !shorter {
+            room?;
+        }
         let slot = if same_slot {
             None
         } else {
-            Some(self.allocate_slot(class)?)
+            match self.allocate_slot(class) {
+                Ok(slot) => Some(slot),
+                Err(_) if shorter => None,
+                Err(error) => return Err(error),
+            }
         };
         let old = self.pinned.map(Item);
 
         let reference = slot.unwrap_or_else(|| old.expect("a slot or an old item").0);
-        let old_expiry = old_parts.and_then(|(_, expiry, _)| expiry);
+        let old_expiry = old_parts.and_then(|(_, expiry, ..)| expiry);
         self.databases[key.db].note_expiry(old_expiry, expiry);
         let access = match old {
             Some(item) => {
@@ -459,7 +483,10 @@ impl Engine {
                         .eviction
                         .on_expiry(to, access, key.hash, expiry.is_some());
                 }
-                self.eviction.on_access(to, access)
+                match used {
+                    true => self.eviction.on_access(to, access),
+                    false => access,
+                }
             }
             None => self
                 .eviction
@@ -495,6 +522,9 @@ impl Engine {
         self.arena.note_expiry(reference, None, expiry);
         if let Some(expiry) = expiry {
             self.sweep.note(expiry);
+        }
+        if may_have_fields {
+            self.note_fields(Item(reference));
         }
 
         match (old, slot) {
@@ -573,6 +603,7 @@ impl Engine {
                 payload: Payload::Raw(&scratch),
                 expiry,
                 attributes,
+                used: true,
             };
             self.place(key, Some(old), record)
         };
@@ -602,6 +633,7 @@ impl Engine {
             payload: Payload::Large(buffer.freeze()),
             expiry,
             attributes,
+            used: true,
         };
         self.place(key, Some(old), record)
     }
@@ -625,6 +657,7 @@ impl Engine {
                 payload: Payload::Raw(&scratch),
                 expiry,
                 attributes,
+                used: true,
             };
             let result = self.place(key, Some(old), record);
             self.scratch = scratch;
@@ -764,6 +797,7 @@ impl Engine {
             payload,
             expiry,
             attributes,
+            used: true,
         };
         let result = self.place(key, Some(old), record);
         self.scratch = scratch;
@@ -875,6 +909,7 @@ impl Engine {
 
     /// Lets go of what an item owns beside its slot; the record is dead from here on.
     fn drop_owned(&mut self, reference: u32) {
+        self.forget_fields(Item(reference));
         let layout = Layout::of(self.arena.bytes(reference));
         if layout.kind() == KIND_COLLECTION {
             let collection = std::mem::take(self.collection_mut(Item(reference)));
@@ -960,13 +995,14 @@ impl Engine {
         let bytes_used = self.bytes_used();
         EngineStats {
             expired_keys: self.expired_keys,
+            expired_fields: self.expired_fields,
             evicted_keys: self.evicted_keys,
             bytes_used,
             bytes_used_max: self.bytes_used_max.max(bytes_used),
             bytes_arena: self.arena.bytes_committed(),
             bytes_dictionaries: self.bytes_dictionaries,
             bytes_large: self.bytes_large,
-            bytes_collections: self.bytes_collections,
+            bytes_collections: self.bytes_collections + self.field_expiries.bytes(),
             bytes_eviction: self.eviction.bytes(),
             bytes_items: self.arena.bytes_live() as u64,
             pages: self.arena.pages_committed() as u64,
@@ -1008,6 +1044,7 @@ impl Engine {
     /// Sets the counters of events (expired, evicted, moved) and the peak to zero (CONFIG RESETSTAT).
     pub fn reset_stats(&mut self) {
         self.expired_keys = 0;
+        self.expired_fields = 0;
         self.evicted_keys = 0;
         self.pages_moved = 0;
         self.bytes_used_max = 0;

@@ -39,6 +39,8 @@ impl Engine {
                 })
             } else if self.sweep_is_due() {
                 self.sweep(left as usize)
+            } else if self.fields_are_due() {
+                self.expire_fields(left as usize)
             } else if self.eviction.has_work() {
                 self.eviction_step()
             } else if large::bytes_waiting() > 0 {
@@ -58,6 +60,7 @@ impl Engine {
             || !self.retired.is_empty()
             || (self.is_over_limit() && !stuck)
             || self.sweep_is_due()
+            || self.fields_are_due()
             || self.eviction.has_work()
             || large::bytes_waiting() > 0
             || self.has_surplus_pages()

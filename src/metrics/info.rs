@@ -97,6 +97,8 @@ pub struct ShardInfo {
     pub bytes_large: u64,
     /// Keys that expired.
     pub expired_keys: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted_keys: u64,
     /// Look-ups that found the key.

@@ -144,6 +144,7 @@ impl Service {
             release_waiting: engine.release_waiting,
             bytes_large: engine.bytes_large,
             expired_keys: engine.expired_keys,
+            expired_fields: engine.expired_fields,
             evicted_keys: engine.evicted_keys,
             keyspace_hits: shard.commands.keyspace_hits,
             keyspace_misses: shard.commands.keyspace_misses,

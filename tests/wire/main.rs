@@ -6,6 +6,7 @@ mod support;
 
 mod blocking;
 mod clients;
+mod fields;
 mod keyspace;
 mod limits;
 mod start;

@@ -14,7 +14,7 @@
 
 use crate::support::client::request;
 use crate::support::reply::{printable, unprintable};
-use crate::support::server::Server;
+use crate::support::server::{Server, tested_is_torc};
 use crate::support::with_each_number_of_shards;
 use std::path::PathBuf;
 
@@ -159,4 +159,13 @@ fn lists() {
 #[test]
 fn hashes() {
     with_each_number_of_shards(&[], |server| run(server, "hashes"));
+}
+
+#[test]
+fn newer_commands() {
+    if !tested_is_torc() {
+        println!("skipped: redis-server 7.0 does not know these commands");
+        return;
+    }
+    with_each_number_of_shards(&[], |server| run(server, "newer"));
 }

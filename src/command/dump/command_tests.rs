@@ -153,6 +153,23 @@ fn fields_of_hashes_keep_their_expiries_and_expired_ones_stay_away() {
 }
 
 #[test]
+fn what_was_dumped_comes_back_with_its_expiries() {
+    for value in ["v".to_string(), "v".repeat(100)] {
+        let mut shard = Shard::new();
+        shard.check(&format!("hset v a {value} b {value} c {value}"), ":3\\r\\n");
+        shard.check("hexpireat v 2524600800 fields 1 a", "*1\\r\\n:1\\r\\n");
+        shard.check("hexpireat v 2524600801 fields 1 b", "*1\\r\\n:1\\r\\n");
+        let payload = word(&dump_of(&mut shard, "v"));
+        shard.check(&format!("restore w 0 {payload}"), "+OK\\r\\n");
+        shard.check(
+            "hexpiretime w fields 3 a b c",
+            "*3\\r\\n:2524600800\\r\\n:2524600801\\r\\n:-1\\r\\n",
+        );
+        shard.check("hget w a", &format!("${}\\r\\n{value}\\r\\n", value.len()));
+    }
+}
+
+#[test]
 fn expiries_are_told_from_now_or_absolutely() {
     let mut shard = Shard::new();
     shard.line("set v text");

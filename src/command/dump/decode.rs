@@ -75,8 +75,12 @@ fn value(reader: &mut Reader<'_>, kind: u8) -> Decoded<DumpedValue> {
         kind::HASH_ZIPMAP => DumpedValue::Hash(zipmap(reader)?),
         kind::HASH_ZIPLIST => DumpedValue::Hash(fields(ziplist(reader)?)?),
         kind::HASH_LISTPACK => DumpedValue::Hash(fields(listpack(reader)?)?),
-        kind::HASH_EXPIRING => DumpedValue::Hash(expiring_hash(reader)?),
-        kind::HASH_LISTPACK_EXPIRING => DumpedValue::Hash(expiring_fields(reader)?),
+        kind::HASH_EXPIRING | kind::HASH_EXPIRING_EARLY => {
+            DumpedValue::Hash(expiring_hash(reader, kind)?)
+        }
+        kind::HASH_LISTPACK_EXPIRING | kind::HASH_LISTPACK_EXPIRING_EARLY => {
+            DumpedValue::Hash(expiring_fields(reader, kind)?)
+        }
         kind::STREAM_1 | kind::STREAM_2 | kind::STREAM_3 => {
             DumpedValue::Stream(stream(reader, kind)?)
         }
@@ -223,9 +227,13 @@ fn expiry(ms: u64) -> Decoded<i64> {
     Ok(ms as i64)
 }
 
-/// The earliest expiry, then each field with its own as a distance from that plus one, or 0 for none.
-fn expiring_hash(reader: &mut Reader<'_>) -> Decoded<Vec<DumpedField>> {
-    let earliest = u64::from_le_bytes(reader.array()?);
+/// The earliest expiry, then each field with its own as a distance from that plus one, or 0 for none. The early form, of Redis 7.4's release
+/// candidates, has no earliest expiry, and the fields have theirs as they are.
+fn expiring_hash(reader: &mut Reader<'_>, kind: u8) -> Decoded<Vec<DumpedField>> {
+    let earliest = match kind {
+        kind::HASH_EXPIRING => u64::from_le_bytes(reader.array()?),
+        _ => 1,
+    };
     let mut fields = Vec::new();
     for _ in 0..reader.count()? {
         let distance = reader.number()?;
@@ -241,9 +249,11 @@ fn expiring_hash(reader: &mut Reader<'_>) -> Decoded<Vec<DumpedField>> {
     Ok(fields)
 }
 
-/// The earliest expiry, which the fields repeat, then names, values and expiries in turn, 0 for none.
-fn expiring_fields(reader: &mut Reader<'_>) -> Decoded<Vec<DumpedField>> {
-    reader.array::<8>()?;
+/// The earliest expiry, which the fields repeat and the early form leaves out, then names, values and expiries in turn, 0 for none.
+fn expiring_fields(reader: &mut Reader<'_>, kind: u8) -> Decoded<Vec<DumpedField>> {
+    if kind == kind::HASH_LISTPACK_EXPIRING {
+        reader.array::<8>()?;
+    }
     let elements = listpack(reader)?;
     if !elements.len().is_multiple_of(3) {
         return Err(DumpError::Format);

@@ -92,6 +92,8 @@ mod kind {
     pub const STREAM_2: u8 = 19;
     pub const SET_LISTPACK: u8 = 20;
     pub const STREAM_3: u8 = 21;
+    pub const HASH_EXPIRING_EARLY: u8 = 22;
+    pub const HASH_LISTPACK_EXPIRING_EARLY: u8 = 23;
     pub const HASH_EXPIRING: u8 = 24;
     pub const HASH_LISTPACK_EXPIRING: u8 = 25;
 }

@@ -239,11 +239,29 @@ fn forms_of_older_versions() {
         b"6",
         b"0",
     ]);
+    let expected = DumpedValue::Hash(vec![field("a", "5", Some(7000)), field("b", "6", None)]);
     let mut out = Writer::new(kind::HASH_LISTPACK_EXPIRING);
     out.bytes(&7000u64.to_le_bytes());
     out.string(&triples);
-    let expected = DumpedValue::Hash(vec![field("a", "5", Some(7000)), field("b", "6", None)]);
-    assert_eq!(read(&out.finish(VERSION_7_4)), Ok(expected));
+    assert_eq!(read(&out.finish(VERSION_7_4)), Ok(expected.clone()));
+    let mut out = Writer::new(kind::HASH_LISTPACK_EXPIRING_EARLY);
+    out.string(&triples);
+    assert_eq!(read(&out.finish(VERSION_7_4)), Ok(expected.clone()));
+    // A distance of one is the earliest expiry itself; the early form has the times as they are.
+    for (form, earliest, first) in [
+        (kind::HASH_EXPIRING, Some(7000u64), 1),
+        (kind::HASH_EXPIRING_EARLY, None, 7000),
+    ] {
+        let mut out = Writer::new(form);
+        earliest.inspect(|time| out.bytes(&time.to_le_bytes()));
+        out.number(2);
+        for (expiry, name, value) in [(first, "a", "5"), (0, "b", "6")] {
+            out.number(expiry);
+            out.string(name.as_bytes());
+            out.string(value.as_bytes());
+        }
+        assert_eq!(read(&out.finish(VERSION_7_4)), Ok(expected.clone()));
+    }
 }
 
 #[test]

@@ -48,3 +48,68 @@ pub(super) const HSCAN: &[Argument] = &[
         .since("7.4.0")
         .optional(),
 ];
+
+/// `FIELDS numfields field [field ...]`.
+const FIELDS: Argument = Argument::new("fields", ArgumentKind::Block)
+    .token("FIELDS")
+    .arguments(&[
+        Argument::new("numfields", ArgumentKind::Integer),
+        FIELD.multiple(),
+    ]);
+const EXPIRY_CONDITION: Argument = Argument::new("condition", ArgumentKind::OneOf)
+    .optional()
+    .arguments(&[
+        Argument::new("nx", ArgumentKind::PureToken).token("NX"),
+        Argument::new("xx", ArgumentKind::PureToken).token("XX"),
+        Argument::new("gt", ArgumentKind::PureToken).token("GT"),
+        Argument::new("lt", ArgumentKind::PureToken).token("LT"),
+    ]);
+const SECONDS: Argument = Argument::new("seconds", ArgumentKind::Integer);
+const MILLISECONDS: Argument = Argument::new("milliseconds", ArgumentKind::Integer);
+const TIME_SECONDS: Argument = Argument::new("unix-time-seconds", ArgumentKind::UnixTime);
+const TIME_MILLISECONDS: Argument = Argument::new("unix-time-milliseconds", ArgumentKind::UnixTime);
+
+pub(super) const FIELDS_LISTED: &[Argument] = &[KEY, FIELDS];
+pub(super) const HEXPIRE: &[Argument] = &[KEY, SECONDS, EXPIRY_CONDITION, FIELDS];
+pub(super) const HPEXPIRE: &[Argument] = &[KEY, MILLISECONDS, EXPIRY_CONDITION, FIELDS];
+pub(super) const HEXPIREAT: &[Argument] = &[KEY, TIME_SECONDS, EXPIRY_CONDITION, FIELDS];
+pub(super) const HPEXPIREAT: &[Argument] = &[KEY, TIME_MILLISECONDS, EXPIRY_CONDITION, FIELDS];
+pub(super) const HGETEX: &[Argument] = &[
+    KEY,
+    Argument::new("expiration", ArgumentKind::OneOf)
+        .optional()
+        .arguments(&[
+            SECONDS.token("EX"),
+            MILLISECONDS.token("PX"),
+            TIME_SECONDS.token("EXAT"),
+            TIME_MILLISECONDS.token("PXAT"),
+            Argument::new("persist", ArgumentKind::PureToken).token("PERSIST"),
+        ]),
+    FIELDS,
+];
+pub(super) const HSETEX: &[Argument] = &[
+    KEY,
+    Argument::new("condition", ArgumentKind::OneOf)
+        .optional()
+        .arguments(&[
+            Argument::new("fnx", ArgumentKind::PureToken).token("FNX"),
+            Argument::new("fxx", ArgumentKind::PureToken).token("FXX"),
+        ]),
+    Argument::new("expiration", ArgumentKind::OneOf)
+        .optional()
+        .arguments(&[
+            SECONDS.token("EX"),
+            MILLISECONDS.token("PX"),
+            TIME_SECONDS.token("EXAT"),
+            TIME_MILLISECONDS.token("PXAT"),
+            Argument::new("keepttl", ArgumentKind::PureToken).token("KEEPTTL"),
+        ]),
+    Argument::new("fields", ArgumentKind::Block)
+        .token("FIELDS")
+        .arguments(&[
+            Argument::new("numfields", ArgumentKind::Integer),
+            Argument::new("data", ArgumentKind::Block)
+                .multiple()
+                .arguments(&[FIELD, VALUE]),
+        ]),
+];

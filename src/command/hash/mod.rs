@@ -1,10 +1,14 @@
 //! Commands on hashes.
 //!
-//! Never: removes expired fields in the background; here they are invisible at once, and a few go with every change of their hash.
+//! Never: removes expired fields in the background; here they are invisible at once, a few go with every change of their hash, and one that is
+//! asked for by its name goes then.
 //! The one decision worth knowing: a command finds its key once. What reads writes the reply straight from the stored form, and what writes does
 //! all it has to in one edit of the collection.
 
 mod docs;
+mod expiry;
+mod field_list;
+mod get_and_set;
 mod numbers;
 mod read;
 mod rows;
@@ -15,10 +19,13 @@ mod write;
 
 pub use rows::ROWS;
 
-use super::{CommandError, Context};
+use super::{CommandError, Context, key_at};
+use crate::engine::value::Stored;
 use crate::engine::value::hash::{Hash, HashView};
 use crate::engine::value::packed::Entry;
+use crate::engine::{Editing, Touch};
 use crate::protocol::resp::Reply;
+use std::ops::Range;
 
 /// Expired fields that one change of a hash removes beside its own work.
 const EXPIRED_FIELDS_MAX: usize = 16;
@@ -48,8 +55,48 @@ fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {
 
 /// Removes some of the fields that have expired, before a change. A hash without any costs a comparison.
 #[inline]
-fn remove_expired(hash: &mut Hash, now_ms: i64) {
+fn remove_expired(hash: &mut Hash, editing: &mut Editing<'_>) {
+    let now_ms = editing.now_ms;
     if hash.view().next_expiry().is_some_and(|next| next <= now_ms) {
-        hash.expire_due(now_ms, EXPIRED_FIELDS_MAX, |_| {});
+        let removed = hash.expire_due(now_ms, EXPIRED_FIELDS_MAX, |_| {});
+        *editing.expired_fields += removed as u64;
     }
+}
+
+/// Removes some of the fields that have expired before a command that chooses among all; one without any costs a look-up.
+fn remove_expired_first(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let key = key_at!(context, 1);
+    let Some(item) = context.engine.find(&key, Touch::No) else {
+        return Ok(());
+    };
+    let next = context.engine.view::<Hash>(item)?.next_expiry();
+    if next.is_some_and(|next| next <= context.engine.now_ms()) {
+        context
+            .engine
+            .edit_collection::<Hash, _>(&key, false, |hash, mut editing| {
+                remove_expired(hash, &mut editing);
+            })?;
+    }
+    Ok(())
+}
+
+/// Removes those of the fields at these arguments that are still there but have expired, and the hash with its last one: for a command that reads and
+/// did not find all it was asked for in a hash with expiries.
+#[cold]
+fn remove_expired_of(context: &mut Context<'_>, names: Range<usize>) -> Result<(), CommandError> {
+    let args = &context.args;
+    let key = key_at!(context, 1);
+    context
+        .engine
+        .edit_collection::<Hash, _>(&key, false, |hash, editing| {
+            for index in names {
+                let name = args.get(index);
+                if !hash.view().contains(name, editing.now_ms) {
+                    let before = hash.len();
+                    hash.remove(name, editing.now_ms);
+                    *editing.expired_fields += (before - hash.len()) as u64;
+                }
+            }
+        })?;
+    Ok(())
 }

@@ -16,8 +16,8 @@ pub fn hincrby(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let sum = context
         .engine
-        .edit_collection::<Hash, _>(&key, true, |hash, editing| {
-            remove_expired(hash, editing.now_ms);
+        .edit_collection::<Hash, _>(&key, true, |hash, mut editing| {
+            remove_expired(hash, &mut editing);
             let value = match hash.view().get(args.get(2), editing.now_ms) {
                 None => 0,
                 Some(value) => value
@@ -53,8 +53,8 @@ pub fn hincrbyfloat(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let text = context
         .engine
-        .edit_collection::<Hash, _>(&key, true, |hash, editing| {
-            remove_expired(hash, editing.now_ms);
+        .edit_collection::<Hash, _>(&key, true, |hash, mut editing| {
+            remove_expired(hash, &mut editing);
             let value = match hash.view().get(args.get(2), editing.now_ms) {
                 None => long_double::parse(b"0"),
                 Some(value) => long_double::parse(value.as_bytes(&mut [0; 20])),

@@ -1,8 +1,9 @@
 //! Reading hashes: HGET, HMGET, HGETALL, HKEYS, HVALS, HLEN, HSTRLEN, HEXISTS.
 //!
-//! Never: allocates, or changes the hash. Expired fields are passed over, and whoever changes the hash removes them.
+//! Never: allocates. Expired fields are passed over; one that is asked for by its name is removed, as in Redis. HLEN counts those that are still
+//! there, as in Redis, because it would have to look at them to leave them out.
 
-use super::{find, reply_entry};
+use super::{find, remove_expired_of, reply_entry};
 use crate::command::{CommandError, Context};
 use crate::engine::value::hash::Hash;
 
@@ -10,16 +11,19 @@ use crate::engine::value::hash::Hash;
 #[inline]
 pub fn hget(context: &mut Context<'_>) -> Result<(), CommandError> {
     let now_ms = context.engine.now_ms();
-    let value = match context.find_read(1) {
-        Some(item) => {
-            let hash = context.engine.view::<Hash>(item)?;
-            hash.get(context.args.get(2), now_ms)
-        }
-        None => None,
+    let Some(item) = context.find_read(1) else {
+        context.reply.null();
+        return Ok(());
     };
-    match value {
+    let hash = context.engine.view::<Hash>(item)?;
+    match hash.get(context.args.get(2), now_ms) {
         Some(value) => reply_entry(context.reply, value),
-        None => context.reply.null(),
+        None => {
+            context.reply.null();
+            if hash.may_expire() {
+                return remove_expired_of(context, 2..3);
+            }
+        }
     }
     Ok(())
 }
@@ -31,12 +35,20 @@ pub fn hmget(context: &mut Context<'_>) -> Result<(), CommandError> {
         Some(item) => Some(context.engine.view::<Hash>(item)?),
         None => None,
     };
-    context.reply.array(context.args.len() - 2);
-    for index in 2..context.args.len() {
+    let end = context.args.len();
+    let mut all_found = true;
+    context.reply.array(end - 2);
+    for index in 2..end {
         match hash.and_then(|hash| hash.get(context.args.get(index), now_ms)) {
             Some(value) => reply_entry(context.reply, value),
-            None => context.reply.null(),
+            None => {
+                context.reply.null();
+                all_found = false;
+            }
         }
+    }
+    if !all_found && hash.is_some_and(|hash| hash.may_expire()) {
+        return remove_expired_of(context, 2..end);
     }
     Ok(())
 }
@@ -86,8 +98,7 @@ pub fn hvals(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// HLEN key.
 pub fn hlen(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let now_ms = context.engine.now_ms();
-    let len = find(context)?.map_or(0, |(hash, _)| hash.len_live(now_ms));
+    let len = find(context)?.map_or(0, |(hash, _)| hash.len());
     context.reply.integer(len as i64);
     Ok(())
 }
@@ -95,27 +106,31 @@ pub fn hlen(context: &mut Context<'_>) -> Result<(), CommandError> {
 /// HSTRLEN key field.
 pub fn hstrlen(context: &mut Context<'_>) -> Result<(), CommandError> {
     let now_ms = context.engine.now_ms();
-    let len = match context.find_read(1) {
-        Some(item) => {
-            let hash = context.engine.view::<Hash>(item)?;
-            hash.value_len(context.args.get(2), now_ms)
-        }
-        None => 0,
+    let Some(item) = context.find_read(1) else {
+        context.reply.integer(0);
+        return Ok(());
     };
+    let hash = context.engine.view::<Hash>(item)?;
+    let len = hash.value_len(context.args.get(2), now_ms);
     context.reply.integer(len as i64);
+    if len == 0 && hash.may_expire() {
+        return remove_expired_of(context, 2..3);
+    }
     Ok(())
 }
 
 /// HEXISTS key field.
 pub fn hexists(context: &mut Context<'_>) -> Result<(), CommandError> {
     let now_ms = context.engine.now_ms();
-    let found = match context.find_read(1) {
-        Some(item) => {
-            let hash = context.engine.view::<Hash>(item)?;
-            hash.contains(context.args.get(2), now_ms)
-        }
-        None => false,
+    let Some(item) = context.find_read(1) else {
+        context.reply.integer(0);
+        return Ok(());
     };
+    let hash = context.engine.view::<Hash>(item)?;
+    let found = hash.contains(context.args.get(2), now_ms);
     context.reply.integer(i64::from(found));
+    if !found && hash.may_expire() {
+        return remove_expired_of(context, 2..3);
+    }
     Ok(())
 }

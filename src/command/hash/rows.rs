@@ -1,6 +1,6 @@
 //! The rows of commands on hashes.
 
-use super::{docs, numbers, read, sample, write};
+use super::{docs, expiry, get_and_set, numbers, read, sample, write};
 use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
@@ -29,6 +29,46 @@ pub const ROWS: &[Command] = &[
             "Says whether there is such a field",
             docs::FIELD_OF,
         ),
+    Command::data("hexpire", -6, Route::Keys(Split::Never), expiry::hexpire)
+        .flags(WRITE | DENYOOM | FAST, acl::HASH)
+        .keys(1, 1, 1, &[KeySpec::new(key::RW | key::UPDATE, 1, 0, 1, "")])
+        .docs(
+            "7.4.0",
+            "hash",
+            "O(N) in the fields given",
+            "Lets fields expire after some seconds",
+            docs::HEXPIRE,
+        ),
+    Command::data(
+        "hexpireat",
+        -6,
+        Route::Keys(Split::Never),
+        expiry::hexpireat,
+    )
+    .flags(WRITE | DENYOOM | FAST, acl::HASH)
+    .keys(1, 1, 1, &[KeySpec::new(key::RW | key::UPDATE, 1, 0, 1, "")])
+    .docs(
+        "7.4.0",
+        "hash",
+        "O(N) in the fields given",
+        "Lets fields expire at a Unix time in seconds",
+        docs::HEXPIREAT,
+    ),
+    Command::data(
+        "hexpiretime",
+        -5,
+        Route::Keys(Split::Never),
+        expiry::hexpiretime,
+    )
+    .flags(READONLY | FAST, acl::HASH)
+    .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
+    .docs(
+        "7.4.0",
+        "hash",
+        "O(N) in the fields given",
+        "Replies with the Unix times in seconds at which fields expire",
+        docs::FIELDS_LISTED,
+    ),
     Command::data("hget", 3, Route::Keys(Split::Never), read::hget)
         .flags(READONLY | FAST, acl::HASH)
         .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
@@ -50,6 +90,53 @@ pub const ROWS: &[Command] = &[
             docs::ALL,
         )
         .tips(&["nondeterministic_output_order"]),
+    Command::data(
+        "hgetdel",
+        -5,
+        Route::Keys(Split::Never),
+        get_and_set::hgetdel,
+    )
+    .flags(WRITE | FAST, acl::HASH)
+    .keys(
+        1,
+        1,
+        1,
+        &[KeySpec::new(
+            key::RW | key::ACCESS | key::DELETE,
+            1,
+            0,
+            1,
+            "",
+        )],
+    )
+    .docs(
+        "8.0.0",
+        "hash",
+        "O(N) in the fields given",
+        "Replies with the values of fields and removes them",
+        docs::FIELDS_LISTED,
+    ),
+    Command::data("hgetex", -5, Route::Keys(Split::Never), get_and_set::hgetex)
+        .flags(WRITE | FAST, acl::HASH)
+        .keys(
+            1,
+            1,
+            1,
+            &[KeySpec::new(
+                key::RW | key::ACCESS | key::UPDATE,
+                1,
+                0,
+                1,
+                "RW and UPDATE because it changes the TTL",
+            )],
+        )
+        .docs(
+            "8.0.0",
+            "hash",
+            "O(N) in the fields given",
+            "Replies with the values of fields and changes when they expire",
+            docs::HGETEX,
+        ),
     Command::data("hincrby", 4, Route::Keys(Split::Never), numbers::hincrby)
         .flags(WRITE | DENYOOM | FAST, acl::HASH)
         .keys(
@@ -133,6 +220,67 @@ pub const ROWS: &[Command] = &[
             docs::HSET,
         )
         .deprecated("4.0.0", "HSET with several fields"),
+    Command::data("hpersist", -5, Route::Keys(Split::Never), expiry::hpersist)
+        .flags(WRITE | FAST, acl::HASH)
+        .keys(1, 1, 1, &[KeySpec::new(key::RW | key::UPDATE, 1, 0, 1, "")])
+        .docs(
+            "7.4.0",
+            "hash",
+            "O(N) in the fields given",
+            "Lets fields no longer expire",
+            docs::FIELDS_LISTED,
+        ),
+    Command::data("hpexpire", -6, Route::Keys(Split::Never), expiry::hpexpire)
+        .flags(WRITE | DENYOOM | FAST, acl::HASH)
+        .keys(1, 1, 1, &[KeySpec::new(key::RW | key::UPDATE, 1, 0, 1, "")])
+        .docs(
+            "7.4.0",
+            "hash",
+            "O(N) in the fields given",
+            "Lets fields expire after some milliseconds",
+            docs::HPEXPIRE,
+        ),
+    Command::data(
+        "hpexpireat",
+        -6,
+        Route::Keys(Split::Never),
+        expiry::hpexpireat,
+    )
+    .flags(WRITE | DENYOOM | FAST, acl::HASH)
+    .keys(1, 1, 1, &[KeySpec::new(key::RW | key::UPDATE, 1, 0, 1, "")])
+    .docs(
+        "7.4.0",
+        "hash",
+        "O(N) in the fields given",
+        "Lets fields expire at a Unix time in milliseconds",
+        docs::HPEXPIREAT,
+    ),
+    Command::data(
+        "hpexpiretime",
+        -5,
+        Route::Keys(Split::Never),
+        expiry::hpexpiretime,
+    )
+    .flags(READONLY | FAST, acl::HASH)
+    .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
+    .docs(
+        "7.4.0",
+        "hash",
+        "O(N) in the fields given",
+        "Replies with the Unix times in milliseconds at which fields expire",
+        docs::FIELDS_LISTED,
+    ),
+    Command::data("hpttl", -5, Route::Keys(Split::Never), expiry::hpttl)
+        .flags(READONLY | FAST, acl::HASH)
+        .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
+        .docs(
+            "7.4.0",
+            "hash",
+            "O(N) in the fields given",
+            "Replies with the milliseconds until fields expire",
+            docs::FIELDS_LISTED,
+        )
+        .tips(&["nondeterministic_output"]),
     Command::data(
         "hrandfield",
         -2,
@@ -170,6 +318,16 @@ pub const ROWS: &[Command] = &[
             "Sets fields and counts those that were not there",
             docs::HSET,
         ),
+    Command::data("hsetex", -6, Route::Keys(Split::Never), get_and_set::hsetex)
+        .flags(WRITE | DENYOOM | FAST, acl::HASH)
+        .keys(1, 1, 1, &[KeySpec::new(key::RW | key::UPDATE, 1, 0, 1, "")])
+        .docs(
+            "8.0.0",
+            "hash",
+            "O(N) in the fields given",
+            "Sets fields and when they expire",
+            docs::HSETEX,
+        ),
     Command::data("hsetnx", 4, Route::Keys(Split::Never), write::hsetnx)
         .flags(WRITE | DENYOOM | FAST, acl::HASH)
         .keys(1, 1, 1, &[KeySpec::new(key::RW | key::INSERT, 1, 0, 1, "")])
@@ -190,6 +348,17 @@ pub const ROWS: &[Command] = &[
             "Replies with the length of a field's value",
             docs::FIELD_OF,
         ),
+    Command::data("httl", -5, Route::Keys(Split::Never), expiry::httl)
+        .flags(READONLY | FAST, acl::HASH)
+        .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
+        .docs(
+            "7.4.0",
+            "hash",
+            "O(N) in the fields given",
+            "Replies with the seconds until fields expire",
+            docs::FIELDS_LISTED,
+        )
+        .tips(&["nondeterministic_output"]),
     Command::data("hvals", 2, Route::Keys(Split::Never), read::hvals)
         .flags(READONLY, acl::HASH)
         .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])

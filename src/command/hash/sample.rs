@@ -2,7 +2,7 @@
 //!
 //! How many elements there will be is known only afterwards, so they are written to a reply of their own first.
 
-use super::reply_entry;
+use super::{remove_expired_first, reply_entry};
 use crate::command::number::integer;
 use crate::command::scan::{COUNT_MAX, ScanOptions, parse_cursor, write_page};
 use crate::command::{CommandError, Context};
@@ -13,6 +13,7 @@ use crate::protocol::resp::{Protocol, Reply};
 pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
     let now_ms = context.engine.now_ms();
     if context.args.len() == 2 {
+        remove_expired_first(context)?;
         let Some(item) = context.find_read(1) else {
             context.reply.null();
             return Ok(());
@@ -39,6 +40,7 @@ pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
     if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(CommandError::fixed("ERR value is out of range"));
     }
+    remove_expired_first(context)?;
     let Some(item) = context.find_read(1) else {
         context.reply.array(0);
         return Ok(());

@@ -18,8 +18,8 @@ fn set_fields(context: &mut Context<'_>, command: &str) -> Result<i64, CommandEr
     let key = key_at!(context, 1);
     let created = context
         .engine
-        .edit_collection::<Hash, _>(&key, true, |hash, editing| {
-            remove_expired(hash, editing.now_ms);
+        .edit_collection::<Hash, _>(&key, true, |hash, mut editing| {
+            remove_expired(hash, &mut editing);
             let limits = &editing.limits.hash;
             if fields > 1 {
                 hash.expect(fields, limits);
@@ -57,8 +57,8 @@ pub fn hsetnx(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let created = context
         .engine
-        .edit_collection::<Hash, _>(&key, true, |hash, editing| {
-            remove_expired(hash, editing.now_ms);
+        .edit_collection::<Hash, _>(&key, true, |hash, mut editing| {
+            remove_expired(hash, &mut editing);
             let limits = &editing.limits.hash;
             hash.set_if_absent(args.get(2), args.get(3), editing.now_ms, limits)
         })?
@@ -74,8 +74,8 @@ pub fn hdel(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let removed = context
         .engine
-        .edit_collection::<Hash, _>(&key, false, |hash, editing| {
-            remove_expired(hash, editing.now_ms);
+        .edit_collection::<Hash, _>(&key, false, |hash, mut editing| {
+            remove_expired(hash, &mut editing);
             (2..args.len())
                 .filter(|&index| hash.remove(args.get(index), editing.now_ms))
                 .count()

@@ -2,6 +2,7 @@
 //! Never: trims.
 
 use super::super::{CommandError, Context, key_at};
+use super::trim::references_of;
 use super::{id, integer_or, is};
 use crate::engine::value::stream::{Deleted, References, Stream};
 use crate::protocol::resp::Reply;
@@ -15,15 +16,7 @@ fn parse(context: &Context<'_>, at: usize) -> Result<(References, Range<usize>),
     let mut index = at;
     while index < args.len() {
         let word = args.get(index);
-        let wanted = if is(word, "KEEPREF") {
-            Some(References::Keep)
-        } else if is(word, "DELREF") {
-            Some(References::Delete)
-        } else if is(word, "ACKED") {
-            Some(References::Acknowledged)
-        } else {
-            None
-        };
+        let wanted = references_of(word);
         if wanted.is_some() {
             if references.is_some() {
                 return Err(CommandError::Syntax);

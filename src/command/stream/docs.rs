@@ -68,6 +68,7 @@ pub(super) const XADD: &[Argument] = &[
         .token("NOMKSTREAM")
         .since("6.2.0")
         .optional(),
+    REFERENCES.since("8.2.0"),
     TRIM.optional(),
     Argument::new("id_or_auto", ArgumentKind::OneOf).arguments(&[
         Argument::new("auto_id", ArgumentKind::PureToken).token("*"),
@@ -178,4 +179,4 @@ pub(super) const XSETID: &[Argument] = &[
         .since("7.0.0")
         .optional(),
 ];
-pub(super) const XTRIM: &[Argument] = &[KEY, TRIM];
+pub(super) const XTRIM: &[Argument] = &[KEY, TRIM, REFERENCES.since("8.2.0")];

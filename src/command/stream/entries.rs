@@ -24,7 +24,7 @@ fn append_error(error: AppendError) -> CommandError {
     })
 }
 
-/// `XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value [field value ...]`.
+/// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value [field value ...]`.
 pub fn xadd(context: &mut Context<'_>) -> Result<(), CommandError> {
     let options = Options::parse(context, true)?;
     let args = &context.args;
@@ -62,7 +62,7 @@ pub fn xadd(context: &mut Context<'_>) -> Result<(), CommandError> {
         |stream, editing| {
             let id = stream.append(new_id, fields, &editing.limits.stream)?;
             if let Some(trim) = &options.trim {
-                stream.trim(trim);
+                stream.trim_with_references(trim, options.references);
             }
             Ok(id)
         },
@@ -152,14 +152,16 @@ pub fn xdel(context: &mut Context<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count].
+/// `XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]`.
 pub fn xtrim(context: &mut Context<'_>) -> Result<(), CommandError> {
     let options = Options::parse(context, false)?;
     let trim = options.trim.expect("XTRIM has no other options");
     let key = key_at!(context, 1);
     let deleted = context
         .engine
-        .edit_collection::<Stream, _>(&key, false, |stream, _| stream.trim(&trim))?
+        .edit_collection::<Stream, _>(&key, false, |stream, _| {
+            stream.trim_with_references(&trim, options.references)
+        })?
         .unwrap_or(0);
     context.stats.changes += deleted;
     context.reply.integer(deleted as i64);

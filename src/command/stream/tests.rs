@@ -248,6 +248,123 @@ fn deletion_with_regard_to_groups() {
     }
 }
 
+/// A stream of six entries: 1-0 to 4-0 are pending in `g`, of which 2-0 and 3-0 in `h` too, and 1-0 acknowledged there; 5-0 and 6-0 nobody has read.
+fn stream_with_references() -> Shard {
+    let mut shard = Shard::new();
+    for ms in 1..=6 {
+        shard.line(&format!("xadd s {ms}-0 a b"));
+    }
+    shard.line("xgroup create s g 0");
+    shard.line("xgroup create s h 0");
+    shard.line("xreadgroup group g c count 4 streams s >");
+    shard.line("xreadgroup group h c count 4 streams s >");
+    shard.line("xack s h 1-0 4-0");
+    shard
+}
+
+/// The ids of the entries, and how many are pending in both groups.
+fn left(shard: &mut Shard) -> (String, String) {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("ASCII");
+    let range = text(shard.line("xrange s - +"));
+    let ids: Vec<&str> = range.lines().filter(|line| line.contains("-0")).collect();
+    let pending = ["g", "h"].map(|group| {
+        let reply = text(shard.line(&format!("xpending s {group}")));
+        reply.lines().nth(1).expect("a count").to_string()
+    });
+    (ids.join(" "), pending.concat())
+}
+
+#[test]
+fn trimming_with_regard_to_groups() {
+    let check = |line: &str, reply: &str, ids: &str, pending: &str| {
+        let mut shard = stream_with_references();
+        shard.check(line, reply);
+        let (ids_left, pending_left) = left(&mut shard);
+        assert_eq!(
+            (ids_left.as_str(), pending_left.as_str()),
+            (ids, pending),
+            "{line}"
+        );
+    };
+    check("xtrim s maxlen 3", ":3\\r\\n", "4-0 5-0 6-0", ":4:2");
+    check(
+        "xtrim s maxlen 3 keepref",
+        ":3\\r\\n",
+        "4-0 5-0 6-0",
+        ":4:2",
+    );
+    check("xtrim s maxlen 3 DelRef", ":3\\r\\n", "4-0 5-0 6-0", ":1:0");
+    check(
+        "xtrim s delref minid 3",
+        ":2\\r\\n",
+        "3-0 4-0 5-0 6-0",
+        ":2:1",
+    );
+    check(
+        "xtrim s maxlen 0 acked",
+        ":0\\r\\n",
+        "1-0 2-0 3-0 4-0 5-0 6-0",
+        ":4:2",
+    );
+    check(
+        "xadd s keepref maxlen 4 7 a b",
+        "$3\\r\\n7-0\\r\\n",
+        "4-0 5-0 6-0 7-0",
+        ":4:2",
+    );
+    check(
+        "xadd s maxlen 4 delref 7 a b",
+        "$3\\r\\n7-0\\r\\n",
+        "4-0 5-0 6-0 7-0",
+        ":1:0",
+    );
+    check(
+        "xadd s acked maxlen = 4 7 a b",
+        "$3\\r\\n7-0\\r\\n",
+        "1-0 2-0 3-0 4-0 5-0 6-0 7-0",
+        ":4:2",
+    );
+    check(
+        "xadd s nomkstream acked 7 a b",
+        "$3\\r\\n7-0\\r\\n",
+        "1-0 2-0 3-0 4-0 5-0 6-0 7-0",
+        ":4:2",
+    );
+    check("xtrim s maxlen ~ 0 delref", ":6\\r\\n", "", ":0:0");
+    check(
+        "xtrim s maxlen ~ 3 delref",
+        ":0\\r\\n",
+        "1-0 2-0 3-0 4-0 5-0 6-0",
+        ":4:2",
+    );
+
+    let mut shard = stream_with_references();
+    shard.line("xack s g 1-0 3-0 4-0");
+    // 1-0 and 4-0 nobody needs any more; 3-0 is still pending in h.
+    shard.check("xtrim s maxlen 5 acked", ":1\\r\\n");
+    assert_eq!(left(&mut shard).0, "2-0 3-0 4-0 5-0 6-0");
+    shard.check("xtrim s minid 4 acked", ":0\\r\\n");
+    shard.check("xtrim s maxlen 1 acked", ":1\\r\\n");
+    assert_eq!(left(&mut shard).0, "2-0 3-0 5-0 6-0");
+    shard.check("xtrim s maxlen ~ 0 acked limit 3", ":0\\r\\n");
+    for line in [
+        "xtrim s maxlen 1 acked delref",
+        "xtrim s acked maxlen 1 acked",
+        "xadd s keepref delref 9 a b",
+        "xtrim s maxlen 1 keep",
+    ] {
+        shard.check(line, "-ERR syntax error\\r\\n");
+    }
+    shard.check(
+        "xtrim s acked",
+        "-ERR wrong number of arguments for 'xtrim' command\\r\\n",
+    );
+    shard.check("xtrim none maxlen 0 acked", ":0\\r\\n");
+    // Without groups nothing is referred to.
+    shard.line("xadd t 1-0 a b");
+    shard.check("xtrim t maxlen 0 acked", ":1\\r\\n");
+}
+
 #[test]
 fn the_nodes_trimmed_by_one_request_are_bounded() {
     let mut shard = Shard::new();

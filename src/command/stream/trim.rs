@@ -4,7 +4,7 @@
 use super::super::number::integer;
 use super::super::{CommandError, Context};
 use super::{id, is};
-use crate::engine::value::stream::{Trim, TrimTo};
+use crate::engine::value::stream::{References, Trim, TrimTo};
 
 /// Nodes that `~` may delete in one call unless LIMIT says more: a bound on the time it takes.
 const NODES_TRIMMED_MAX: u64 = 100;
@@ -16,8 +16,23 @@ pub(super) struct Options {
     pub no_mkstream: bool,
     /// MAXLEN or MINID.
     pub trim: Option<Trim>,
+    /// KEEPREF unless DELREF or ACKED.
+    pub references: References,
     /// The argument behind them: XADD's id, if there is one.
     pub next: usize,
+}
+
+/// KEEPREF, DELREF or ACKED.
+pub(super) fn references_of(word: &[u8]) -> Option<References> {
+    if is(word, "KEEPREF") {
+        Some(References::Keep)
+    } else if is(word, "DELREF") {
+        Some(References::Delete)
+    } else if is(word, "ACKED") {
+        Some(References::Acknowledged)
+    } else {
+        None
+    }
 }
 
 impl Options {
@@ -28,6 +43,7 @@ impl Options {
         let mut to = None;
         let mut approximate = false;
         let mut limit = None;
+        let mut references = None;
         let mut next = 2;
         while next < args.len() {
             let word = args.get(next);
@@ -58,6 +74,11 @@ impl Options {
                 limit = Some(value);
             } else if for_xadd && is(word, "NOMKSTREAM") {
                 no_mkstream = true;
+            } else if let Some(wanted) = references_of(word) {
+                if references.is_some() {
+                    return Err(CommandError::Syntax);
+                }
+                references = Some(wanted);
             } else if for_xadd {
                 id::parse_to_add(word)?;
                 break;
@@ -98,6 +119,7 @@ impl Options {
         Ok(Options {
             no_mkstream,
             trim,
+            references: references.unwrap_or(References::Keep),
             next,
         })
     }

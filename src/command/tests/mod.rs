@@ -203,7 +203,7 @@ fn replies_are_those_of_redis_server() {
 }
 
 /// Runs a table of requests and replies from an empty keyspace; it has more than `cases_min` lines.
-pub(super) fn check_replies(table: &str, cases_min: usize) {
+pub(in crate::command) fn check_replies(table: &str, cases_min: usize) {
     let mut shard = Shard::new();
     let mut cases = 0;
     let mut wrong = Vec::new();
@@ -224,6 +224,32 @@ pub(super) fn check_replies(table: &str, cases_min: usize) {
         wrong.join("\n")
     );
     assert!(cases > cases_min);
+}
+
+#[test]
+fn conditions_on_values_are_those_of_redis() {
+    check_replies(include_str!("compare_replies.txt"), 90);
+}
+
+#[test]
+fn conditions_hold_of_large_values() {
+    let mut shard = Shard::new();
+    let value = vec![b'v'; LARGE_BYTES_MIN + 5];
+    let other = vec![b'w'; LARGE_BYTES_MIN + 5];
+    assert_eq!(shard.run(&[b"set", b"k", &value]), b"+OK\r\n");
+    assert_eq!(
+        shard.run(&[b"set", b"k", b"x", b"ifeq", &other]),
+        b"$-1\r\n"
+    );
+    assert_eq!(
+        shard.run(&[b"set", b"k", &other, b"ifeq", &value]),
+        b"+OK\r\n"
+    );
+    assert_eq!(shard.run(&[b"delex", b"k", b"ifeq", &value]), b":0\r\n");
+    let digest = shard.line("digest k");
+    let digest = digest[5..21].to_vec();
+    assert_eq!(shard.run(&[b"delex", b"k", b"ifdeq", &digest]), b":1\r\n");
+    assert_eq!(shard.stats.changes, 3);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod collections;
 mod expire;
+mod fields;
 mod hit_ratio;
 mod limit;
 mod model;
@@ -54,6 +55,7 @@ pub(super) fn check(engine: &mut Engine) {
     let mut items = 0;
     let mut expiring = 0;
     let mut live = 0;
+    let mut fields = std::collections::BTreeSet::new();
     for page in 0..engine.arena.pages_len() {
         let mut in_page = 0;
         let mut expiring_in_page = 0;
@@ -78,6 +80,9 @@ pub(super) fn check(engine: &mut Engine) {
                 "one dictionary has the item"
             );
             items += 1;
+            let item = super::Item(reference);
+            let first = engine.first_field_expiry(item);
+            fields.extend(first.map(|time| (time, reference)));
             if let Some(expiry) = super::item::expiry(engine.arena.bytes(reference)) {
                 expiring_in_page += 1;
                 let in_sweep = engine.sweep.is_in(page);
@@ -92,6 +97,11 @@ pub(super) fn check(engine: &mut Engine) {
         expiring += expiring_in_page;
     }
     assert_eq!(live, engine.arena.bytes_live());
+    let indexed: std::collections::BTreeSet<_> = engine.field_expiries.entries().collect();
+    assert!(indexed.is_subset(&fields), "the index is true to the items");
+    if engine.draining.is_empty() {
+        assert_eq!(indexed, fields);
+    }
     let dictionaries: Vec<_> = engine
         .databases
         .iter()

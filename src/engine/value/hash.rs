@@ -463,6 +463,15 @@ impl<'a> HashView<'a> {
         self.get(name, now_ms).map_or(0, |value| value.bytes_len())
     }
 
+    /// Whether there may be fields that expire. O(1).
+    #[inline]
+    pub fn may_expire(self) -> bool {
+        match self {
+            HashView::Packed(bytes) => Run::new(bytes).tag() == TAG_EXPIRES,
+            HashView::Large(large) => large.next_expiry().is_some(),
+        }
+    }
+
     /// The earliest expiry of a field, in Unix milliseconds, past ones included. O(1) when the hash is large.
     pub fn next_expiry(self) -> Option<i64> {
         match self {

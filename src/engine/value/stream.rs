@@ -42,7 +42,7 @@ impl Default for StreamLimits {
     }
 }
 
-/// What becomes of groups' references to an entry that is deleted (XDELEX, XACKDEL).
+/// What becomes of groups' references to an entry that is deleted (XDELEX, XACKDEL, XADD, XTRIM).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum References {
     /// KEEPREF: they stay.
@@ -170,6 +170,36 @@ impl Stream {
     /// Deletes the oldest entries: XTRIM. Their number.
     pub fn trim(&mut self, trim: &Trim) -> u64 {
         self.body.log.trim(trim)
+    }
+
+    /// Deletes the oldest entries with regard to groups: XTRIM with KEEPREF, DELREF or ACKED. Their number.
+    pub fn trim_with_references(&mut self, trim: &Trim, references: References) -> u64 {
+        if references == References::Keep || self.body.groups.is_empty() {
+            return self.trim(trim);
+        }
+        let mut pending = Vec::new();
+        let LargeStream { log, groups, .. } = &mut *self.body;
+        let is_pending = |id| {
+            groups
+                .values()
+                .any(|group| group.pending_entry(id).is_some())
+        };
+        // What some group has not read yet is referred to, and so is all behind it.
+        let read_by_all = groups.values().map(Group::last_id).min();
+        let deleted = log.trim_chosen(trim, |id| match references {
+            References::Acknowledged if read_by_all < Some(id) => None,
+            References::Acknowledged => Some(!is_pending(id)),
+            _ => {
+                if is_pending(id) {
+                    pending.push(id);
+                }
+                Some(true)
+            }
+        });
+        for id in pending {
+            self.forget_references(id);
+        }
+        deleted
     }
 
     /// Sets the last id and, where given, the counters: XSETID.

@@ -238,6 +238,11 @@ pub fn stats(info: &Info, total: &ShardMetrics, text: &mut String) {
     field(text, "sync_full", 0);
     field(text, "sync_partial_ok", 0);
     field(text, "sync_partial_err", 0);
+    field(
+        text,
+        "expired_subkeys",
+        sum(info, |shard| shard.expired_fields),
+    );
     field(text, "expired_keys", sum(info, |shard| shard.expired_keys));
     field(text, "evicted_keys", sum(info, |shard| shard.evicted_keys));
     field(text, "evicted_clients", total.evicted_clients);

@@ -4,6 +4,7 @@
 use super::id::StreamId;
 use super::node::{Cursor, Entry, FieldsToAdd, Node};
 use super::{Nodes, NodesRange, StreamLimits, map_bytes};
+use std::ops::Bound;
 
 /// Longest entry, and longest node whatever the limits say: 1 GiB.
 const ENTRY_BYTES_MAX: usize = 1 << 30;
@@ -376,13 +377,13 @@ impl Log {
             if !trim.approximate {
                 let mut left = excess;
                 deleted += self.edit_node(first, |node| {
-                    node.delete_while(first, |id| match trim.to {
-                        TrimTo::Length(_) => {
-                            let more = left > 0;
-                            left = left.saturating_sub(1);
-                            more
-                        }
-                        TrimTo::Id(min) => id < min,
+                    node.delete_chosen(first, |id| {
+                        let goes = match trim.to {
+                            TrimTo::Length(_) => left > 0,
+                            TrimTo::Id(min) => id < min,
+                        };
+                        left = left.saturating_sub(1);
+                        goes.then_some(true)
                     })
                 });
             }
@@ -392,6 +393,76 @@ impl Log {
             self.first_id = self.first_live();
         }
         deleted
+    }
+
+    /// [`Log::trim`] that asks of each entry whether it may go: true, or false for one that stays, or None when no later one may go. The limit
+    /// counts the entries that were asked about, so that it bounds the time however many stay.
+    pub(super) fn trim_chosen(
+        &mut self,
+        trim: &Trim,
+        mut choose: impl FnMut(StreamId) -> Option<bool>,
+    ) -> u64 {
+        let (mut deleted, mut asked) = (0, 0);
+        let mut ended = false;
+        let mut next = self.nodes().next().map(|(first, _)| first);
+        while let Some(first) = next
+            && !ended
+        {
+            let node = self.node(first).expect("the first id of a node");
+            let live = node.live();
+            let mut excess = match trim.to {
+                TrimTo::Length(length) => self.length.saturating_sub(length),
+                TrimTo::Id(_) => u64::MAX,
+            };
+            let whole = match trim.to {
+                TrimTo::Length(_) => excess >= live,
+                TrimTo::Id(id) => node
+                    .cursor(first)
+                    .next_back()
+                    .is_none_or(|last| last.id < id),
+            };
+            let beyond_limit = trim.limit > 0 && asked + live > trim.limit;
+            if excess == 0 || beyond_limit || (trim.approximate && !whole) {
+                break;
+            }
+            asked += live;
+            deleted += self.edit_node(first, |node| {
+                node.delete_chosen(first, |id| {
+                    let wanted = match trim.to {
+                        TrimTo::Length(_) => excess > 0,
+                        TrimTo::Id(min) => id < min,
+                    };
+                    let chosen = wanted.then(|| choose(id)).flatten();
+                    ended |= chosen.is_none();
+                    excess -= u64::from(chosen == Some(true));
+                    chosen
+                })
+            });
+            next = self.first_after(first);
+        }
+        if deleted > 0 {
+            self.first_id = self.first_live();
+        }
+        deleted
+    }
+
+    /// The node with this first id.
+    fn node(&self, first: StreamId) -> Option<&Node> {
+        match &self.tail {
+            Some((tail, node)) if *tail == first => Some(node),
+            _ => self.older.get(&first),
+        }
+    }
+
+    /// The first id of the node behind the one that has, or had, this first id.
+    fn first_after(&self, first: StreamId) -> Option<StreamId> {
+        let behind = (Bound::Excluded(first), Bound::Unbounded);
+        let older = self.older.range(behind).next().map(|(id, _)| *id);
+        older.or(self
+            .tail
+            .as_ref()
+            .map(|(id, _)| *id)
+            .filter(|id| *id > first))
     }
 
     pub(super) fn set_id(

@@ -203,14 +203,32 @@ fn trim(stream: &mut Stream, model: &mut Model, random: &mut Random) {
         TrimTo::Length(length) => model.entries.len().saturating_sub(length as usize),
         TrimTo::Id(id) => model.entries.range(..id).count(),
     };
-    let deleted = stream.trim(&trim) as usize;
-    if trim.approximate {
-        assert!(deleted <= excess);
-    } else {
-        assert_eq!(deleted, excess);
+    let references = [
+        References::Keep,
+        References::Delete,
+        References::Acknowledged,
+    ][random.below(3)];
+    let mut goes: Vec<StreamId> = model.entries.keys().copied().collect();
+    if references == References::Acknowledged {
+        goes.retain(|id| !stream.view().is_referenced(*id));
     }
-    for _ in 0..deleted {
-        model.entries.pop_first();
+    if let TrimTo::Id(min) = to {
+        goes.retain(|id| *id < min);
+    }
+    goes.truncate(excess);
+    let deleted = stream.trim_with_references(&trim, references) as usize;
+    if trim.approximate {
+        assert!(deleted <= goes.len());
+    } else {
+        assert_eq!(deleted, goes.len());
+    }
+    for id in &goes[..deleted] {
+        model.entries.remove(id);
+        if references == References::Delete {
+            for group in model.groups.values_mut() {
+                group.pending.remove(id);
+            }
+        }
     }
 }
 

@@ -337,17 +337,18 @@ impl Node {
         true
     }
 
-    /// Marks entries from the oldest on as deleted while the condition holds; their number.
-    pub fn delete_while(
+    /// Goes through entries from the oldest on, until `choose` says None, and marks those as deleted of which it says true; their number.
+    pub fn delete_chosen(
         &mut self,
         first: StreamId,
-        mut condition: impl FnMut(StreamId) -> bool,
+        mut choose: impl FnMut(StreamId) -> Option<bool>,
     ) -> u64 {
         let marked: Vec<(usize, i64)> = self
             .cursor(first)
             .filter(|entry| !entry.is_deleted())
-            .take_while(|entry| condition(entry.id))
-            .map(|entry| (entry.flags_at, entry.flags))
+            .map_while(|entry| Some((choose(entry.id)?, entry)))
+            .filter(|(chosen, _)| *chosen)
+            .map(|(_, entry)| (entry.flags_at, entry.flags))
             .collect();
         let count = marked.len();
         self.mark(marked.into_iter(), count as i64);

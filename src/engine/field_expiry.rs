@@ -1,0 +1,184 @@
+//! Removing fields of hashes that have expired, in the background.
+//!
+//! An index has the earliest expiry of a field for each hash that has one, with the item's reference. It is always true to the items: whoever
+//! writes, moves or frees an item says so here, and a large hash is out of the index while it is taken out of its item to be changed.
+//! It never decides whether a field is visible, which the hash does by the time it is told.
+//!
+//! The one decision worth knowing: an item's time in the index is not kept anywhere, but read off the hash again. So an entry is 16 bytes, a hash
+//! whose fields do not expire has none, and as long as nobody uses expiries of fields every write pays one comparison.
+
+use super::collection::Collection;
+use super::item;
+use super::store::{Payload, Record};
+use super::value::Stored;
+use super::value::hash::{Hash, HashView};
+use super::{Engine, Item, Key, Kind, Type, Value};
+use std::collections::BTreeSet;
+
+/// Bytes of the index per hash: its nodes have room for eleven keys of 16 bytes and are about two thirds full.
+const INDEX_BYTES_EACH: u64 = 32;
+/// Fields of one hash removed at a time.
+const FIELDS_AT_ONCE: usize = 64;
+/// Steps of removing one field, and of putting the rest of a hash back.
+const FIELD_UNITS: usize = 4;
+/// See [`FIELD_UNITS`].
+const HASH_UNITS: usize = 8;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct FieldExpiries {
+    /// Unix time in milliseconds, and the item's reference.
+    index: BTreeSet<(i64, u32)>,
+}
+
+impl FieldExpiries {
+    /// Bytes allocated, about.
+    #[inline]
+    pub(super) fn bytes(&self) -> u64 {
+        self.index.len() as u64 * INDEX_BYTES_EACH
+    }
+
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> impl Iterator<Item = (i64, u32)> {
+        self.index.iter().copied()
+    }
+}
+
+impl Engine {
+    /// The earliest expiry of a field of an item, past ones included; None for what is no hash.
+    pub(super) fn first_field_expiry(&self, item: Item) -> Option<i64> {
+        match self.value(item) {
+            Value::Packed(Type::Hash, run) => HashView::Packed(run).next_expiry(),
+            Value::Collection(Collection::Hash(large)) => HashView::Large(large).next_expiry(),
+            _ => None,
+        }
+    }
+
+    /// An item was written.
+    pub(super) fn note_fields(&mut self, item: Item) {
+        if let Some(time) = self.first_field_expiry(item) {
+            self.field_expiries.index.insert((time, item.0));
+        }
+    }
+
+    /// An item will be written over, freed, or its collection taken out.
+    #[inline]
+    pub(super) fn forget_fields(&mut self, item: Item) {
+        if !self.field_expiries.index.is_empty() {
+            self.forget_indexed(item);
+        }
+    }
+
+    fn forget_indexed(&mut self, item: Item) {
+        if let Some(time) = self.first_field_expiry(item) {
+            self.field_expiries.index.remove(&(time, item.0));
+        }
+    }
+
+    /// A record was copied into another slot, and is there from now on.
+    pub(super) fn move_fields(&mut self, from: Item, to: Item) {
+        let index = &self.field_expiries.index;
+        if !index.is_empty()
+            && let Some(time) = self.first_field_expiry(to)
+            && self.field_expiries.index.remove(&(time, from.0))
+        {
+            self.field_expiries.index.insert((time, to.0));
+        }
+    }
+
+    /// Whether there are fields to remove now.
+    #[inline]
+    pub(super) fn fields_are_due(&self) -> bool {
+        self.active_expiry() && self.due_fields().is_some()
+    }
+
+    fn due_fields(&self) -> Option<Item> {
+        let &(time, reference) = self.field_expiries.index.first()?;
+        (time <= self.now_ms).then_some(Item(reference))
+    }
+
+    /// Removes expired fields for about `units` steps; returns how many it took.
+    pub(super) fn expire_fields(&mut self, units: usize) -> usize {
+        let mut taken = 0;
+        while taken < units
+            && let Some(item) = self.due_fields()
+        {
+            taken += self.expire_fields_of(item);
+        }
+        taken
+    }
+
+    /// Removes some expired fields of one hash, and the hash with its last one; the steps it took.
+    fn expire_fields_of(&mut self, item: Item) -> usize {
+        let hash = self.hash(item.0);
+        let found = self
+            .databases
+            .iter()
+            .position(|database| database.dictionary.contains(hash, item.0));
+        let Some(db) = found else {
+            // It was flushed, and will be freed as a whole.
+            self.forget_fields(item);
+            return 1;
+        };
+        if self
+            .expiry(item)
+            .is_some_and(|expiry| expiry <= self.now_ms)
+        {
+            self.delete_found(item.0, false);
+            return HASH_UNITS;
+        }
+        let mut value = self
+            .take_out::<Hash>(item)
+            .expect("only hashes are indexed");
+        let before = value.heap_bytes() as u64;
+        let removed = value.expire_due(self.now_ms, FIELDS_AT_ONCE, |_| {});
+        assert!(removed > 0, "the index is true to the items");
+        self.expired_fields += removed as u64;
+        let after = value.heap_bytes() as u64;
+        self.bytes_collections = self.bytes_collections + after - before;
+        if value.is_empty() {
+            self.bytes_collections -= after;
+            self.delete(db, hash, item.0);
+        } else {
+            self.changed(db, hash);
+            self.put_rest_back(db, hash, item, value);
+        }
+        HASH_UNITS + removed * FIELD_UNITS
+    }
+
+    /// Puts a hash that has lost fields back into its item, which does not count as a use.
+    fn put_rest_back(&mut self, db: usize, hash: u64, item: Item, value: Hash) {
+        let run = match value.into_large() {
+            Ok(collection) => {
+                *self.collection_mut(item) = collection;
+                self.note_fields(item);
+                return;
+            }
+            Err(run) => run,
+        };
+        let (layout, bytes) = self.layout(item);
+        let (expiry, attributes) = (item::expiry(bytes), layout.attributes(bytes));
+        let (short, long);
+        let key_bytes: &[u8] = if layout.has_large_key() {
+            long = layout.large_key(bytes).clone();
+            long.as_slice()
+        } else {
+            short = layout.key(bytes).to_vec();
+            &short
+        };
+        let key = Key {
+            db,
+            bytes: key_bytes,
+            hash,
+        };
+        let record = Record {
+            payload: Payload::Packed(Type::Hash, &run),
+            expiry,
+            attributes,
+            used: false,
+        };
+        let placed = self.place(&key, Some(item), record);
+        self.scratch = run;
+        placed.expect("what gets shorter has room where it is");
+    }
+}
