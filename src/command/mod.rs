@@ -31,6 +31,7 @@ pub mod multi_key;
 pub mod number;
 pub mod object;
 pub mod rows;
+pub mod sample;
 pub mod scan;
 pub mod set;
 pub mod sets;
@@ -42,6 +43,7 @@ pub mod substrings;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod timeout;
 pub mod transfer;
 
 use crate::engine::{Engine, Item, Key, OutOfMemory, Touch};
@@ -243,6 +245,17 @@ pub type Handler = fn(&mut Context<'_>) -> Result<(), CommandError>;
 
 /// Reads how a blocking command waits; None when the request does not ask to (XREAD without BLOCK). Errors are the handler's to report.
 pub type FindBlocking = fn(&Args<'_>) -> Option<Blocking>;
+
+/// Keys whose names a command learns from the values of others (SORT with BY and GET). A request that has some is always one of [`Split::Whole`] when there
+/// are several shards, and their values are fetched in rounds, before the command runs.
+#[derive(Clone, Copy)]
+pub struct FurtherKeys {
+    /// Whether a request has any.
+    pub asked: fn(&Args<'_>) -> bool,
+    /// Names of the keys of a round, which is counted from 0, once the values of the rounds before are there; some may be known already. None: there are no
+    /// more rounds. Errors are the handler's to report.
+    pub find: fn(&mut Context<'_>, usize) -> Option<Vec<Vec<u8>>>,
+}
 
 /// Who carries a command out.
 #[derive(Clone, Copy)]

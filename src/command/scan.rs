@@ -8,16 +8,16 @@ use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
 /// What one call of SCAN or its like asks for at most, whatever its COUNT says (a hint only): some hundred microseconds of work.
-pub const COUNT_MAX: i64 = 10_000;
+const COUNT_MAX: i64 = 10_000;
 /// COUNT unless it is said.
-const COUNT_DEFAULT: i64 = 10;
+const COUNT_DEFAULT: usize = 10;
 /// Keys that KEYS asks the engine for at a time.
 const KEYS_STEP: usize = 1024;
 
 /// What SCAN and its like are asked for.
 pub struct ScanOptions<'a> {
-    /// COUNT, at least 1.
-    pub count: i64,
+    /// COUNT, from 1 to what one call may take.
+    pub count: usize,
     /// MATCH; None for all.
     pattern: Option<&'a [u8]>,
 }
@@ -40,10 +40,11 @@ impl<'a> ScanOptions<'a> {
             let value = (index + 1 < args.len()).then(|| args.get(index + 1));
             index += match value {
                 Some(value) if word.eq_ignore_ascii_case(b"count") => {
-                    options.count = integer(value)?;
-                    if options.count < 1 {
+                    let count = integer(value)?;
+                    if count < 1 {
                         return Err(CommandError::Syntax);
                     }
+                    options.count = count.min(COUNT_MAX) as usize;
                     2
                 }
                 Some(value) if word.eq_ignore_ascii_case(b"match") => {
@@ -136,7 +137,7 @@ pub fn scan(context: &mut Context<'_>) -> Result<(), CommandError> {
         let position = context.engine.scan(
             context.db,
             cursor::in_engine(cursor),
-            options.count.min(COUNT_MAX) as usize,
+            options.count,
             &mut |engine, item| {
                 let key = engine.key_bytes(item);
                 let is_kind = kind.is_none_or(|kind| {

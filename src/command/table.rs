@@ -1,7 +1,7 @@
 //! The form of the command table's rows, and what follows from a row alone. The rows are in [`super::rows`], the look-up in [`mod@super::lookup`].
 
 use super::docs::Argument;
-use super::{FindBlocking, Handler, Route, Run, ServerCommand};
+use super::{FindBlocking, FurtherKeys, Handler, Route, Run, ServerCommand};
 use crate::protocol::args::Args;
 
 pub use super::lookup::{command_index, lookup, resolve, resolved_row, row_at, rows_len};
@@ -23,6 +23,8 @@ pub struct Command {
     /// Where its keys are when that depends on its arguments (a number of keys, a word before them): their positions, none when the request is
     /// malformed. Comes before `first_key` and the others, which then show what COMMAND says.
     pub find_keys: Option<FindKeys>,
+    /// For commands whose keys depend on values: how the others are found.
+    pub further_keys: Option<FurtherKeys>,
     /// For commands that may wait: how they do.
     pub blocking: Option<FindBlocking>,
     /// Bits of [`flags`].
@@ -244,6 +246,11 @@ impl KeySpec {
 }
 
 impl Command {
+    /// Whether a request has keys whose names depend on values.
+    pub fn asks_further_keys(&self, args: &Args<'_>) -> bool {
+        self.further_keys.is_some_and(|keys| (keys.asked)(args))
+    }
+
     const EMPTY: Command = Command {
         name: "",
         arity: 0,
@@ -251,6 +258,7 @@ impl Command {
         last_key: 0,
         key_step: 0,
         find_keys: None,
+        further_keys: None,
         blocking: None,
         flags: 0,
         own_categories: 0,
@@ -316,6 +324,13 @@ impl Command {
     pub(super) const fn find_keys(self, find_keys: FindKeys) -> Command {
         Command {
             find_keys: Some(find_keys),
+            ..self
+        }
+    }
+    /// Some of its keys depend on values.
+    pub(super) const fn further_keys(self, further_keys: FurtherKeys) -> Command {
+        Command {
+            further_keys: Some(further_keys),
             ..self
         }
     }

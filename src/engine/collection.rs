@@ -280,6 +280,8 @@ impl CollectionLimits {
 pub struct Editing<'a> {
     /// When it becomes large, and how large ones hash.
     pub limits: &'a CollectionLimits,
+    /// To be set by who has changed nothing: then the key keeps its token, and nobody who waits for it is told.
+    pub is_unchanged: &'a mut bool,
     /// Randomness.
     pub random: &'a mut Random,
     /// The time of this turn, Unix milliseconds.
@@ -354,7 +356,7 @@ impl Engine {
     }
 
     /// Changes the collection of a key in a closure, which is given an empty one for a key that is not there if `create`, and is not called otherwise
-    /// (None). One that is empty afterwards is deleted. Forgets the key's token. On an error the value is as it was.
+    /// (None). One that is empty afterwards is deleted. Forgets the key's token, unless nothing is said to have changed. On an error the value is as it was.
     pub fn edit_collection<T: Kind, R>(
         &mut self,
         key: &Key<'_>,
@@ -374,8 +376,10 @@ impl Engine {
             Some(_) => value.heap_bytes() as u64,
             None => 0,
         };
+        let mut is_unchanged = false;
         let editing = Editing {
             limits: &self.limits,
+            is_unchanged: &mut is_unchanged,
             random: &mut self.random,
             now_ms: self.now_ms,
             expired_fields: &mut self.expired_fields,
@@ -392,6 +396,9 @@ impl Engine {
                 self.delete(key.db, key.hash, item.0);
             }
             return Ok(Some(result));
+        }
+        if !is_unchanged {
+            self.changed(key.db, key.hash);
         }
         self.put_back(key, old, value, after)?;
         Ok(Some(result))
@@ -459,7 +466,6 @@ impl Engine {
         value: T,
         heap_bytes: u64,
     ) -> Result<(), OutOfMemory> {
-        self.changed(key.db, key.hash);
         if let Some(item) = old {
             let (layout, bytes) = self.layout(item);
             match value.packed() {

@@ -685,7 +685,9 @@ impl Service {
                 self.execute_here(index, row, known.hash, args, muted);
             }
             (Run::Data(_), Route::Keys(split)) => {
-                if split == Split::Never || self.one_owner(row, &args, known.owner) {
+                let is_local = split == Split::Never
+                    || (self.one_owner(row, &args, known.owner) && !row.asks_further_keys(&args));
+                if is_local {
                     if known.owner == self.shard.id {
                         self.execute_here(index, row, known.hash, args, muted);
                     } else {

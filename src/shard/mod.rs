@@ -44,7 +44,38 @@ impl Shard {
         first_key_hash: Option<u64>,
         reply: &mut Reply,
     ) {
-        let mut context = Context {
+        let mut context = self.context(command, args, db, touch, first_key_hash, reply);
+        command::execute(command, &mut context);
+    }
+
+    /// Names of the keys that a command learns from the values that are here; see [`command::FurtherKeys`]. Nothing is counted.
+    pub fn further_keys(
+        &mut self,
+        command: &'static Command,
+        args: Args<'_>,
+        db: usize,
+        round: usize,
+    ) -> Option<Vec<Vec<u8>>> {
+        let keys = command.further_keys?;
+        let stats = self.stats;
+        let mut unwritten = Reply::default();
+        let mut context = self.context(command, args, db, Touch::No, None, &mut unwritten);
+        let names = (keys.find)(&mut context, round);
+        self.stats = stats;
+        names
+    }
+
+    #[inline]
+    fn context<'a>(
+        &'a mut self,
+        command: &Command,
+        args: Args<'a>,
+        db: usize,
+        touch: Touch,
+        first_key_hash: Option<u64>,
+        reply: &'a mut Reply,
+    ) -> Context<'a> {
+        Context {
             engine: &mut self.engine,
             db,
             args,
@@ -55,7 +86,6 @@ impl Shard {
             known_hash: first_key_hash.map(|hash| (command.first_key as usize, hash)),
             may_block: self.may_block,
             shard: (self.id, self.count),
-        };
-        command::execute(command, &mut context);
+        }
     }
 }

@@ -3,9 +3,9 @@
 //! Pure: an operation is told of every part's outcome and says whether it waits, goes on with further steps, or is done. The shard that received the
 //! command coordinates. (Isolation from other clients' commands is not its business yet: the steps of one operation may be seen apart.)
 
-use super::Shard;
 use super::awaited::WaitMessage;
 use super::message::{Message, ReplyTo, RequestHeader};
+use super::{Shard, slots};
 use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
@@ -14,8 +14,10 @@ use crate::command::transfer::{Portable, Transfer};
 use crate::engine::{Key, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
+use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
 use std::any::Any;
+use std::collections::HashSet;
 
 /// What travels between shards beside plain requests and responses.
 #[derive(Debug)]
@@ -231,6 +233,10 @@ struct WholeState {
     /// Its keys, each once, with their shards.
     keys: Vec<(usize, OwnedKey)>,
     values: Vec<Option<Portable>>,
+    /// The place of the first value that this round of steps brings.
+    first_value: usize,
+    /// Rounds of further keys that have been asked for.
+    rounds: usize,
     has_run: bool,
     reply: Reply,
 }
@@ -373,13 +379,7 @@ impl Operation {
         protocol: Protocol,
         keys: Vec<(usize, OwnedKey)>,
     ) -> (Operation, Vec<Step>) {
-        let steps: Vec<Step> = keys
-            .iter()
-            .map(|(shard, key)| Step::Key {
-                shard: *shard,
-                work: KeyWork::Lend(key.clone()),
-            })
-            .collect();
+        let steps = lend(&keys);
         let state = WholeState {
             command,
             words,
@@ -387,6 +387,8 @@ impl Operation {
             protocol,
             values: keys.iter().map(|_| None).collect(),
             keys,
+            first_value: 0,
+            rounds: 0,
             has_run: false,
             reply: Reply::new(protocol),
         };
@@ -396,12 +398,15 @@ impl Operation {
         )
     }
 
-    /// Runs the command of [`Progress::Run`] on a shard without data, and leaves it so.
+    /// Runs the command of [`Progress::Run`] on a shard without data, and leaves it so; unless it names further keys, whose values come first.
     pub fn run(&mut self, desk: &mut Shard) -> Progress {
         let Kind::Whole(state) = &mut self.kind else {
             unreachable!("it was asked to run")
         };
-        let steps = state.run(desk);
+        let mut steps = state.further_keys(desk);
+        if steps.is_empty() {
+            steps = state.run(desk);
+        }
         if steps.is_empty() {
             return Progress::Done;
         }
@@ -500,7 +505,8 @@ impl Operation {
                 None
             }
             (Kind::Whole(state), KeyOutcome::Value(Ok(value))) => {
-                state.values[part as usize] = value;
+                let at = state.first_value + part as usize;
+                state.values[at] = value;
                 None
             }
             (Kind::Whole(_), KeyOutcome::Stored(Ok(_))) => None,
@@ -576,40 +582,55 @@ impl Operation {
     }
 }
 
+/// The steps that bring the values of keys.
+fn lend(keys: &[(usize, OwnedKey)]) -> Vec<Step> {
+    keys.iter()
+        .map(|(shard, key)| Step::Key {
+            shard: *shard,
+            work: KeyWork::Lend(key.clone()),
+        })
+        .collect()
+}
+
 impl WholeState {
+    /// The steps that bring the values of keys whose names depend on those that are there; none when there are no such keys.
+    fn further_keys(&mut self, desk: &mut Shard) -> Vec<Step> {
+        if self.command.further_keys.is_none() {
+            return Vec::new();
+        }
+        loop {
+            self.lay_out(desk, self.values.clone());
+            let (command, db, round) = (self.command, self.db, self.rounds);
+            let names = self.with_args(|args, _| desk.further_keys(command, args, db, round));
+            clear(desk, db);
+            let Some(names) = names else {
+                return Vec::new();
+            };
+            self.rounds += 1;
+            self.first_value = self.keys.len();
+            let mut seen: HashSet<_> = self.keys.iter().map(|(_, key)| key.clone()).collect();
+            for name in names {
+                let shard = slots::owner(&name, desk.count);
+                let bytes = name.into();
+                let key = OwnedKey { db, bytes };
+                if seen.insert(key.clone()) {
+                    self.keys.push((shard, key));
+                }
+            }
+            self.values.resize(self.keys.len(), None);
+            if self.keys.len() > self.first_value {
+                return lend(&self.keys[self.first_value..]);
+            }
+        }
+    }
+
     /// Lays the values out on the desk, runs the command, clears the desk; the steps bring home what has changed.
     fn run(&mut self, desk: &mut Shard) -> Vec<Step> {
         self.has_run = true;
-        let mut tokens = Vec::with_capacity(self.keys.len());
-        for ((_, owned), value) in self.keys.iter().zip(&mut self.values) {
-            let key = desk.engine.key(owned.db, &owned.bytes);
-            let token = value.take().map(|portable| {
-                let placed = portable.write(&mut desk.engine, &key);
-                placed.expect("the desk has no limit");
-                desk.engine.token(&key)
-            });
-            tokens.push(token);
-        }
-        let mut message = Message::new(desk.id);
-        let header = RequestHeader {
-            reply_to: ReplyTo::Operation { id: 0, part: 0 },
-            command: 0,
-            db: self.db as u32,
-            protocol: self.protocol,
-            no_touch: false,
-        };
-        message.push_words(&header, self.words.iter().map(|word| &**word));
-        let view = message.request(0, 0).expect("it was just put there");
-        let mut ranges = Vec::new();
-        let args = message.args(&view, &mut ranges);
-        desk.execute(
-            self.command,
-            args,
-            self.db,
-            Touch::Yes,
-            None,
-            &mut self.reply,
-        );
+        let values = std::mem::take(&mut self.values);
+        let tokens = self.lay_out(desk, values);
+        let (command, db) = (self.command, self.db);
+        self.with_args(|args, reply| desk.execute(command, args, db, Touch::Yes, None, reply));
         let mut steps = Vec::new();
         for ((shard, owned), token) in self.keys.iter().zip(tokens) {
             let key = desk.engine.key(owned.db, &owned.bytes);
@@ -626,10 +647,45 @@ impl WholeState {
                 });
             }
         }
-        desk.engine.flush(self.db, false);
-        while desk.engine.upkeep(100_000) {}
+        clear(desk, db);
         steps
     }
+
+    /// Puts the values under their keys on the desk: the token of each that is there, by which a change is seen.
+    fn lay_out(&self, desk: &mut Shard, values: Vec<Option<Portable>>) -> Vec<Option<u64>> {
+        let lay = |((_, owned), value): (&(usize, OwnedKey), Option<Portable>)| {
+            let key = desk.engine.key(owned.db, &owned.bytes);
+            value.map(|portable| {
+                let placed = portable.write(&mut desk.engine, &key);
+                placed.expect("the desk has no limit");
+                desk.engine.token(&key)
+            })
+        };
+        self.keys.iter().zip(values).map(lay).collect()
+    }
+
+    /// Calls a function with the words of the command, and where its reply goes.
+    fn with_args<T>(&mut self, call: impl FnOnce(Args<'_>, &mut Reply) -> T) -> T {
+        let mut message = Message::new(0);
+        let header = RequestHeader {
+            reply_to: ReplyTo::Operation { id: 0, part: 0 },
+            command: 0,
+            db: self.db as u32,
+            protocol: self.protocol,
+            no_touch: false,
+        };
+        message.push_words(&header, self.words.iter().map(|word| &**word));
+        let view = message.request(0, 0).expect("it was just put there");
+        let mut ranges = Vec::new();
+        let args = message.args(&view, &mut ranges);
+        call(args, &mut self.reply)
+    }
+}
+
+/// Takes the values away from the desk.
+fn clear(desk: &mut Shard, db: usize) {
+    desk.engine.flush(db, false);
+    while desk.engine.upkeep(100_000) {}
 }
 
 impl GatherState {

@@ -16,10 +16,24 @@ pub enum Compare {
     Unordered,
     /// Integers that depend on the clock: equal when negative, else at most so far apart.
     Near(i64),
+    /// Names with values, in any order.
+    Pairs,
+    /// Texts that are numbers are compared as such: of most 7.0 writes more digits.
+    Numbers,
+    /// OBJECT ENCODING, where Redis 7.0 has fewer.
+    Encoding,
     /// RANDOMKEY: null for both or a key that exists for both.
     RandomKey,
-    /// SCAN is followed to its end, and what it found is compared as a set.
+    /// SCAN and its like are followed to their end, and what they found is compared as a set.
     Scan,
+    /// SRANDMEMBER and its like: any elements that are there.
+    Sample,
+    /// SPOP: any members; the other server is made to lose the same.
+    Pop,
+    /// DUMP: any payload.
+    Dump,
+    /// RESTORE: argument 3 is a key, the payload of which each server gets from the other.
+    Restore,
     /// Replies about streams, without times and what versions of Redis count differently.
     Stream,
 }
@@ -52,6 +66,8 @@ pub struct Builder<'a> {
     pub territory: &'a Territory,
     pub arguments: Vec<Vec<u8>>,
     pub compare: Compare,
+    /// Whether arguments may be taken away, added or replaced afterwards.
+    pub spoils: bool,
 }
 
 /// The next operation.
@@ -62,10 +78,14 @@ pub fn operation(random: &mut Random, territory: &Territory, without: &[String])
             territory,
             arguments: Vec::new(),
             compare: Compare::Exact,
+            spoils: true,
         };
         builder.choose();
-        builder.maybe_spoil();
+        if builder.spoils {
+            builder.maybe_spoil();
+        }
         builder.random_case();
+        builder.know_encodings();
         let operation = Operation {
             arguments: builder.arguments,
             compare: builder.compare,
@@ -646,6 +666,19 @@ impl Builder<'_> {
     fn asks_for_bytes(&self) -> bool {
         let is_lex = |word: &Vec<u8>| word.windows(3).any(|part| part == b"LEX");
         self.arguments.iter().any(is_lex)
+    }
+
+    /// How an encoding is compared does not depend on who asks for it.
+    fn know_encodings(&mut self) {
+        let is = |word: Option<&Vec<u8>>, name: &[u8]| {
+            word.is_some_and(|word| word.eq_ignore_ascii_case(name))
+        };
+        if is(self.arguments.first(), b"OBJECT")
+            && is(self.arguments.get(1), b"ENCODING")
+            && self.arguments.len() == 3
+        {
+            self.compare = Compare::Encoding;
+        }
     }
 
     /// Command names come in any case.

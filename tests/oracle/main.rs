@@ -8,9 +8,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod choices;
 mod compare;
 mod families;
 mod generate;
+mod payloads;
 mod proxy;
 mod run;
 
@@ -31,7 +33,7 @@ struct Servers {
 
 impl Servers {
     fn start(shards: usize) -> Option<Servers> {
-        let oracle = Server::start_redis(&[])?;
+        let oracle = start_oracle()?;
         let subject = Mutex::new(Server::start_with_shards(shards, &[]));
         Some(Servers {
             shards,
@@ -39,6 +41,11 @@ impl Servers {
             oracle,
         })
     }
+}
+
+/// A redis-server with the thresholds of its own configuration file, which are torc's too; without one 7.0 has another for hashes.
+fn start_oracle() -> Option<Server> {
+    Server::start_redis(&[("hash-max-listpack-entries", "128")])
 }
 
 fn local(port: u16) -> SocketAddr {
@@ -61,12 +68,12 @@ impl Contest for Servers {
     }
 }
 
-/// One comparison's share of the operations: there are six, three numbers of shards by two ways.
+/// One comparison's share of the operations: there are eight, four numbers of shards by two ways.
 fn share() -> u64 {
     let total = std::env::var("TORC_TEST_OPERATIONS").map_or(100_000, |text| {
         text.parse().expect("TORC_TEST_OPERATIONS is a number")
     });
-    total / 6
+    total / 8
 }
 
 fn compare_with(shards: usize, connections: u64) {
@@ -91,6 +98,11 @@ fn fifty_connections_and_two_shards() {
 }
 
 #[test]
+fn fifty_connections_and_three_shards() {
+    compare_with(3, 50);
+}
+
+#[test]
 fn fifty_connections_and_five_shards() {
     compare_with(5, 50);
 }
@@ -103,6 +115,11 @@ fn whole_databases_and_one_shard() {
 #[test]
 fn whole_databases_and_two_shards() {
     compare_with(2, 1);
+}
+
+#[test]
+fn whole_databases_and_three_shards() {
+    compare_with(3, 1);
 }
 
 #[test]
@@ -149,7 +166,8 @@ fn a_planted_difference_is_found_and_made_short() {
         let finding = contest(&planted, seed, connections, 50_000).expect("the lie is found");
         println!("{}", finding.report);
         let last = &finding.sequence[finding.sequence.len() - 1];
-        assert!(last.arguments[0].eq_ignore_ascii_case(b"STRLEN"));
+        let name = last.arguments[0].to_ascii_uppercase();
+        assert!(name.ends_with(b"STRLEN"), "HSTRLEN is lied about too");
         // Setting a long value may take a few steps (SELECT, SETRANGE, SWAPDB): none of those left can be left out.
         assert!(
             finding.sequence.len() <= 10,

@@ -169,3 +169,28 @@ fn newer_commands() {
     }
     with_each_number_of_shards(&[], |server| run(server, "newer"));
 }
+
+#[test]
+fn sets() {
+    with_each_number_of_shards(&[], |server| run(server, "sets"));
+}
+
+#[test]
+fn streams() {
+    with_each_number_of_shards(&[], |server| run(server, "streams"));
+}
+
+#[test]
+fn geo() {
+    with_each_number_of_shards(&[], |server| run(server, "geo"));
+}
+
+#[test]
+fn hyperloglog() {
+    with_each_number_of_shards(&[], |server| run(server, "hyperloglog"));
+}
+
+#[test]
+fn sort() {
+    with_each_number_of_shards(&[], |server| run(server, "sort"));
+}

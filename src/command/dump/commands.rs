@@ -33,15 +33,27 @@ fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandError> {
         }
         Type::Set => {
             let set = engine.view::<Set>(item)?;
-            super::set(set.len(), set.iter().map(|member| member.to_vec()))
+            if set.encoding() == "intset" {
+                let mut integers: Vec<i64> =
+                    set.iter().filter_map(|member| member.integer()).collect();
+                assert_eq!(integers.len(), set.len(), "an intset has integers only");
+                integers.sort_unstable();
+                super::intset(integers.into_iter())
+            } else {
+                super::set(set.len(), set.iter().map(|member| member.to_vec()))
+            }
         }
         Type::SortedSet => {
             let set = engine.view::<SortedSet>(item)?;
-            let members = set.range(0..set.len(), Direction::Forward);
-            super::sorted_set(
-                set.len(),
-                members.map(|(member, score)| (member.to_vec(), score)),
-            )
+            let members = |direction| {
+                let members = set.range(0..set.len(), direction);
+                members.map(|(member, score)| (member.to_vec(), score))
+            };
+            if set.encoding() == "listpack" {
+                super::packed_sorted_set(members(Direction::Forward))
+            } else {
+                super::sorted_set(set.len(), members(Direction::Backward))
+            }
         }
         Type::Hash => {
             // Copied, because the form of a payload depends on all of its fields.

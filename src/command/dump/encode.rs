@@ -3,11 +3,13 @@
 
 use super::writer::Writer;
 use super::{NODE_PACKED, NODE_PLAIN, VERSION_7_0, VERSION_7_2, VERSION_7_4, kind};
+use crate::engine::value::list::ListLimits;
 use crate::engine::value::stream::LargeStream;
 use crate::engine::value::stream::listpack::{self, Appender};
+use crate::protocol::number::{DOUBLE_BYTES_MAX, double};
 
-/// A node of a list is closed when it would become longer: `list-max-listpack-size -2`.
-const LIST_NODE_BYTES_MAX: usize = 8 << 10;
+/// How long nodes of lists are, unless Redis is told otherwise.
+const LIMITS: ListLimits = ListLimits { listpack_size: -2 };
 /// Elements from this length on are nodes of their own, not listpacks.
 const PLAIN_BYTES_MIN: usize = 1 << 30;
 /// Smaller collections are written as one listpack, as Redis would hold them.
@@ -32,7 +34,7 @@ pub fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
             continue;
         }
         let fits = |(form, node): &&mut (u64, Vec<u8>)| {
-            *form == NODE_PACKED && node.len() + element.len() + 10 <= LIST_NODE_BYTES_MAX
+            *form == NODE_PACKED && LIMITS.allow(node.len(), 1, element)
         };
         match nodes.last_mut().filter(fits) {
             Some((_, node)) => Appender::new(node).push(element),
@@ -56,7 +58,42 @@ pub fn set(len: usize, members: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u
     out.finish(VERSION_7_0)
 }
 
-/// A payload of a sorted set, in the order of its scores.
+/// A payload of a set of integers that is held as such, in their order.
+pub fn intset(members: impl Iterator<Item = i64> + Clone) -> Vec<u8> {
+    let is_within =
+        |low: i64, high: i64| members.clone().all(|value| (low..=high).contains(&value));
+    let width: u32 = if is_within(i16::MIN.into(), i16::MAX.into()) {
+        2
+    } else if is_within(i32::MIN.into(), i32::MAX.into()) {
+        4
+    } else {
+        8
+    };
+    let mut packed = width.to_le_bytes().to_vec();
+    packed.extend_from_slice(&(members.clone().count() as u32).to_le_bytes());
+    for value in members {
+        packed.extend_from_slice(&value.to_le_bytes()[..width as usize]);
+    }
+    let mut out = Writer::new(kind::SET_INTSET);
+    out.string(&packed);
+    out.finish(VERSION_7_0)
+}
+
+/// A payload of a small sorted set, in the order of its scores, which are written as Redis 7.2 writes numbers.
+pub fn packed_sorted_set(members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>) -> Vec<u8> {
+    let mut packed = listpack::empty();
+    let mut appender = Appender::new(&mut packed);
+    for (member, score) in members {
+        appender.push(member.as_ref());
+        appender.push(double(&mut [0; DOUBLE_BYTES_MAX], score));
+    }
+    drop(appender);
+    let mut out = Writer::new(kind::SORTED_SET_LISTPACK);
+    out.string(&packed);
+    out.finish(VERSION_7_0)
+}
+
+/// A payload of a sorted set; Redis writes the greatest scores first.
 pub fn sorted_set(len: usize, members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>) -> Vec<u8> {
     let mut out = Writer::new(kind::SORTED_SET);
     out.number(len as u64);

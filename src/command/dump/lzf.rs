@@ -9,10 +9,12 @@
 //!
 //! Never: allocates what is only announced.
 
+use std::cell::RefCell;
+
 const LITERALS_MAX: usize = 32;
 const COPY_MAX: usize = 264;
 const DISTANCE_MAX: usize = 8192;
-const HASH_BITS_MAX: u32 = 14;
+const HASH_BITS: u32 = 16;
 
 /// The decompressed bytes, which must be exactly so many; None otherwise, and where the input is cut short or copies from before the start.
 pub fn decompress(input: &[u8], len: usize) -> Option<Vec<u8>> {
@@ -56,59 +58,132 @@ pub fn decompress(input: &[u8], len: usize) -> Option<Vec<u8>> {
     (out.len() == len).then_some(out)
 }
 
-/// The compressed bytes, None unless they are at least four shorter.
+/// Where three bytes were last seen, by a hash of them; what an earlier input left there is below `base` and counts as nothing, so that a
+/// table of this size need not be cleared for each short input.
+struct Seen {
+    positions: Box<[u32]>,
+    base: u32,
+}
+
+thread_local! {
+    static SEEN: RefCell<Seen> = RefCell::new(Seen {
+        positions: vec![0; 1 << HASH_BITS].into(),
+        base: 1,
+    });
+}
+
+impl Seen {
+    /// Forgets everything, to remember positions of an input of so many bytes.
+    fn begin(&mut self, len: u32) {
+        if self.base.checked_add(len).is_none() {
+            self.positions.fill(0);
+            self.base = 1;
+        }
+    }
+
+    /// Remembers a position, and tells the one that was remembered for the same hash.
+    fn replace(&mut self, input: &[u8], at: usize) -> Option<usize> {
+        let three = u32::from_be_bytes([0, input[at], input[at + 1], input[at + 2]]);
+        let hash = (three >> (24 - HASH_BITS)).wrapping_sub(three.wrapping_mul(5));
+        let slot = &mut self.positions[(hash & ((1 << HASH_BITS) - 1)) as usize];
+        let before = std::mem::replace(slot, self.base + at as u32);
+        Some(before.checked_sub(self.base)? as usize)
+    }
+}
+
+/// The compressed bytes, None unless they are at least four shorter, and for more than 4 GiB. Which copies are found, and when it is given up, is
+/// liblzf's choice as Redis builds it, so that equal values have equal payloads here and there.
 pub fn compress(input: &[u8]) -> Option<Vec<u8>> {
     let limit = input.len().checked_sub(4).filter(|limit| *limit > 0)?;
-    // Where three bytes with this hash were last seen, plus one.
-    // A short input gets a small table: to clear it would take longer than the rest.
-    let bits = (usize::BITS - input.len().leading_zeros()).min(HASH_BITS_MAX);
-    let mut seen = vec![0u32; 1 << bits];
+    let len = u32::try_from(input.len())
+        .ok()
+        .filter(|len| *len < u32::MAX / 2)?;
+    SEEN.with_borrow_mut(|seen| {
+        seen.begin(len);
+        let compressed = compress_with(seen, input, limit);
+        seen.base += len;
+        compressed
+    })
+}
+
+fn compress_with(seen: &mut Seen, input: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(limit);
+    // The place of the control byte of the literals that come next.
+    out.push(0);
     let (mut at, mut literals) = (0, 0);
-    while at < input.len() {
-        let mut copy = 0;
-        let mut distance = 0;
-        if let Some(three) = input.get(at..at + 3) {
-            let key = u32::from_le_bytes([three[0], three[1], three[2], 0]);
-            let slot = &mut seen[(key.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize];
-            let candidate = *slot as usize;
-            *slot = u32::try_from(at + 1).ok()?;
-            distance = at + 1 - candidate;
-            if candidate > 0 && distance <= DISTANCE_MAX {
-                let same = input[candidate - 1..]
-                    .iter()
-                    .zip(&input[at..])
-                    .take(COPY_MAX);
-                copy = same.take_while(|(left, right)| left == right).count();
+    while at + 2 < input.len() {
+        let candidate = seen.replace(input, at);
+        let copy = match candidate {
+            // Never from the first byte, which liblzf cannot tell from an empty slot.
+            Some(from) if from > 0 && at - from <= DISTANCE_MAX => common(input, from, at),
+            _ => 0,
+        };
+        let Some(from) = candidate.filter(|_| copy >= 3) else {
+            if out.len() >= limit {
+                return None;
             }
-        }
-        if copy < 3 {
+            push_literal(&mut out, &mut literals, input[at]);
             at += 1;
-            literals += 1;
             continue;
+        };
+        if out.len() - usize::from(literals == 0) + 4 >= limit {
+            return None;
         }
-        push_literals(&mut out, &input[at - literals..at]);
-        literals = 0;
-        let (length, back) = (copy - 2, distance - 1);
+        end_literals(&mut out, literals);
+        let (length, back) = (copy - 2, at - from - 1);
         if length < 7 {
             out.push((length << 5 | back >> 8) as u8);
         } else {
             out.extend_from_slice(&[(7 << 5 | back >> 8) as u8, (length - 7) as u8]);
         }
-        out.push(back as u8);
+        out.extend_from_slice(&[back as u8, 0]);
+        literals = 0;
         at += copy;
-        if out.len() > limit {
-            return None;
+        if at + 2 < input.len() {
+            // Of what was copied only the last two positions are remembered.
+            seen.replace(input, at - 2);
+            seen.replace(input, at - 1);
         }
     }
-    push_literals(&mut out, &input[at - literals..]);
-    (out.len() <= limit).then_some(out)
+    if out.len() + 3 > limit {
+        return None;
+    }
+    for &byte in &input[at..] {
+        push_literal(&mut out, &mut literals, byte);
+    }
+    end_literals(&mut out, literals);
+    Some(out)
 }
 
-fn push_literals(out: &mut Vec<u8>, literals: &[u8]) {
-    for run in literals.chunks(LITERALS_MAX) {
-        out.push((run.len() - 1) as u8);
-        out.extend_from_slice(run);
+/// How many bytes from two positions on are the same, within what a copy may be.
+fn common(input: &[u8], from: usize, at: usize) -> usize {
+    // Two bytes are kept back, unless the first comparisons of liblzf, which go without looking at the end, have passed it by then.
+    let most = (input.len() - at - 2).min(COPY_MAX);
+    let most = most.max(if most > 16 { 19 } else { 3 });
+    let pairs = input[from..].iter().zip(&input[at..]).take(most);
+    pairs.take_while(|(left, right)| left == right).count()
+}
+
+fn push_literal(out: &mut Vec<u8>, literals: &mut usize, byte: u8) {
+    out.push(byte);
+    *literals += 1;
+    if *literals == LITERALS_MAX {
+        end_literals(out, LITERALS_MAX);
+        out.push(0);
+        *literals = 0;
+    }
+}
+
+/// Writes the control byte of the literals at the end, or takes its place away when there are none.
+fn end_literals(out: &mut Vec<u8>, literals: usize) {
+    match literals.checked_sub(1) {
+        Some(control) => {
+            let place = out.len() - literals - 1;
+            out[place] = control as u8;
+        }
+        None => {
+            out.pop();
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod writer;
 
 use crate::engine::value::stream::parts::StreamParts;
 pub use decode::decode;
-pub use encode::{hash, list, set, sorted_set, stream, string};
+pub use encode::{hash, intset, list, packed_sorted_set, set, sorted_set, stream, string};
 
 /// The version of Redis 7.0, the oldest that is written.
 pub const VERSION_7_0: u16 = 10;

@@ -225,6 +225,22 @@ fn forms_of_older_versions() {
     );
     let integers = one(kind::SET_INTSET, b"\x02\0\0\0\x02\0\0\0\xff\xff\x05\0");
     assert_eq!(read(&integers), Ok(DumpedValue::Set(texts(&["-1", "5"]))));
+    for wide in [
+        [-1, 5],
+        [i64::from(i16::MIN) - 1, 70_000],
+        [i64::MIN, i64::MAX],
+    ] {
+        let members = wide.map(|member| member.to_string().into_bytes());
+        let expected = DumpedValue::Set(members.to_vec());
+        assert_eq!(read(&intset(wide.into_iter())), Ok(expected));
+    }
+    let small = [("x", -2.5), ("y", 7.0), ("z", f64::INFINITY)];
+    assert_eq!(
+        read(&packed_sorted_set(small.into_iter())),
+        Ok(DumpedValue::SortedSet(
+            small.map(|(member, score)| (member.into(), score)).to_vec()
+        ))
+    );
     let text = payload_of(kind::SORTED_SET_TEXT, |out| {
         out.number(1);
         out.string(b"a");

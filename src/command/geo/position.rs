@@ -105,6 +105,7 @@ pub fn geoadd(context: &mut Context<'_>) -> Result<(), CommandError> {
                     _ => {}
                 }
             }
+            *editing.is_unchanged = added + updated == 0;
         })?;
     context.stats.changes += added + updated;
     let counted = if count_changes {

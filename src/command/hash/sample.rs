@@ -3,8 +3,8 @@
 //! How many elements there will be is known only afterwards, so they are written to a reply of their own first.
 
 use super::{remove_expired_first, reply_entry};
-use crate::command::number::integer;
-use crate::command::scan::{COUNT_MAX, ScanOptions, parse_cursor, write_page};
+use crate::command::sample::{self, Sample};
+use crate::command::scan::{ScanOptions, parse_cursor, write_page};
 use crate::command::{CommandError, Context};
 use crate::engine::value::hash::Hash;
 use crate::protocol::resp::{Protocol, Reply};
@@ -25,12 +25,7 @@ pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
         }
         return Ok(());
     }
-    let count = integer(context.args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::fixed(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
+    let count = sample::count(context.args.get(2))?;
     let with_values = context.args.len() == 4;
     if context.args.len() > 4
         || (with_values && !context.args.get(3).eq_ignore_ascii_case(b"withvalues"))
@@ -59,11 +54,10 @@ pub fn hrandfield(context: &mut Context<'_>) -> Result<(), CommandError> {
             reply_entry(&mut elements, value);
         }
     };
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    match count {
-        0 => {}
-        1.. => hash.random_distinct(wanted, now_ms, random, visit),
-        _ => hash.random_repeated(wanted, now_ms, random, visit),
+    match Sample::of(count)? {
+        Sample::Distinct(0) => {}
+        Sample::Distinct(wanted) => hash.random_distinct(wanted, now_ms, random, visit),
+        Sample::Repeated(wanted) => hash.random_repeated(wanted, now_ms, random, visit),
     }
     context.reply.array(found);
     context
@@ -90,8 +84,7 @@ pub fn hscan(context: &mut Context<'_>) -> Result<(), CommandError> {
         usize::from(is_known)
     })?;
     let mut found = 0;
-    let count = options.count.min(COUNT_MAX) as usize;
-    let next = hash.scan(position, count, now_ms, |name, value| {
+    let next = hash.scan(position, options.count, now_ms, |name, value| {
         if options.wants(name.as_bytes(&mut [0; 20])) {
             found += if values { 2 } else { 1 };
             reply_entry(&mut elements, name);

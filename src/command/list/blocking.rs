@@ -3,34 +3,9 @@
 use super::end;
 use super::moving::move_element;
 use super::pop::{PopMany, pop_first};
-use super::timeout::timeout_ms;
-use crate::command::{Blocking, CommandError, Context, Null};
+use crate::command::timeout::timeout_ms;
+use crate::command::{CommandError, Context, Null};
 use crate::engine::value::list::Direction;
-use crate::protocol::args::Args;
-
-/// How a command waits whose timeout is this argument; None when that is not there or no timeout.
-fn waits(args: &Args<'_>, timeout_at: usize) -> Option<Blocking> {
-    if timeout_at >= args.len() {
-        return None;
-    }
-    // Also commands that reply with one element are answered a null array when their time is over.
-    timeout_ms(args.get(timeout_at))
-        .ok()
-        .map(|timeout_ms| Blocking {
-            timeout_ms,
-            null: Null::Array,
-        })
-}
-
-/// The timeout is the first argument.
-pub(super) fn first_argument(args: &Args<'_>) -> Option<Blocking> {
-    waits(args, 1)
-}
-
-/// The timeout is the last argument.
-pub(super) fn last_argument(args: &Args<'_>) -> Option<Blocking> {
-    waits(args, args.len() - 1)
-}
 
 fn pop(context: &mut Context<'_>, from: Direction) -> Result<(), CommandError> {
     let last = context.args.len() - 1;
@@ -73,8 +48,8 @@ pub fn brpoplpush(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count].
 pub fn blmpop(context: &mut Context<'_>) -> Result<(), CommandError> {
-    timeout_ms(context.args.get(1))?;
     let PopMany { keys, from, count } = PopMany::parse(context, 2)?;
+    timeout_ms(context.args.get(1))?;
     if pop_first(context, keys, from, Some(count))? {
         return Ok(());
     }

@@ -13,15 +13,16 @@ mod remove;
 pub mod rows;
 #[cfg(test)]
 mod tests;
-mod timeout;
 
 use super::{CommandError, Context, key_at};
+use crate::engine::value::Stored;
 use crate::engine::value::list::{Direction, List, ListLimits};
 use crate::engine::value::packed::Entry;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
-/// Changes the list at key argument `index` in a closure that may write to the reply; what [`crate::engine::Engine::edit_collection`] returns.
+/// Makes the list at key argument `index` longer or shorter in a closure that may write to the reply; what [`crate::engine::Engine::edit_collection`]
+/// returns. A list of the same length counts as unchanged.
 fn edit<R>(
     context: &mut Context<'_>,
     index: usize,
@@ -34,7 +35,10 @@ fn edit<R>(
     let edited = context
         .engine
         .edit_collection::<List, _>(&key, create, |list, editing| {
-            change(list, editing.limits.list, args, reply)
+            let len = list.len();
+            let result = change(list, editing.limits.list, args, reply);
+            *editing.is_unchanged = list.len() == len;
+            result
         });
     if edited.is_err() {
         context.reply.bytes.truncate(before);

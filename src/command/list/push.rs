@@ -2,9 +2,9 @@
 
 use super::{edit, position};
 use crate::command::number::integer;
-use crate::command::{CommandError, Context};
+use crate::command::{CommandError, Context, key_at};
 use crate::engine::value::Stored;
-use crate::engine::value::list::Direction;
+use crate::engine::value::list::{Direction, List};
 
 fn push(context: &mut Context<'_>, at: Direction, create: bool) -> Result<(), CommandError> {
     let pushed = context.args.len() - 2;
@@ -42,11 +42,19 @@ pub fn rpushx(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// LSET key index element.
 pub fn lset(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let set = edit(context, 1, false, |list, limits, args, _| {
-        let index = integer(args.get(2))?;
-        let position = position(index, list.len());
-        Ok(position.is_some_and(|position| list.set(position, args.get(3), limits)))
-    })?;
+    let key = key_at!(context, 1);
+    let args = &context.args;
+    let set = context
+        .engine
+        .edit_collection::<List, _>(&key, false, |list, editing| {
+            let limits = editing.limits.list;
+            let set = integer(args.get(2)).map(|index| {
+                position(index, list.len())
+                    .is_some_and(|position| list.set(position, args.get(3), limits))
+            });
+            *editing.is_unchanged = set != Ok(true);
+            set
+        })?;
     match set {
         None => Err(CommandError::NoSuchKey),
         Some(Err(error)) => Err(error),

@@ -5,7 +5,7 @@ use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
 use crate::command::table::{Command, KeySpec};
-use crate::command::{Route, Split, numbered_keys};
+use crate::command::{Route, Split, numbered_keys, timeout};
 use crate::protocol::args::Args;
 
 /// Where the keys are when argument 1 says how many there are.
@@ -31,7 +31,7 @@ pub const ROWS: &[Command] = &[
                 KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
             ],
         )
-        .blocking(blocking::last_argument)
+        .blocking(timeout::last_argument)
         .docs(
             "6.2.0",
             "list",
@@ -48,7 +48,7 @@ pub const ROWS: &[Command] = &[
             &[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE, 2)],
         )
         .find_keys(two_counts)
-        .blocking(blocking::first_argument)
+        .blocking(timeout::first_argument)
         .docs(
             "7.0.0",
             "list",
@@ -70,7 +70,7 @@ pub const ROWS: &[Command] = &[
                 "",
             )],
         )
-        .blocking(blocking::last_argument)
+        .blocking(timeout::last_argument)
         .docs(
             "2.0.0",
             "list",
@@ -92,7 +92,7 @@ pub const ROWS: &[Command] = &[
                 "",
             )],
         )
-        .blocking(blocking::last_argument)
+        .blocking(timeout::last_argument)
         .docs(
             "2.0.0",
             "list",
@@ -116,7 +116,7 @@ pub const ROWS: &[Command] = &[
             KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
         ],
     )
-    .blocking(blocking::last_argument)
+    .blocking(timeout::last_argument)
     .docs(
         "2.2.0",
         "list",

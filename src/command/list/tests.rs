@@ -1,6 +1,5 @@
 //! `replies.txt` holds what redis-server answered. Counters, forms and long lists, which it cannot hold, are tested here.
 
-use super::timeout::timeout_ms;
 use crate::command::CommandStats;
 use crate::command::tests::{Shard, check_replies};
 use crate::protocol::resp::Protocol;
@@ -84,21 +83,4 @@ fn a_long_list_is_trimmed_in_steps_and_popped_at_once() {
         "*2\\r\\n$5\\r\\n10000\\r\\n$5\\r\\n10001\\r\\n",
     );
     shard.check("object encoding long", "$8\\r\\nlistpack\\r\\n");
-}
-
-#[test]
-fn timeouts_are_seconds_rounded_up() {
-    for (text, timeout) in [
-        ("0", 0),
-        ("-0.0001", 0),
-        ("0.0001", 1),
-        ("1.5", 1500),
-        ("1e3", 1_000_000),
-        ("0x10", 16_000),
-    ] {
-        assert_eq!(timeout_ms(text.as_bytes()), Ok(timeout), "{text}");
-    }
-    for text in ["-1", "inf", "-inf", "1e300", "", "x", "nan", " 1"] {
-        assert!(timeout_ms(text.as_bytes()).is_err(), "{text}");
-    }
 }

@@ -19,9 +19,11 @@ pub fn sadd(context: &mut Context<'_>) -> Result<(), CommandError> {
             } else {
                 set.expect(count, limits);
             }
-            (2..args.len())
+            let added = (2..args.len())
                 .filter(|&index| set.add(args.get(index), limits))
-                .count()
+                .count();
+            *editing.is_unchanged = added == 0;
+            added
         })?
         .unwrap_or(0);
     context.stats.changes += added as u64;
@@ -35,10 +37,12 @@ pub fn srem(context: &mut Context<'_>) -> Result<(), CommandError> {
     let args = &context.args;
     let removed = context
         .engine
-        .edit_collection::<Set, _>(&key, false, |set, _| {
-            (2..args.len())
+        .edit_collection::<Set, _>(&key, false, |set, editing| {
+            let removed = (2..args.len())
                 .filter(|&index| set.remove(args.get(index)))
-                .count()
+                .count();
+            *editing.is_unchanged = removed == 0;
+            removed
         })?
         .unwrap_or(0);
     context.stats.changes += removed as u64;

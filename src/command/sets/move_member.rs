@@ -27,7 +27,9 @@ pub fn smove(context: &mut Context<'_>) -> Result<(), CommandError> {
                 if set.is_empty() {
                     *set = Set::for_members(member, 1, limits);
                 }
-                set.add(member, limits)
+                let is_new = set.add(member, limits);
+                *editing.is_unchanged = !is_new;
+                is_new
             })?;
         let from = key_at!(context, 1);
         context

@@ -2,6 +2,7 @@
 //! Never: more members popped than there are, nor room made beforehand for a count that a client only claims.
 
 use crate::command::number::integer;
+use crate::command::sample::{self, Sample};
 use crate::command::{CommandError, Context, key_at};
 use crate::engine::value::Stored;
 use crate::engine::value::set::Set;
@@ -28,6 +29,7 @@ pub fn spop(context: &mut Context<'_>) -> Result<(), CommandError> {
         .engine
         .edit_collection::<Set, _>(&key, false, |set, editing| {
             let popped = count.unwrap_or(1).min(set.len());
+            *editing.is_unchanged = popped == 0;
             if count.is_some() {
                 reply.set(popped);
             }
@@ -55,13 +57,8 @@ pub fn srandmember(context: &mut Context<'_>) -> Result<(), CommandError> {
     }
     let count = match context.args.len() {
         2 => None,
-        _ => Some(integer(context.args.get(2))?),
+        _ => Some(sample::count(context.args.get(2))?),
     };
-    if count.is_some_and(|count| count == i64::MIN) {
-        return Err(CommandError::fixed(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
     let Some(item) = context.find_read(1) else {
         match count {
             Some(_) => context.reply.array(0),
@@ -71,20 +68,19 @@ pub fn srandmember(context: &mut Context<'_>) -> Result<(), CommandError> {
     };
     let (set, random) = context.engine.view_with_random::<Set>(item)?;
     let reply = &mut *context.reply;
-    match count {
+    match count.map(Sample::of).transpose()? {
         None => {
             let entry = set.random(random).expect("no key holds an empty set");
             reply.bulk(entry.as_bytes(&mut [0; 20]));
         }
-        Some(count) if count >= 0 => {
-            let shown = set.len().min(count as usize);
+        Some(Sample::Distinct(count)) => {
+            let shown = set.len().min(count);
             reply.array(shown);
             set.random_distinct(shown, random, |entry| {
                 reply.bulk(entry.as_bytes(&mut [0; 20]));
             });
         }
-        Some(count) => {
-            let shown = count.unsigned_abs() as usize;
+        Some(Sample::Repeated(shown)) => {
             reply.array(shown);
             set.random_repeated(shown, random, |entry| {
                 reply.bulk(entry.as_bytes(&mut [0; 20]));

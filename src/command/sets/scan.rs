@@ -15,7 +15,7 @@ pub fn sscan(context: &mut Context<'_>) -> Result<(), CommandError> {
     if let Some(item) = context.find_read(1) {
         let set = context.engine.view::<Set>(item)?;
         let options = ScanOptions::parse(&context.args, 3, |_, _| 0)?;
-        next = set.scan(cursor, options.count as usize, |entry| {
+        next = set.scan(cursor, options.count, |entry| {
             let mut buffer = [0; 20];
             let member = entry.as_bytes(&mut buffer);
             if options.wants(member) {

@@ -1,5 +1,5 @@
 //! SORT and SORT_RO: the elements of a list, a set or a sorted set in the order of numbers or texts, their own or those of other keys.
-//! Never: another shard. Keys that a pattern names are looked up on the shard of the key that is sorted.
+//! Never: another shard. Where there are several, the values of the keys that patterns name are brought to where the command runs; see `further_keys`.
 //! The decision worth knowing: elements of one weight go by their text, as in Redis, so that the order of the source shows only where texts are
 //! compared that are equal.
 
@@ -31,31 +31,67 @@ pub fn sort_ro(context: &mut Context<'_>) -> Result<(), CommandError> {
     carry_out(context, options)
 }
 
+/// The keys that patterns name: in the first round those of BY, in the second those of GET, for the elements within the limit only.
+fn further_keys(context: &mut Context<'_>, round: usize) -> Option<Vec<Vec<u8>>> {
+    let mut options = Options::parse(&context.args, true).ok()?;
+    let elements = collected(context, &mut options).ok()?;
+    let by: Vec<usize> = options
+        .by
+        .filter(|_| !options.unsorted)
+        .into_iter()
+        .collect();
+    match round {
+        0 => Some(pattern::names(&context.args, &by, &elements)),
+        1 => {
+            let elements = in_order(context, elements, &options).ok()?;
+            Some(pattern::names(&context.args, &options.get, &elements))
+        }
+        _ => None,
+    }
+}
+
 fn carry_out(context: &mut Context<'_>, mut options: Options) -> Result<(), CommandError> {
-    let source = context.find_read(1);
-    let mut elements = Vec::new();
-    if let Some(item) = source {
-        let kind = context.engine.type_of(item);
-        if !matches!(kind, Type::List | Type::Set | Type::SortedSet) {
-            return Err(CommandError::WrongType);
-        }
-        // What is stored of a set must not depend on how the set is held.
-        if options.unsorted && kind == Type::Set && options.store.is_some() {
-            options.unsorted = false;
-            options.by = None;
-            options.alpha = true;
-        }
-        elements = collect(context.engine, item, &options)?;
-    }
-    if !options.unsorted {
-        elements = sorted(context, elements, &options)?;
-    }
+    let elements = collected(context, &mut options)?;
+    let elements = in_order(context, elements, &options)?;
     match options.store {
         Some(destination) => store(context, destination, &elements, &options),
         None => {
             reply(context, &elements, &options);
             Ok(())
         }
+    }
+}
+
+/// The elements of the source, which may change what the options say.
+fn collected(
+    context: &mut Context<'_>,
+    options: &mut Options,
+) -> Result<Vec<Vec<u8>>, CommandError> {
+    let Some(item) = context.find_read(1) else {
+        return Ok(Vec::new());
+    };
+    let kind = context.engine.type_of(item);
+    if !matches!(kind, Type::List | Type::Set | Type::SortedSet) {
+        return Err(CommandError::WrongType);
+    }
+    // What is stored of a set must not depend on how the set is held.
+    if options.unsorted && kind == Type::Set && options.store.is_some() {
+        options.unsorted = false;
+        options.by = None;
+        options.alpha = true;
+    }
+    collect(context.engine, item, options)
+}
+
+/// The elements within the limit, in the order that is asked for.
+fn in_order(
+    context: &mut Context<'_>,
+    elements: Vec<Vec<u8>>,
+    options: &Options,
+) -> Result<Vec<Vec<u8>>, CommandError> {
+    match options.unsorted {
+        true => Ok(elements),
+        false => sorted(context, elements, options),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The rows of SORT and SORT_RO.
 
 use super::options::keys;
+use super::pattern;
 use crate::command::docs::{Argument, ArgumentKind};
 use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
 use crate::command::table::{Command, KeySpec};
-use crate::command::{Route, Split};
+use crate::command::{FurtherKeys, Route, Split};
 
 /// See the module.
 pub const ROWS: &[Command] = &[
@@ -27,6 +28,7 @@ pub const ROWS: &[Command] = &[
             ],
         )
         .find_keys(keys)
+        .further_keys(FURTHER)
         .docs(
             "1.0.0",
             "generic",
@@ -34,9 +36,11 @@ pub const ROWS: &[Command] = &[
             "Sorts a list, a set or a sorted set",
             SORT,
         ),
-    Command::data("sort_ro", -2, Route::Keys(Split::Never), super::sort_ro)
+    // Whole for the sake of the keys that patterns name; beside them it has one.
+    Command::data("sort_ro", -2, Route::Keys(Split::Whole), super::sort_ro)
         .flags(READONLY | MOVABLEKEYS, CATEGORIES)
         .keys(1, 1, 1, &[SOURCE, PATTERNS])
+        .further_keys(FURTHER)
         .docs(
             "7.0.0",
             "generic",
@@ -46,6 +50,10 @@ pub const ROWS: &[Command] = &[
         ),
 ];
 
+const FURTHER: FurtherKeys = FurtherKeys {
+    asked: pattern::are_asked,
+    find: super::further_keys,
+};
 const CATEGORIES: u32 = acl::SET | acl::SORTEDSET | acl::LIST | acl::DANGEROUS;
 const COMPLEXITY: &str = "O(N*log(N)) in the elements, O(N) when they are not sorted";
 const SOURCE: KeySpec = KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "");

@@ -172,6 +172,7 @@ fn add(context: &mut Context<'_>, increment: bool) -> Result<(), CommandError> {
                 let member = args.get(first + 2 * number + 1);
                 done.add(set, limits, options, member, *given);
             }
+            *editing.is_unchanged = done.added + done.updated == 0;
         },
     )?;
     context.stats.changes += (done.added + done.updated) as u64;
@@ -195,11 +196,12 @@ pub fn zrem(context: &mut Context<'_>) -> Result<(), CommandError> {
     let args = &context.args;
     let removed = context
         .engine
-        .edit_collection::<SortedSet, _>(&key, false, |set, _| {
+        .edit_collection::<SortedSet, _>(&key, false, |set, editing| {
             let mut removed = 0;
             for index in 2..args.len() {
                 removed += u64::from(set.remove(args.get(index)).is_some());
             }
+            *editing.is_unchanged = removed == 0;
             removed
         })?
         .unwrap_or(0);

@@ -4,7 +4,8 @@
 
 use super::reply_member;
 use crate::command::number::parse_i64;
-use crate::command::{Blocking, CommandError, Context, Null, key_at};
+use crate::command::timeout::timeout_ms;
+use crate::command::{CommandError, Context, Null, key_at};
 use crate::engine::value::sorted_set::{Direction, SortedSet};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Protocol;
@@ -226,38 +227,4 @@ fn pop_of_first(context: &mut Context<'_>, from: Direction) -> Result<(), Comman
         return context.wait_or(Null::Array);
     };
     pop(context, index, from, 1, Form::KeyAndFlat)
-}
-
-/// Reads a time in seconds, possibly with decimals, as milliseconds; 0 is for ever.
-fn timeout_ms(text: &[u8]) -> Result<u64, CommandError> {
-    const OUT_OF_RANGE: CommandError = CommandError::fixed("ERR timeout is out of range");
-    const NO_NUMBER: CommandError =
-        CommandError::fixed("ERR timeout is not a float or out of range");
-    let seconds = super::score::parse_score(text).ok_or(NO_NUMBER)?;
-    let milliseconds = (seconds * 1000.0).ceil();
-    if milliseconds >= i64::MAX as f64 {
-        return Err(OUT_OF_RANGE);
-    }
-    if milliseconds < 0.0 {
-        return Err(CommandError::fixed("ERR timeout is negative"));
-    }
-    Ok(milliseconds as u64)
-}
-
-/// How BZPOPMIN and BZPOPMAX wait.
-pub fn last_is_timeout(args: &Args<'_>) -> Option<Blocking> {
-    waits(args, args.len() - 1)
-}
-
-/// How BZMPOP waits.
-pub fn first_is_timeout(args: &Args<'_>) -> Option<Blocking> {
-    waits(args, 1)
-}
-
-fn waits(args: &Args<'_>, index: usize) -> Option<Blocking> {
-    let timeout_ms = timeout_ms(args.get(index)).ok()?;
-    Some(Blocking {
-        timeout_ms,
-        null: Null::Array,
-    })
 }

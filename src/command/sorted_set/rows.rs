@@ -5,7 +5,7 @@ use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
 use crate::command::table::{Command, KeySpec};
-use crate::command::{Route, Split, numbered_keys};
+use crate::command::{Route, Split, numbered_keys, timeout};
 use crate::protocol::args::Args;
 
 /// Where the keys are when argument 1 says how many there are.
@@ -33,7 +33,7 @@ Command::data("bzmpop", -5, Route::Keys(Split::Whole),pop::bzmpop)
         .flags(WRITE | BLOCKING | MOVABLEKEYS,acl::SORTEDSET)
         .keys(0,0,0,&[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE,2)])
         .find_keys(two_counts)
-        .blocking(pop::first_is_timeout)
+        .blocking(timeout::first_argument)
         .docs("7.0.0",
             "sorted-set",
             "O(K)+O(log(N)*M) for K keys and M members removed",
@@ -42,7 +42,7 @@ Command::data("bzmpop", -5, Route::Keys(Split::Whole),pop::bzmpop)
 Command::data("bzpopmax", -3, Route::Keys(Split::Whole),pop::bzpopmax)
         .flags(WRITE | NOSCRIPT | BLOCKING | FAST,acl::SORTEDSET)
         .keys(1,-2,1,&[KeySpec::new(key::RW | key::ACCESS | key::DELETE,1,-2,1,"")])
-        .blocking(pop::last_is_timeout)
+        .blocking(timeout::last_argument)
         .docs("5.0.0",
             "sorted-set",
             "O(log(N))",
@@ -51,7 +51,7 @@ Command::data("bzpopmax", -3, Route::Keys(Split::Whole),pop::bzpopmax)
 Command::data("bzpopmin", -3, Route::Keys(Split::Whole),pop::bzpopmin)
         .flags(WRITE | NOSCRIPT | BLOCKING | FAST,acl::SORTEDSET)
         .keys(1,-2,1,&[KeySpec::new(key::RW | key::ACCESS | key::DELETE,1,-2,1,"")])
-        .blocking(pop::last_is_timeout)
+        .blocking(timeout::last_argument)
         .docs("5.0.0",
             "sorted-set",
             "O(log(N))",

@@ -1,36 +1,26 @@
 //! ZRANDMEMBER and ZSCAN.
 
 use super::{find_read, reply_element, reply_head, reply_member};
-use crate::command::number::integer;
-use crate::command::scan::{COUNT_MAX, ScanOptions, parse_cursor, write_page};
+use crate::command::sample::{self, Sample};
+use crate::command::scan::{ScanOptions, parse_cursor, write_page};
 use crate::command::{CommandError, Context};
 use crate::engine::value::sorted_set::SortedSet;
 use crate::protocol::number::{DOUBLE_BYTES_MAX, double};
 use crate::protocol::resp::Reply;
-
-/// The longest reply with repetitions, in members: beside the request it is all that bounds it.
-const REPEATED_MAX: u64 = 10_000_000;
 
 /// `ZRANDMEMBER key [count [WITHSCORES]]`.
 pub fn zrandmember(context: &mut Context<'_>) -> Result<(), CommandError> {
     if context.args.len() == 2 {
         return one_at_random(context);
     }
-    let out_of_range = CommandError::fixed("ERR value is out of range");
-    let count = integer(context.args.get(2))?;
-    if count == i64::MIN {
-        return Err(CommandError::fixed(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
+    let count = sample::count(context.args.get(2))?;
     let with_scores = match context.args.len() {
         3 => false,
         4 if context.args.get(3).eq_ignore_ascii_case(b"WITHSCORES") => true,
         _ => return Err(CommandError::Syntax),
     };
-    let number = count.unsigned_abs();
-    if with_scores && number > i64::MAX as u64 / 2 {
-        return Err(out_of_range);
+    if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
+        return Err(CommandError::fixed("ERR value is out of range"));
     }
     let found = context.find_read(1);
     let Some(item) = found else {
@@ -39,22 +29,20 @@ pub fn zrandmember(context: &mut Context<'_>) -> Result<(), CommandError> {
     };
     let (view, random) = context.engine.view_with_random::<SortedSet>(item)?;
     let reply = &mut *context.reply;
-    if count < 0 {
-        if number > REPEATED_MAX {
-            return Err(out_of_range);
+    match Sample::of(count)? {
+        Sample::Repeated(number) => {
+            reply_head(reply, number, with_scores);
+            view.random_with_repetition(number, random, |member, score| {
+                reply_element(reply, member, score, with_scores);
+            });
         }
-        reply_head(reply, number as usize, with_scores);
-        view.random_with_repetition(number as usize, random, |member, score| {
-            reply_element(reply, member, score, with_scores);
-        });
-    } else {
-        let number = view
-            .len()
-            .min(usize::try_from(number).unwrap_or(usize::MAX));
-        reply_head(reply, number, with_scores);
-        view.random_distinct(number, random, |member, score| {
-            reply_element(reply, member, score, with_scores);
-        });
+        Sample::Distinct(number) => {
+            let number = view.len().min(number);
+            reply_head(reply, number, with_scores);
+            view.random_distinct(number, random, |member, score| {
+                reply_element(reply, member, score, with_scores);
+            });
+        }
     }
     Ok(())
 }
@@ -81,8 +69,7 @@ pub fn zscan(context: &mut Context<'_>) -> Result<(), CommandError> {
     let view = context.engine.view::<SortedSet>(item)?;
     let options = ScanOptions::parse(&context.args, 3, |_, _| 0)?;
     let mut found = 0;
-    let count = options.count.min(COUNT_MAX) as usize;
-    let next = view.scan(position, count, |member, score| {
+    let next = view.scan(position, options.count, |member, score| {
         let mut digits = [0; 20];
         let bytes = member.as_bytes(&mut digits);
         if options.wants(bytes) {

@@ -142,9 +142,11 @@ pub fn xdel(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let deleted = context
         .engine
-        .edit_collection::<Stream, _>(&key, false, |stream, _| {
+        .edit_collection::<Stream, _>(&key, false, |stream, editing| {
             let ids = (2..args.len()).filter_map(|index| id::parse_strict(args.get(index), 0).ok());
-            ids.filter(|id| stream.delete(*id)).count()
+            let deleted = ids.filter(|id| stream.delete(*id)).count();
+            *editing.is_unchanged = deleted == 0;
+            deleted
         })?
         .unwrap_or(0);
     context.stats.changes += deleted as u64;
@@ -159,8 +161,10 @@ pub fn xtrim(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let deleted = context
         .engine
-        .edit_collection::<Stream, _>(&key, false, |stream, _| {
-            stream.trim_with_references(&trim, options.references)
+        .edit_collection::<Stream, _>(&key, false, |stream, editing| {
+            let deleted = stream.trim_with_references(&trim, options.references);
+            *editing.is_unchanged = deleted == 0;
+            deleted
         })?
         .unwrap_or(0);
     context.stats.changes += deleted;

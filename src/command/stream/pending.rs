@@ -40,10 +40,12 @@ pub fn xack(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let acknowledged = context
         .engine
-        .edit_collection::<Stream, _>(&key, false, |stream, _| {
+        .edit_collection::<Stream, _>(&key, false, |stream, editing| {
             let mut group = stream.group_mut(args.get(2))?;
             let ids = (3..args.len()).filter_map(|index| id::parse_strict(args.get(index), 0).ok());
-            Some(ids.filter(|id| group.acknowledge(*id)).count())
+            let acknowledged = ids.filter(|id| group.acknowledge(*id)).count();
+            *editing.is_unchanged = acknowledged == 0;
+            Some(acknowledged)
         })?
         .flatten()
         .unwrap_or(0);

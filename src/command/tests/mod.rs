@@ -629,7 +629,7 @@ fn the_rows_are_sane() {
             );
             let one_key = command.first_key == command.last_key;
             assert_eq!(
-                one_key && command.find_keys.is_none(),
+                one_key && command.find_keys.is_none() && command.further_keys.is_none(),
                 command.route == Route::Keys(Split::Never),
                 "{name}"
             );
@@ -760,4 +760,43 @@ fn writes_that_grow_are_refused_when_memory_is_short() {
     }
     shard.check("get k", "$1\\r\\nv\\r\\n");
     shard.check("del k", ":1\\r\\n");
+}
+
+#[test]
+fn a_command_that_changes_nothing_leaves_the_token_as_it_is() {
+    let long = "x".repeat(100);
+    for (make, nothing, something) in [
+        ("sadd k a", "sadd k a", "sadd k b"),
+        ("sadd k a", "srem k b", "srem k a"),
+        ("sadd k a", "spop k 0", "spop k"),
+        ("zadd k 1 a", "zadd k 1 a", "zadd k 2 a"),
+        ("zadd k 1 a", "zadd k nx 5 a", "zadd k incr 1 a"),
+        ("zadd k 1 a 1 c", "zrem k b", "zrem k a"),
+        ("geoadd k 1 1 a", "geoadd k 1 1 a", "geoadd k 2 2 a"),
+        ("rpush k a b", "lrem k 0 c", "lrem k 0 a"),
+        ("rpush k a b", "ltrim k 0 -1", "ltrim k 0 0"),
+        (
+            "rpush k a b",
+            "linsert k before c d",
+            "linsert k before a d",
+        ),
+        ("rpush k a b", "lset k 5 c", "lset k 1 c"),
+        ("xadd k 1-0 a 1", "xdel k 2-0", "xdel k 1-0"),
+        ("xadd k 1-0 a 1", "xtrim k maxlen 5", "xtrim k maxlen 0"),
+    ] {
+        // Packed, and large for an element that is long.
+        for extra in ["", "sadd k LONG", "zadd k 1 LONG", "rpush k LONG"] {
+            let mut shard = Shard::new();
+            shard.line(make);
+            if !extra.is_empty() {
+                shard.line(&extra.replace("LONG", &long));
+            }
+            let key = shard.engine.key(0, b"k");
+            let token = shard.engine.token(&key);
+            shard.line(nothing);
+            assert!(shard.engine.token_matches(&key, token), "{nothing}");
+            shard.line(something);
+            assert!(!shard.engine.token_matches(&key, token), "{something}");
+        }
+    }
 }

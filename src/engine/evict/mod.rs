@@ -182,6 +182,10 @@ impl Eviction {
 
     /// Sets the time.
     pub fn set_now(&mut self, now_ms: i64) {
+        if self.clock.now_ms() == 0 && self.items == 0 {
+            // An engine begins without knowing the time; its clock begins now, and not in 1970.
+            self.clock = AccessClock::new(now_ms);
+        }
         self.clock.set_now(now_ms);
         self.lfu.set_now(now_ms);
         if let Kind::S3Fifo(queues) = &mut self.kind {

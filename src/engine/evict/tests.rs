@@ -228,3 +228,17 @@ fn idle_time_survives_a_change_of_policy() {
         }
     }
 }
+
+#[test]
+fn an_idle_time_that_is_set_is_told_again_by_a_store_that_has_just_begun() {
+    let mut toy = Toy::new(Policy::AllKeysLru, 100);
+    toy.eviction.set_now(1_700_000_000_000);
+    toy.insert(1, None);
+    let item = toy.find(1).expect("it stays");
+    for idle_ms in [50_000, 729_000] {
+        let access = toy.eviction.access_of_idle(item, idle_ms);
+        let access = access.expect("the policy knows idle times");
+        let told = toy.eviction.idle_ms(item, access);
+        assert!(told.abs_diff(idle_ms) < 1000, "{told} for {idle_ms}");
+    }
+}

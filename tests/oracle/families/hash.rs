@@ -81,9 +81,11 @@ pub fn choose(builder: &mut Builder<'_>) {
             builder.word(text);
         }
         73..=86 => {
-            // In RESP3 HGETALL is a map, whose order is as free.
-            let name = *builder.random.pick(&["HKEYS", "HVALS"]);
-            builder.compare = Compare::Unordered;
+            let name = *builder.random.pick(&["HKEYS", "HVALS", "HGETALL"]);
+            builder.compare = match name {
+                "HGETALL" => Compare::Pairs,
+                _ => Compare::Unordered,
+            };
             builder.word(name);
             key(builder);
         }
