@@ -290,16 +290,6 @@ fn make_worker(
     })
 }
 
-/// Has the C library's allocator join freed blocks one by one. By default it keeps small ones apart until a large one is freed, and then joins all
-/// of them: tens of milliseconds in one turn after a large collection was released.
-pub fn smooth_allocator() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: sets a number; no other thread has been started yet.
-    unsafe {
-        libc::mallopt(libc::M_MXFAST, 0);
-    }
-}
-
 /// Blocks the stop signals in this thread and all that it starts; [`wait_for_stop_signal`] takes them.
 pub fn block_stop_signals() {
     // SAFETY: the set is initialised by sigemptyset before use.

@@ -5,6 +5,7 @@
 use super::remove_expired;
 use crate::command::{CommandError, Context, key_at};
 use crate::engine::Expiry;
+use crate::engine::value::Stored;
 use crate::engine::value::hash::Hash;
 
 /// Sets the fields from argument 2 on; the number of those that were not there.
@@ -58,9 +59,12 @@ pub fn hsetnx(context: &mut Context<'_>) -> Result<(), CommandError> {
     let created = context
         .engine
         .edit_collection::<Hash, _>(&key, true, |hash, mut editing| {
+            let before = hash.len();
             remove_expired(hash, &mut editing);
             let limits = &editing.limits.hash;
-            hash.set_if_absent(args.get(2), args.get(3), editing.now_ms, limits)
+            let created = hash.set_if_absent(args.get(2), args.get(3), editing.now_ms, limits);
+            *editing.is_unchanged = !created && hash.len() == before;
+            created
         })?
         .unwrap_or(false);
     context.stats.changes += u64::from(created);
@@ -75,10 +79,13 @@ pub fn hdel(context: &mut Context<'_>) -> Result<(), CommandError> {
     let removed = context
         .engine
         .edit_collection::<Hash, _>(&key, false, |hash, mut editing| {
+            let before = hash.len();
             remove_expired(hash, &mut editing);
-            (2..args.len())
+            let removed = (2..args.len())
                 .filter(|&index| hash.remove(args.get(index), editing.now_ms))
-                .count()
+                .count();
+            *editing.is_unchanged = hash.len() == before;
+            removed
         })?
         .unwrap_or(0);
     context.stats.changes += removed as u64;

@@ -70,12 +70,30 @@ impl ElementHasher {
     }
 }
 
-/// What an allocation of `bytes` really takes: the allocator puts 8 bytes before it and rounds to 16, and nothing is below 32. Nothing for 0.
+/// What an allocation of `bytes` really takes: the size classes of jemalloc are 16 bytes apart up to 128, and then four to a doubling.
 #[inline]
 pub const fn allocated_bytes(bytes: usize) -> usize {
-    match bytes {
-        0 => 0,
-        1..=24 => 32,
-        _ => (bytes + 8 + 15) & !15,
+    let step = match bytes {
+        0 => return 0,
+        1..=8 => 8,
+        9..=128 => 16,
+        _ => 1 << ((bytes - 1).ilog2() - 2),
+    };
+    (bytes + step - 1) & !(step - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allocated_bytes;
+
+    #[test]
+    fn size_classes() {
+        let classes = [
+            0, 1, 8, 9, 17, 48, 49, 128, 129, 160, 161, 256, 257, 4096, 4097, 70_000,
+        ];
+        let taken = [
+            0, 8, 8, 16, 32, 48, 64, 128, 160, 160, 192, 256, 320, 4096, 5120, 81_920,
+        ];
+        assert_eq!(classes.map(allocated_bytes), taken);
     }
 }

@@ -373,7 +373,7 @@ fn a_member_of_a_large_set_may_be_long() {
     }
     check(&set);
     let full = set.heap_bytes();
-    assert!(full < 30 * 105_400 * 11 / 10);
+    assert!(full < 30 * 105_400 * 5 / 4);
     assert_eq!(set.remove_ranks(0..116), 116);
     check(&set);
     assert!(set.heap_bytes() < 5 * 105_400);
