@@ -59,7 +59,7 @@ pub fn numbered_keys(args: &Args<'_>, count_at: usize) -> Vec<usize> {
     }
 }
 
-/// The words of a blocking request as it would be for some of its keys only: `keys` are the positions of all, `kept` says which of them.
+/// The words of a request as it would be for some of its keys only: `keys` are the positions of all, `kept` says which of them.
 pub fn with_keys(
     command: &Command,
     words: &[Box<[u8]>],

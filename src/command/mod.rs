@@ -308,6 +308,9 @@ pub enum Split {
     /// The values of all keys are brought to one shard, the command runs there as if it were the only one, and what it changed goes back (SINTERSTORE,
     /// SORT STORE and the like). Nothing about the command needs to know.
     Whole,
+    /// Each step runs where its key is (`shard/attempt.rs`), so that nothing is lost that others do meanwhile: commands that take elements from keys or
+    /// move them (LMOVE, LMPOP, XREADGROUP, and those that block), and XREAD. When there is nothing they reply so.
+    Steps(Null),
     /// Every key is a request of its own, in the order of the keys (memcached's requests for several values).
     Each,
     /// Every shard gets the command with its own keys; integer replies are added up (DEL, EXISTS, TOUCH, UNLINK).

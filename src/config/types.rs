@@ -125,7 +125,7 @@ impl Default for Thresholds {
     /// Redis' defaults.
     fn default() -> Thresholds {
         Thresholds {
-            hash_entries_max: 128,
+            hash_entries_max: 512,
             hash_value_bytes_max: 64,
             set_integers_max: 512,
             set_entries_max: 128,

@@ -5,7 +5,7 @@ use super::server_operation::ServerOperation;
 use super::service::Service;
 use crate::command::gather;
 use crate::command::lcs::Lcs;
-use crate::command::table::{self, Command, resolved_row};
+use crate::command::table::{self, Command, flags, resolved_row};
 use crate::command::transfer::Transfer;
 use crate::command::{self, CommandError, Merge, Split, cursor};
 use crate::config::Policy;
@@ -302,6 +302,11 @@ impl Service {
         match split {
             Split::Never => unreachable!("one key has one owner"),
             Split::Each => unreachable!("each key went its own way"),
+            // One that always waits came here because its arguments are wrong, which it finds before it looks at a key.
+            Split::Steps(_) if row.flags & flags::BLOCKING != 0 && row.group != "stream" => {
+                self.execute_here(index, row, None, args, muted);
+            }
+            Split::Steps(null) => self.steps_command(index, row, &args, null, muted),
             Split::Whole => {
                 let (operation, steps) = self.whole(index, row, &args);
                 self.begin_steps(index, operation, steps, muted);

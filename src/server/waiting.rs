@@ -1,4 +1,4 @@
-//! Commands that wait: BLPOP and the like, XREAD with BLOCK.
+//! Commands that wait: BLPOP and the like, XREAD with BLOCK. And those of the same kind that do not wait but have keys on several shards, such as LMOVE.
 //!
 //! A blocking command is first run like any other ([`crate::shard::attempt`]). When it writes no reply it waits: its words are kept here, the owners of its
 //! keys are told ([`crate::shard::awaited`]), and it is run again for a key whose owner says so, until it has a reply or its time is over. The connection's
@@ -101,6 +101,7 @@ fn wants(row: &Command, args: &Args<'_>) -> Wants {
     match (row.group, row.name) {
         ("list", _) => Wants::Take(Type::List),
         ("sorted-set", _) => Wants::Take(Type::SortedSet),
+        ("set", _) => Wants::Take(Type::Set),
         ("stream", "xreadgroup") => {
             // The first attempt refuses a request that names none.
             Wants::Group(stream::read::group_name(args).unwrap_or_default().into())
@@ -120,15 +121,11 @@ impl Service {
         args: &mut Args<'_>,
         muted: bool,
     ) -> bool {
-        let Some(Blocking { timeout_ms, null }) = row.blocking.and_then(|find| find(args)) else {
+        let Some(blocking) = row.blocking.and_then(|find| find(args)) else {
             return false;
         };
-        let keys: Vec<usize> = command::key_positions(row, args).collect();
-        let owners = keys
-            .iter()
-            .map(|at| slots::owner(args.get(*at), self.shards()));
-        let owners: Vec<usize> = owners.collect();
-        let all_here = owners.iter().all(|owner| *owner == self.shard.id);
+        let all_here = command::key_positions(row, args)
+            .all(|at| slots::owner(args.get(at), self.shards()) == self.shard.id);
         if all_here {
             // The common case: there is something, and nothing is to be remembered.
             let request = Args {
@@ -140,11 +137,61 @@ impl Service {
                 return true;
             }
         }
-        let now_ms = self.now_ms;
-        assert!(!keys.is_empty(), "a request without keys has been refused");
-        let Some(connection) = self.connection_at(index) else {
+        let Some(id) = self.begin_waiting(index, row, args, blocking, muted) else {
             return true;
         };
+        if all_here {
+            self.pin_here(id);
+            self.tell_owners(id, true);
+        } else {
+            self.probe(id);
+        }
+        self.serve_awaited();
+        true
+    }
+
+    /// A request of [`command::Split::Steps`] with keys on several shards that does not wait: one attempt, and then `null`.
+    pub(super) fn steps_command(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        args: &Args<'_>,
+        null: Null,
+        muted: bool,
+    ) {
+        let at_once = Blocking {
+            timeout_ms: 0,
+            null,
+        };
+        let Some(id) = self.begin_waiting(index, row, args, at_once, muted) else {
+            return;
+        };
+        if let Some(waiting) = self.waits.waiting.get_mut(&id) {
+            let mut reply = Reply::new(waiting.request.protocol);
+            null.write(&mut reply);
+            waiting.ends_with = Some(reply);
+        }
+        self.probe(id);
+        self.serve_awaited();
+    }
+
+    /// Holds the connection and keeps the request; None when the connection has gone.
+    fn begin_waiting(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        args: &Args<'_>,
+        Blocking { timeout_ms, null }: Blocking,
+        muted: bool,
+    ) -> Option<u64> {
+        let keys: Vec<usize> = command::key_positions(row, args).collect();
+        let owners = keys
+            .iter()
+            .map(|at| slots::owner(args.get(*at), self.shards()));
+        let owners: Vec<usize> = owners.collect();
+        let now_ms = self.now_ms;
+        assert!(!keys.is_empty(), "a request without keys has been refused");
+        let connection = self.connection_at(index)?;
         let (token, db) = (connection.token, connection.session.db);
         let place = connection.replies.reserve(muted);
         connection.hold = Some(Hold::Blocked);
@@ -190,14 +237,7 @@ impl Service {
             ends_with: None,
         };
         waits.waiting.insert(id, waiting);
-        if all_here {
-            self.pin_here(id);
-            self.tell_owners(id, true);
-        } else {
-            self.probe(id);
-        }
-        self.serve_awaited();
-        true
+        Some(id)
     }
 
     /// What XREAD calls `$` is the last entry when it comes, and not when it is run again: such ids are replaced. This is for keys of this shard.

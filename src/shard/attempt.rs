@@ -1,9 +1,10 @@
-//! A blocking command carried out, at first over all its keys and later for the key that has something: which shard runs which words next, and what comes of it.
+//! A command that takes or reads the elements of several keys (BLPOP, XREADGROUP, SMOVE), carried out where they are: which shard runs which words next, and what
+//! comes of it. One that blocks is carried out at first over all its keys, and later for the key that has something.
 //!
 //! Pure: it is given the answers, and says what to do. It never brings values to another shard, since others may change them meanwhile: each step runs
 //! where its keys are, so that every element is taken once and none is lost.
-//! The decision worth knowing: when keys lie on several shards they are asked one after the other, in their order; BLMOVE between two takes the element, puts it
-//! at the destination, and back where it was if it cannot stay there.
+//! The decision worth knowing: when keys lie on several shards they are asked one after the other, in their order; LMOVE between two takes the element, puts it
+//! at the destination, and back where it was if it cannot stay there; SMOVE adds the member before it removes it.
 
 use crate::command::table::{Command, lookup};
 use crate::command::with_keys;
@@ -49,11 +50,29 @@ pub enum Attempt {
     First(usize),
     /// For the keys from this place on; their answers, of which there are so many, are joined.
     Join(usize, usize, Vec<u8>),
-    /// BLMOVE between two shards.
+    /// LMOVE and its like between two shards.
     Move(Move),
+    /// SMOVE between two shards.
+    MoveMember(MoveMember),
 }
 
-/// How far BLMOVE between two shards has come.
+/// How far SMOVE between two shards has come.
+pub enum MoveMember {
+    /// The destination is asked whether it is a set.
+    Begin,
+    /// It is not, so that this is the answer if the source is there.
+    Refused(Reply),
+    /// The source is asked for the member.
+    Look,
+    /// The destination is given it.
+    Add,
+    /// The source loses it; whether the destination did not have it before.
+    Remove(bool),
+    /// Somebody else had removed it first: the destination loses it, and this is the answer.
+    Undo(Reply),
+}
+
+/// How far LMOVE, or its like, between two shards has come.
 pub enum Move {
     /// The destination is asked whether it is a list.
     Begin,
@@ -74,6 +93,11 @@ fn is_error(reply: &Reply, code: &str) -> bool {
     text.is_some_and(|text| text.starts_with(code.as_bytes()))
 }
 
+/// Whether a reply says that there was nothing: one that blocks then writes none at all.
+fn is_nothing(reply: &Reply) -> bool {
+    matches!(&reply.bytes[..], b"" | b"*-1\r\n" | b"$-1\r\n" | b"_\r\n")
+}
+
 /// The string that a reply is, if it is one.
 fn bulk(reply: &Reply) -> Option<&[u8]> {
     let start = reply.bytes.iter().position(|&byte| byte == b'\n')? + 1;
@@ -82,9 +106,12 @@ fn bulk(reply: &Reply) -> Option<&[u8]> {
 }
 
 impl Request {
-    /// Whether it is BLMOVE or BRPOPLPUSH, whose second key is a destination.
+    /// Whether it is LMOVE or one of its like, whose second key is a destination.
     pub fn moves(&self) -> bool {
-        matches!(self.command.name, "blmove" | "brpoplpush")
+        matches!(
+            self.command.name,
+            "blmove" | "brpoplpush" | "lmove" | "rpoplpush"
+        )
     }
 
     /// The request for this many of its keys from a place on.
@@ -101,7 +128,7 @@ impl Request {
         self.owners.iter().all(|owner| *owner == self.owners[0])
     }
 
-    /// The two ends of BLMOVE; None for what are none, which the command itself refuses.
+    /// The two ends of LMOVE; None for what are none, which the command itself refuses.
     fn ends(&self) -> Option<(Direction, Direction)> {
         let end = |at: usize| match &self.words[at] {
             word if word.eq_ignore_ascii_case(b"LEFT") => Some(Direction::Forward),
@@ -109,7 +136,7 @@ impl Request {
             _ => None,
         };
         match self.command.name {
-            "blmove" => Some((end(3)?, end(4)?)),
+            "blmove" | "lmove" => Some((end(3)?, end(4)?)),
             _ => Some((Direction::Backward, Direction::Forward)),
         }
     }
@@ -120,6 +147,8 @@ impl Request {
             Attempt::Whole
         } else if self.moves() {
             Attempt::Move(Move::Begin)
+        } else if self.command.name == "smove" {
+            Attempt::MoveMember(MoveMember::Begin)
         } else if self.command.group == "stream" {
             Attempt::Join(0, 0, Vec::new())
         } else {
@@ -160,7 +189,7 @@ impl Attempt {
         match self {
             Attempt::Whole => match reply {
                 None => Next::Run(request.owners[0], request.command, request.words.clone()),
-                Some(reply) if reply.bytes.is_empty() => Next::Nothing,
+                Some(reply) if is_nothing(&reply) => Next::Nothing,
                 Some(reply) => Next::Answer(reply),
             },
             Attempt::One(place) => match reply {
@@ -168,7 +197,7 @@ impl Attempt {
                 Some(reply) => request.answer_of_one(reply),
             },
             Attempt::First(from) => match reply {
-                Some(reply) if !reply.bytes.is_empty() => Next::Answer(reply),
+                Some(reply) if !is_nothing(&reply) => Next::Answer(reply),
                 _ if *from == request.keys.len() => Next::Nothing,
                 _ => {
                     let count = request.together(*from);
@@ -189,6 +218,7 @@ impl Attempt {
                 request.run_for(*from - 1, 1)
             }
             Attempt::Move(step) => step.next(request, reply),
+            Attempt::MoveMember(step) => step.next(request, reply),
         }
     }
 }
@@ -198,12 +228,13 @@ fn join(reply: Reply, count: &mut usize, bodies: &mut Vec<u8>) -> Option<Reply> 
     if reply.bytes.first() == Some(&b'-') {
         return Some(reply);
     }
-    assert!(reply.large.is_empty(), "entries of streams are copied");
-    // The head of an array or map of one element, or no reply at all.
-    if let Some(body) = reply.bytes.get("*1\r\n".len()..) {
-        *count += 1;
-        bodies.extend_from_slice(body);
+    if is_nothing(&reply) {
+        return None;
     }
+    assert!(reply.large.is_empty(), "entries of streams are copied");
+    // The head of an array or map of one element comes first.
+    *count += 1;
+    bodies.extend_from_slice(&reply.bytes["*1\r\n".len()..]);
     None
 }
 
@@ -280,6 +311,46 @@ impl Move {
                 let mut answer = Reply::new(request.protocol);
                 answer.bulk(element);
                 Next::Answer(answer)
+            }
+        }
+    }
+}
+
+impl MoveMember {
+    fn next(&mut self, request: &Request, reply: Option<Reply>) -> Next {
+        let member = Some(&*request.words[3]);
+        let Some(reply) = reply else {
+            return request.step("scard", 1, None);
+        };
+        let has_failed = is_error(&reply, "");
+        let is_none = reply.bytes == b":0\r\n";
+        match self {
+            MoveMember::Begin if has_failed => {
+                *self = MoveMember::Refused(reply);
+                request.step("scard", 0, None)
+            }
+            MoveMember::Begin => {
+                *self = MoveMember::Look;
+                request.step("sismember", 0, member)
+            }
+            MoveMember::Refused(error) if !has_failed && !is_none => {
+                Next::Answer(std::mem::take(error))
+            }
+            MoveMember::Look if !has_failed && !is_none => {
+                *self = MoveMember::Add;
+                request.step("sadd", 1, member)
+            }
+            MoveMember::Add if !has_failed => {
+                *self = MoveMember::Remove(!is_none);
+                request.step("srem", 0, member)
+            }
+            MoveMember::Remove(true) if has_failed || is_none => {
+                *self = MoveMember::Undo(reply);
+                request.step("srem", 1, member)
+            }
+            MoveMember::Undo(answer) => Next::Answer(std::mem::take(answer)),
+            MoveMember::Refused(_) | MoveMember::Look | MoveMember::Add | MoveMember::Remove(_) => {
+                Next::Answer(reply)
             }
         }
     }
@@ -364,6 +435,61 @@ mod tests {
         assert_eq!(
             run(&pop, pop.first(), &[""]),
             ["1: BLPOP a b c 0", "nothing"]
+        );
+    }
+
+    #[test]
+    fn one_that_does_not_wait_has_the_same_steps() {
+        let pop = request("LMPOP 2 a b LEFT", &[2, 3]);
+        assert_eq!(
+            run(&pop, pop.first(), &["*-1|", "*2|$1|b|*1|$1|x|"]),
+            ["0: LMPOP 1 a LEFT", "1: LMPOP 1 b LEFT", "*2|$1|b|*1|$1|x|"]
+        );
+        let read = request("XREAD STREAMS a b 1 2", &[2, 3]);
+        assert_eq!(
+            run(&read, read.first(), &["*-1|", "*1|*2|$1|b|*0|"]).last(),
+            Some(&"*1|*2|$1|b|*0|".to_string())
+        );
+        let moving = request("LMOVE a b LEFT RIGHT", &[1, 2]);
+        assert_eq!(
+            run(&moving, moving.first(), &[":3|", "$1|x|", ":4|"]),
+            ["1: llen b", "0: lpop a", "1: rpush b x", "$1|x|"]
+        );
+    }
+
+    #[test]
+    fn a_member_is_in_both_sets_before_it_is_in_one() {
+        let moving = request("SMOVE a b m", &[1, 2]);
+        let run = |replies: &[&str]| run(&moving, moving.first(), replies);
+        assert_eq!(
+            run(&[":0|", ":1|", ":1|", ":1|"]),
+            [
+                "1: scard b",
+                "0: sismember a m",
+                "1: sadd b m",
+                "0: srem a m",
+                ":1|"
+            ]
+        );
+        assert_eq!(run(&[":0|", ":0|"]).last().unwrap(), ":0|");
+        assert_eq!(
+            run(&[":0|", "-WRONGTYPE x|"]).last().unwrap(),
+            "-WRONGTYPE x|"
+        );
+        assert_eq!(run(&["-WRONGTYPE x|", ":0|"]).last().unwrap(), ":0|");
+        assert_eq!(
+            run(&["-WRONGTYPE x|", ":2|"]).last().unwrap(),
+            "-WRONGTYPE x|"
+        );
+        assert_eq!(run(&[":0|", ":1|", "-OOM x|"]).last().unwrap(), "-OOM x|");
+        // Somebody else has removed it from the source meanwhile.
+        assert_eq!(
+            run(&[":0|", ":1|", ":1|", ":0|", ":1|"])[3..],
+            ["0: srem a m", "1: srem b m", ":0|"]
+        );
+        assert_eq!(
+            run(&[":0|", ":1|", ":0|", ":0|"])[3..],
+            ["0: srem a m", ":0|"]
         );
     }
 

@@ -43,9 +43,8 @@ impl Servers {
     }
 }
 
-/// A redis-server with the thresholds of its own configuration file, which are torc's too; without one 7.0 has another for hashes.
 fn start_oracle() -> Option<Server> {
-    Server::start_redis(&[("hash-max-listpack-entries", "128")])
+    Server::start_redis(&[])
 }
 
 fn local(port: u16) -> SocketAddr {

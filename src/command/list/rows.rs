@@ -5,7 +5,7 @@ use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
 use crate::command::table::{Command, KeySpec};
-use crate::command::{Route, Split, numbered_keys, timeout};
+use crate::command::{Null, Route, Split, numbered_keys, timeout};
 use crate::protocol::args::Args;
 
 /// Where the keys are when argument 1 says how many there are.
@@ -20,90 +20,110 @@ fn two_counts(args: &Args<'_>) -> Vec<usize> {
 
 /// The rows, by name.
 pub const ROWS: &[Command] = &[
-    Command::data("blmove", 6, Route::Keys(Split::Whole), blocking::blmove)
-        .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING, acl::LIST)
-        .keys(
-            1,
-            2,
-            1,
-            &[
-                KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
-                KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
-            ],
-        )
-        .blocking(timeout::last_argument)
-        .docs(
-            "6.2.0",
-            "list",
-            "O(1)",
-            "Moves an element from one list to another, waiting for one",
-            docs::BLMOVE,
-        ),
-    Command::data("blmpop", -5, Route::Keys(Split::Whole), blocking::blmpop)
-        .flags(WRITE | BLOCKING | MOVABLEKEYS, acl::LIST)
-        .keys(
-            0,
-            0,
-            0,
-            &[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE, 2)],
-        )
-        .find_keys(two_counts)
-        .blocking(timeout::first_argument)
-        .docs(
-            "7.0.0",
-            "list",
-            "O(N+M) in the keys and the elements replied",
-            "Takes elements from the first list that has some, waiting for one",
-            docs::BLMPOP,
-        ),
-    Command::data("blpop", -3, Route::Keys(Split::Whole), blocking::blpop)
-        .flags(WRITE | NOSCRIPT | BLOCKING, acl::LIST)
-        .keys(
-            1,
-            -2,
-            1,
-            &[KeySpec::new(
-                key::RW | key::ACCESS | key::DELETE,
-                1,
-                -2,
-                1,
-                "",
-            )],
-        )
-        .blocking(timeout::last_argument)
-        .docs(
-            "2.0.0",
-            "list",
-            "O(N) in the keys",
-            "Takes the first element of the first list that has one, waiting for it",
-            docs::BLPOP,
-        ),
-    Command::data("brpop", -3, Route::Keys(Split::Whole), blocking::brpop)
-        .flags(WRITE | NOSCRIPT | BLOCKING, acl::LIST)
-        .keys(
+    Command::data(
+        "blmove",
+        6,
+        Route::Keys(Split::Steps(Null::Bulk)),
+        blocking::blmove,
+    )
+    .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING, acl::LIST)
+    .keys(
+        1,
+        2,
+        1,
+        &[
+            KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
+            KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
+        ],
+    )
+    .blocking(timeout::last_argument)
+    .docs(
+        "6.2.0",
+        "list",
+        "O(1)",
+        "Moves an element from one list to another, waiting for one",
+        docs::BLMOVE,
+    ),
+    Command::data(
+        "blmpop",
+        -5,
+        Route::Keys(Split::Steps(Null::Array)),
+        blocking::blmpop,
+    )
+    .flags(WRITE | BLOCKING | MOVABLEKEYS, acl::LIST)
+    .keys(
+        0,
+        0,
+        0,
+        &[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE, 2)],
+    )
+    .find_keys(two_counts)
+    .blocking(timeout::first_argument)
+    .docs(
+        "7.0.0",
+        "list",
+        "O(N+M) in the keys and the elements replied",
+        "Takes elements from the first list that has some, waiting for one",
+        docs::BLMPOP,
+    ),
+    Command::data(
+        "blpop",
+        -3,
+        Route::Keys(Split::Steps(Null::Array)),
+        blocking::blpop,
+    )
+    .flags(WRITE | NOSCRIPT | BLOCKING, acl::LIST)
+    .keys(
+        1,
+        -2,
+        1,
+        &[KeySpec::new(
+            key::RW | key::ACCESS | key::DELETE,
             1,
             -2,
             1,
-            &[KeySpec::new(
-                key::RW | key::ACCESS | key::DELETE,
-                1,
-                -2,
-                1,
-                "",
-            )],
-        )
-        .blocking(timeout::last_argument)
-        .docs(
-            "2.0.0",
-            "list",
-            "O(N) in the keys",
-            "Takes the last element of the first list that has one, waiting for it",
-            docs::BLPOP,
-        ),
+            "",
+        )],
+    )
+    .blocking(timeout::last_argument)
+    .docs(
+        "2.0.0",
+        "list",
+        "O(N) in the keys",
+        "Takes the first element of the first list that has one, waiting for it",
+        docs::BLPOP,
+    ),
+    Command::data(
+        "brpop",
+        -3,
+        Route::Keys(Split::Steps(Null::Array)),
+        blocking::brpop,
+    )
+    .flags(WRITE | NOSCRIPT | BLOCKING, acl::LIST)
+    .keys(
+        1,
+        -2,
+        1,
+        &[KeySpec::new(
+            key::RW | key::ACCESS | key::DELETE,
+            1,
+            -2,
+            1,
+            "",
+        )],
+    )
+    .blocking(timeout::last_argument)
+    .docs(
+        "2.0.0",
+        "list",
+        "O(N) in the keys",
+        "Takes the last element of the first list that has one, waiting for it",
+        docs::BLPOP,
+    ),
     Command::data(
         "brpoplpush",
         4,
-        Route::Keys(Split::Whole),
+        Route::Keys(Split::Steps(Null::Bulk)),
         blocking::brpoplpush,
     )
     .flags(WRITE | DENYOOM | NOSCRIPT | BLOCKING, acl::LIST)
@@ -155,40 +175,50 @@ pub const ROWS: &[Command] = &[
             "Replies with the length of a list",
             docs::LLEN,
         ),
-    Command::data("lmove", 5, Route::Keys(Split::Whole), moving::lmove)
-        .flags(WRITE | DENYOOM, acl::LIST)
-        .keys(
-            1,
-            2,
-            1,
-            &[
-                KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
-                KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
-            ],
-        )
-        .docs(
-            "6.2.0",
-            "list",
-            "O(1)",
-            "Moves an element from one list to another",
-            docs::LMOVE,
-        ),
-    Command::data("lmpop", -4, Route::Keys(Split::Whole), pop::lmpop)
-        .flags(WRITE | MOVABLEKEYS, acl::LIST)
-        .keys(
-            0,
-            0,
-            0,
-            &[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE, 1)],
-        )
-        .find_keys(one_counts)
-        .docs(
-            "7.0.0",
-            "list",
-            "O(N+M) in the keys and the elements replied",
-            "Takes elements from the first list that has some",
-            docs::LMPOP,
-        ),
+    Command::data(
+        "lmove",
+        5,
+        Route::Keys(Split::Steps(Null::Bulk)),
+        moving::lmove,
+    )
+    .flags(WRITE | DENYOOM, acl::LIST)
+    .keys(
+        1,
+        2,
+        1,
+        &[
+            KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
+            KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
+        ],
+    )
+    .docs(
+        "6.2.0",
+        "list",
+        "O(1)",
+        "Moves an element from one list to another",
+        docs::LMOVE,
+    ),
+    Command::data(
+        "lmpop",
+        -4,
+        Route::Keys(Split::Steps(Null::Array)),
+        pop::lmpop,
+    )
+    .flags(WRITE | MOVABLEKEYS, acl::LIST)
+    .keys(
+        0,
+        0,
+        0,
+        &[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE, 1)],
+    )
+    .find_keys(one_counts)
+    .docs(
+        "7.0.0",
+        "list",
+        "O(N+M) in the keys and the elements replied",
+        "Takes elements from the first list that has some",
+        docs::LMPOP,
+    ),
     Command::data("lpop", -2, Route::Keys(Split::Never), pop::lpop)
         .flags(WRITE | FAST, acl::LIST)
         .keys(
@@ -301,25 +331,30 @@ pub const ROWS: &[Command] = &[
             "Takes the last elements of a list",
             docs::LPOP,
         ),
-    Command::data("rpoplpush", 3, Route::Keys(Split::Whole), moving::rpoplpush)
-        .flags(WRITE | DENYOOM, acl::LIST)
-        .keys(
-            1,
-            2,
-            1,
-            &[
-                KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
-                KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
-            ],
-        )
-        .docs(
-            "1.2.0",
-            "list",
-            "O(1)",
-            "Moves the last element of a list before the first of another",
-            docs::RPOPLPUSH,
-        )
-        .deprecated("6.2.0", "LMOVE with RIGHT and LEFT"),
+    Command::data(
+        "rpoplpush",
+        3,
+        Route::Keys(Split::Steps(Null::Bulk)),
+        moving::rpoplpush,
+    )
+    .flags(WRITE | DENYOOM, acl::LIST)
+    .keys(
+        1,
+        2,
+        1,
+        &[
+            KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
+            KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
+        ],
+    )
+    .docs(
+        "1.2.0",
+        "list",
+        "O(1)",
+        "Moves the last element of a list before the first of another",
+        docs::RPOPLPUSH,
+    )
+    .deprecated("6.2.0", "LMOVE with RIGHT and LEFT"),
     Command::data("rpush", -3, Route::Keys(Split::Never), push::rpush)
         .flags(WRITE | DENYOOM | FAST, acl::LIST)
         .keys(1, 1, 1, &[KeySpec::new(key::RW | key::INSERT, 1, 0, 1, "")])

@@ -5,7 +5,7 @@ use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
 use crate::command::table::{Command, KeySpec};
-use crate::command::{Route, Split};
+use crate::command::{Null, Route, Split};
 
 /// One row per command.
 pub const ROWS: &[Command] = &[
@@ -164,24 +164,29 @@ pub const ROWS: &[Command] = &[
         "Tells which of several things are members of a set",
         docs::KEY_MEMBERS,
     ),
-    Command::data("smove", 4, Route::Keys(Split::Whole), move_member::smove)
-        .flags(WRITE | FAST, acl::SET)
-        .keys(
-            1,
-            2,
-            1,
-            &[
-                KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
-                KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
-            ],
-        )
-        .docs(
-            "1.0.0",
-            "set",
-            "O(1)",
-            "Moves a member from one set to another",
-            docs::SMOVE,
-        ),
+    Command::data(
+        "smove",
+        4,
+        Route::Keys(Split::Steps(Null::Bulk)),
+        move_member::smove,
+    )
+    .flags(WRITE | FAST, acl::SET)
+    .keys(
+        1,
+        2,
+        1,
+        &[
+            KeySpec::new(key::RW | key::ACCESS | key::DELETE, 1, 0, 1, ""),
+            KeySpec::new(key::RW | key::INSERT, 2, 0, 1, ""),
+        ],
+    )
+    .docs(
+        "1.0.0",
+        "set",
+        "O(1)",
+        "Moves a member from one set to another",
+        docs::SMOVE,
+    ),
     Command::data("spop", -2, Route::Keys(Split::Never), random::spop)
         .flags(WRITE | FAST, acl::SET)
         .keys(

@@ -5,7 +5,7 @@ use crate::command::table::categories as acl;
 use crate::command::table::flags::*;
 use crate::command::table::key_flags as key;
 use crate::command::table::{Command, KeySpec};
-use crate::command::{Route, Split, numbered_keys, timeout};
+use crate::command::{Null, Route, Split, numbered_keys, timeout};
 use crate::protocol::args::Args;
 
 /// Where the keys are when argument 1 says how many there are.
@@ -29,7 +29,7 @@ fn destination_and_two(args: &Args<'_>) -> Vec<usize> {
 
 /// The rows, by name.
 pub const ROWS: &[Command] = &[
-Command::data("bzmpop", -5, Route::Keys(Split::Whole),pop::bzmpop)
+Command::data("bzmpop", -5, Route::Keys(Split::Steps(Null::Array)),pop::bzmpop)
         .flags(WRITE | BLOCKING | MOVABLEKEYS,acl::SORTEDSET)
         .keys(0,0,0,&[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE,2)])
         .find_keys(two_counts)
@@ -39,7 +39,7 @@ Command::data("bzmpop", -5, Route::Keys(Split::Whole),pop::bzmpop)
             "O(K)+O(log(N)*M) for K keys and M members removed",
             "Removes members at one end of the first sorted set that is there, or waits for one",
             docs::BZMPOP),
-Command::data("bzpopmax", -3, Route::Keys(Split::Whole),pop::bzpopmax)
+Command::data("bzpopmax", -3, Route::Keys(Split::Steps(Null::Array)),pop::bzpopmax)
         .flags(WRITE | NOSCRIPT | BLOCKING | FAST,acl::SORTEDSET)
         .keys(1,-2,1,&[KeySpec::new(key::RW | key::ACCESS | key::DELETE,1,-2,1,"")])
         .blocking(timeout::last_argument)
@@ -48,7 +48,7 @@ Command::data("bzpopmax", -3, Route::Keys(Split::Whole),pop::bzpopmax)
             "O(log(N))",
             "Removes the member with the highest score of the first sorted set that is there, or waits for one",
             docs::BZPOPMAX),
-Command::data("bzpopmin", -3, Route::Keys(Split::Whole),pop::bzpopmin)
+Command::data("bzpopmin", -3, Route::Keys(Split::Steps(Null::Array)),pop::bzpopmin)
         .flags(WRITE | NOSCRIPT | BLOCKING | FAST,acl::SORTEDSET)
         .keys(1,-2,1,&[KeySpec::new(key::RW | key::ACCESS | key::DELETE,1,-2,1,"")])
         .blocking(timeout::last_argument)
@@ -142,7 +142,7 @@ Command::data("zlexcount", 4, Route::Keys(Split::Never),read::zlexcount)
             "O(log(N))",
             "Counts the members with bytes in a range",
             docs::ZLEXCOUNT),
-Command::data("zmpop", -4, Route::Keys(Split::Whole),pop::zmpop)
+Command::data("zmpop", -4, Route::Keys(Split::Steps(Null::Array)),pop::zmpop)
         .flags(WRITE | MOVABLEKEYS,acl::SORTEDSET)
         .keys(0,0,0,&[KeySpec::numbered(key::RW | key::ACCESS | key::DELETE,1)])
         .find_keys(one_counts)

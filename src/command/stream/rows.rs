@@ -4,7 +4,7 @@ use super::super::table::categories::STREAM;
 use super::super::table::flags::*;
 use super::super::table::key_flags as key;
 use super::super::table::{Command, KeySpec};
-use super::super::{Handler, Route, Split};
+use super::super::{Handler, Null, Route, Split};
 use super::{delete, docs, entries, groups, info, pending, read};
 
 const READ: u32 = key::RO | key::ACCESS;
@@ -329,7 +329,7 @@ pub const ROWS: &[Command] = &[
         "Replies with the entries between two ids",
         docs::XRANGE,
     ),
-    Command::data("xread", -4, Route::Keys(Split::Whole), read::xread)
+    Command::data("xread", -4, Route::Keys(Split::Steps(Null::Array)), read::xread)
         .flags(READONLY | BLOCKING | MOVABLEKEYS, STREAM)
         .keys(0, 0, 0, &[KeySpec::after_keyword(READ, "STREAMS", 1)])
         .find_keys(read::find_keys)
@@ -341,7 +341,7 @@ pub const ROWS: &[Command] = &[
             "Replies with the entries of several streams after given ids, waiting for some if asked to",
             docs::XREAD,
         ),
-    Command::data("xreadgroup", -7, Route::Keys(Split::Whole), read::xreadgroup)
+    Command::data("xreadgroup", -7, Route::Keys(Split::Steps(Null::Array)), read::xreadgroup)
         .flags(WRITE | BLOCKING | MOVABLEKEYS, STREAM)
         .keys(0, 0, 0, &[KeySpec::after_keyword(READ, "STREAMS", 4)])
         .find_keys(read::find_keys)

@@ -2,6 +2,7 @@
 
 use super::{blocked, flat, send, until_blocked};
 use crate::support::client::Client;
+use crate::support::reply::Reply;
 use crate::support::server::Server;
 use crate::support::{WAIT_LIMIT, eventually, with_each_number_of_shards};
 use std::collections::BTreeMap;
@@ -172,5 +173,72 @@ fn workers_that_die_lose_no_job() {
                 .for_each(|job| count(&counts, &job.text()));
         }
         check(&counts);
+    });
+}
+
+/// Clients that move elements between lists and between sets, pop from several lists and read for a group, beside others that add: none is lost, none is had twice.
+#[test]
+fn nothing_is_lost_beside_commands_that_move() {
+    const ADDED: usize = 600;
+    with_each_number_of_shards(&[], |server| {
+        let mut admin = server.client();
+        for stream in 0..4 {
+            admin.words(&format!("XGROUP CREATE stream:{stream} group 0 MKSTREAM"));
+        }
+        let taken = Counts::default();
+        std::thread::scope(|scope| {
+            for adder in 0..4 {
+                scope.spawn(move || {
+                    let mut client = server.client();
+                    for number in 0..ADDED {
+                        let item = adder * ADDED + number;
+                        client.words(&format!("RPUSH list:{} {item}", item % 4));
+                        client.words(&format!("SADD set:{} {item}", item % 4));
+                        client.words(&format!("XADD stream:{} * item {item}", item % 4));
+                    }
+                });
+            }
+            for mover in 0..4 {
+                let taken = &taken;
+                scope.spawn(move || {
+                    let mut client = server.client();
+                    let streams = "STREAMS stream:0 stream:1 stream:2 stream:3 > > > >";
+                    let read = format!("XREADGROUP GROUP group {mover} COUNT 3 {streams}");
+                    for number in 0..ADDED {
+                        let (from, to) = (number % 4, (number + 1 + mover) % 4);
+                        client.words(&format!("LMOVE list:{from} list:{to} LEFT RIGHT"));
+                        client.words(&format!("RPOPLPUSH list:{to} list:{from}"));
+                        let item = client.words(&format!("SRANDMEMBER set:{from}"));
+                        if item != Reply::Null {
+                            client.words(&format!("SMOVE set:{from} set:{to} {}", item.text()));
+                        }
+                        let popped = client.words("LMPOP 4 list:3 list:1 list:0 list:2 LEFT");
+                        if let Reply::Array(parts) = popped {
+                            count(taken, &flat(&parts[1]));
+                        }
+                        client.words(&read);
+                    }
+                });
+            }
+        });
+        for list in 0..4 {
+            for item in admin.words(&format!("LRANGE list:{list} 0 -1")).elements() {
+                count(&taken, &item.text());
+            }
+        }
+        let taken = taken.into_inner().expect("no one panicked");
+        assert_eq!(taken.len(), 4 * ADDED, "elements of lists");
+        assert!(taken.values().all(|count| *count == 1));
+        let members: Vec<usize> = (0..4)
+            .map(|set| {
+                let members = admin.words(&format!("SMEMBERS set:{set}"));
+                members.elements().len()
+            })
+            .collect();
+        assert_eq!(members.iter().sum::<usize>(), 4 * ADDED, "members of sets");
+        for stream in 0..4 {
+            let length = admin.words(&format!("XLEN stream:{stream}"));
+            assert_eq!(length.integer() as usize, ADDED, "entries of a stream");
+        }
     });
 }
