@@ -1,8 +1,7 @@
 //! Values on the move: RENAME, RENAMENX, COPY, MOVE, within a shard and between two.
 //!
-//! A command that moves a value is cut in phases, [`Transfer::fetch`] on the source's shard, [`Transfer::put`] on the destination's, and
-//! for RENAME [`Transfer::remove_source`] on the source's again. One shard runs the same phases in a row, so that replies and errors cannot differ.
-//! Whoever carries a command over two shards keeps other commands off both keys in the meantime.
+//! Between two shards a copy is fetched on the source's ([`Transfer::fetch`]) and put on the destination's ([`Transfer::put`]); RENAME takes the value away
+//! from the source first ([`Portable::take`]), so that no change to it is lost in between, and puts it back where it was if it cannot stay.
 
 use super::databases::database_index;
 use super::{CommandError, CommandStats, Context, key_at};
@@ -56,20 +55,52 @@ impl Portable {
         }
     }
 
+    /// The value of a key, which is removed. A large collection is not copied.
+    pub fn take(engine: &mut Engine, key: &Key<'_>) -> Option<Portable> {
+        let item = engine.find(key, Touch::No)?;
+        if engine.is_large_collection(item) {
+            let (expiry, encoding) = (engine.expiry(item), engine.encoding(item));
+            let attributes = engine.attributes(item);
+            let collection = engine.take_collection(key)?;
+            return Some(Portable {
+                value: PortableValue::Collection(collection),
+                expiry,
+                encoding,
+                attributes,
+            });
+        }
+        let portable = Portable::from_item(engine, item);
+        engine.remove(key);
+        Some(portable)
+    }
+
     /// Stores it under a key, replacing what was there.
     pub fn write(self, engine: &mut Engine, key: &Key<'_>) -> Result<(), OutOfMemory> {
+        self.place(engine, key).map_err(|_| OutOfMemory)
+    }
+
+    /// [`Portable::write`]; gives the value back when there is no memory.
+    pub fn place(self, engine: &mut Engine, key: &Key<'_>) -> Result<(), Portable> {
         let expiry = self.expiry.map_or(Expiry::None, Expiry::At);
         let value = match self.value {
+            PortableValue::Collection(collection) => {
+                return engine
+                    .put_collection(key, collection, self.expiry, self.attributes)
+                    .map_err(|collection| Portable {
+                        value: PortableValue::Collection(collection),
+                        ..self
+                    });
+            }
             PortableValue::Bytes(ref bytes) if self.encoding == Encoding::Raw => {
                 NewValue::RawBytes(bytes)
             }
             PortableValue::Bytes(ref bytes) => NewValue::Text(bytes),
             PortableValue::Integer(value) => NewValue::Integer(value),
-            PortableValue::Large(large) => NewValue::Shared(large),
+            PortableValue::Large(ref large) => NewValue::Shared(large.clone()),
             PortableValue::Packed(kind, ref run) => NewValue::Packed(kind, run),
-            PortableValue::Collection(collection) => NewValue::Collection(collection),
         };
-        engine.set_with(key, value, expiry, self.attributes)
+        let placed = engine.set_with(key, value, expiry, self.attributes);
+        placed.map_err(|_| self)
     }
 
     /// The value as a string: what [`super::gather`] combines.
@@ -86,6 +117,15 @@ impl Portable {
             }
         }
     }
+}
+
+/// Why a value was not put under its destination.
+#[derive(Debug)]
+pub enum Unplaced {
+    /// There is a key in the way.
+    IsInTheWay(Portable),
+    /// There is no memory.
+    OutOfMemory(Portable),
 }
 
 /// Which command it is.
@@ -162,7 +202,7 @@ impl Transfer {
         Ok(transfer)
     }
 
-    /// Phase 1, on the source's shard. None: the source is not there and the reply is 0.
+    /// Phase 1, on the source's shard: a copy. None: the source is not there and the reply is 0.
     pub fn fetch(
         &self,
         engine: &mut Engine,
@@ -180,20 +220,22 @@ impl Transfer {
         Ok(portable)
     }
 
-    /// Phase 2, on the destination's shard. False: there is a key in the way and nothing has changed.
+    /// Phase 2, on the destination's shard. On an error nothing has changed.
     pub fn put(
         &self,
         engine: &mut Engine,
         stats: &mut CommandStats,
         destination: &Key<'_>,
         portable: Portable,
-    ) -> Result<bool, CommandError> {
+    ) -> Result<(), Unplaced> {
         if !self.replace && engine.find(destination, Touch::No).is_some() {
-            return Ok(false);
+            return Err(Unplaced::IsInTheWay(portable));
         }
-        portable.write(engine, destination)?;
+        portable
+            .place(engine, destination)
+            .map_err(Unplaced::OutOfMemory)?;
         stats.changes += 1;
-        Ok(true)
+        Ok(())
     }
 
     /// Whether all phases in one shard may be done by moving a value that is not copied, if it is a large one.
@@ -204,16 +246,9 @@ impl Transfer {
             && (self.replace || engine.find(destination, Touch::No).is_none())
     }
 
-    /// Whether phase 3, the removal of the source after a put that returned true, is to be done.
+    /// Whether the source is no more afterwards.
     pub fn removes_source(&self) -> bool {
         self.kind != TransferKind::Copy
-    }
-
-    /// Phase 3, on the source's shard.
-    pub fn remove_source(&self, engine: &mut Engine, source: &Key<'_>) {
-        if self.removes_source() {
-            engine.remove(source);
-        }
     }
 
     /// The reply: `stored` is what [`Transfer::put`] returned, or false when [`Transfer::fetch`] found nothing.
@@ -241,9 +276,13 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
     } else if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
         // Only a RENAME comes here with one key for both, and it leaves the key as it is.
         if source.db != destination.db || source.bytes != destination.bytes {
-            stored = transfer.put(context.engine, context.stats, &destination, portable)?;
-            if stored {
-                transfer.remove_source(context.engine, &source);
+            match transfer.put(context.engine, context.stats, &destination, portable) {
+                Ok(()) => stored = true,
+                Err(Unplaced::IsInTheWay(_)) => {}
+                Err(Unplaced::OutOfMemory(_)) => return Err(OutOfMemory.into()),
+            }
+            if stored && transfer.removes_source() {
+                context.engine.remove(&source);
             }
         }
     }

@@ -308,6 +308,11 @@ impl Engine {
         }
     }
 
+    /// Whether an item owns a large collection.
+    pub fn is_large_collection(&self, item: Item) -> bool {
+        self.layout(item).0.kind() == KIND_COLLECTION
+    }
+
     /// [`Engine::view`], and randomness to choose with.
     pub fn view_with_random<T: Kind>(
         &mut self,
@@ -603,6 +608,44 @@ impl Engine {
         self.changed(destination.db, destination.hash);
         self.delete(source.db, source.hash, item.0);
         Ok(true)
+    }
+
+    /// Removes a key that has a large collection, and gives that; None, with nothing done, for any other.
+    pub fn take_collection(&mut self, key: &Key<'_>) -> Option<Collection> {
+        let item = self.find(key, Touch::No)?;
+        if self.layout(item).0.kind() != KIND_COLLECTION {
+            return None;
+        }
+        self.forget_fields(item);
+        let collection = std::mem::take(self.collection_mut(item));
+        self.bytes_collections -= collection.heap_bytes() as u64;
+        self.delete(key.db, key.hash, item.0);
+        Some(collection)
+    }
+
+    /// Stores a large collection, replacing what was there; gives it back when there is no memory.
+    pub fn put_collection(
+        &mut self,
+        key: &Key<'_>,
+        collection: Collection,
+        expiry: Option<i64>,
+        attributes: Attributes,
+    ) -> Result<(), Collection> {
+        let old = self.find(key, Touch::No);
+        let record = Record {
+            payload: Payload::Collection(Collection::Taken),
+            expiry,
+            attributes,
+            used: true,
+        };
+        let Ok(item) = self.place(key, old, record) else {
+            return Err(collection);
+        };
+        self.bytes_collections += collection.heap_bytes() as u64;
+        *self.collection_mut(item) = collection;
+        self.note_fields(item);
+        self.changed(key.db, key.hash);
+        Ok(())
     }
 
     /// Lets go of the collection that an item owns.

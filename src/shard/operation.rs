@@ -10,8 +10,8 @@ use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
 use crate::command::table::Command;
-use crate::command::transfer::{Portable, Transfer};
-use crate::engine::{Key, Touch};
+use crate::command::transfer::{Portable, Transfer, TransferKind, Unplaced};
+use crate::engine::{Key, OutOfMemory, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::args::Args;
@@ -58,12 +58,14 @@ pub struct OwnedKey {
 /// One step on one key.
 #[derive(Debug)]
 pub enum KeyWork {
-    /// The first phase of a transfer.
+    /// Whether it is there.
+    Look(OwnedKey),
+    /// The first phase of COPY.
     Fetch(OwnedKey, Transfer),
+    /// The first phase of RENAME: the value, which is removed.
+    Take(OwnedKey),
     /// The second phase, on the destination.
     Put(OwnedKey, Transfer, Portable),
-    /// The third, on the source again.
-    RemoveSource(OwnedKey, Transfer),
     /// The value, for a command that combines several.
     Read(OwnedKey),
     /// The result of BITOP.
@@ -79,6 +81,10 @@ pub enum KeyWork {
 pub enum KeyOutcome {
     /// A value, if the key was there.
     Value(Result<Option<Portable>, CommandError>),
+    /// Whether a key is there.
+    There(bool),
+    /// Whether a value could be put under its destination.
+    Put(Result<(), Unplaced>),
     /// Whether something was stored.
     Stored(Result<bool, CommandError>),
     /// The length of what was stored.
@@ -104,16 +110,16 @@ impl Shard {
                     bytes: &owned.bytes,
                     hash: hashed(self, &owned),
                 };
-                KeyOutcome::Stored(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
+                KeyOutcome::Put(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
             }
-            KeyWork::RemoveSource(owned, transfer) => {
-                let key = Key {
-                    db: owned.db,
-                    bytes: &owned.bytes,
-                    hash: hashed(self, &owned),
-                };
-                transfer.remove_source(&mut self.engine, &key);
-                KeyOutcome::Stored(Ok(true))
+            KeyWork::Look(owned) => {
+                let key = self.engine.key(owned.db, &owned.bytes);
+                KeyOutcome::There(self.engine.find(&key, Touch::No).is_some())
+            }
+            KeyWork::Take(owned) => {
+                let key = self.engine.key(owned.db, &owned.bytes);
+                let taken = Portable::take(&mut self.engine, &key);
+                KeyOutcome::Value(taken.map(Some).ok_or(CommandError::NoSuchKey))
             }
             KeyWork::Read(owned) => {
                 let key = Key {
@@ -247,7 +253,18 @@ struct TransferState {
     destination: OwnedKey,
     source_shard: usize,
     destination_shard: usize,
+    /// What RENAMENX has heard of its destination.
+    is_in_the_way: Option<bool>,
     stored: bool,
+}
+
+impl TransferState {
+    fn at_source(&self, work: KeyWork) -> Step {
+        Step::Key {
+            shard: self.source_shard,
+            work,
+        }
+    }
 }
 
 /// A command that combines values.
@@ -324,16 +341,21 @@ impl Operation {
         source: (usize, OwnedKey),
         destination: (usize, OwnedKey),
     ) -> (Operation, Vec<Step>) {
-        let first = Step::Key {
-            shard: source.0,
-            work: KeyWork::Fetch(source.1.clone(), transfer),
+        let from = source.1.clone();
+        let (shard, work) = match transfer.kind {
+            TransferKind::Copy => (source.0, KeyWork::Fetch(from, transfer)),
+            TransferKind::Rename => (source.0, KeyWork::Take(from)),
+            // The source stays where it is while another key is in the way.
+            TransferKind::RenameNx => (destination.0, KeyWork::Look(destination.1.clone())),
         };
+        let first = Step::Key { shard, work };
         let state = TransferState {
             transfer,
             source: source.1,
             destination: destination.1,
             source_shard: source.0,
             destination_shard: destination.0,
+            is_in_the_way: None,
             stored: false,
         };
         (
@@ -491,15 +513,39 @@ impl Operation {
                     work: KeyWork::Put(state.destination.clone(), state.transfer, portable),
                 })
             }
-            (Kind::Transfer(state), KeyOutcome::Stored(Ok(stored))) => {
-                let first_time = !state.stored;
-                state.stored |= stored;
-                let removes = first_time && stored && state.transfer.removes_source();
-                removes.then(|| Step::Key {
-                    shard: state.source_shard,
-                    work: KeyWork::RemoveSource(state.source.clone(), state.transfer),
+            (Kind::Transfer(state), KeyOutcome::There(is_there)) => match state.is_in_the_way {
+                None => {
+                    state.is_in_the_way = Some(is_there);
+                    let from = state.source.clone();
+                    let work = match is_there {
+                        true => KeyWork::Look(from),
+                        false => KeyWork::Take(from),
+                    };
+                    Some(state.at_source(work))
+                }
+                Some(_) => {
+                    if !is_there {
+                        self.error = Some(error_line(&CommandError::NoSuchKey));
+                    }
+                    None
+                }
+            },
+            (Kind::Transfer(state), KeyOutcome::Put(put)) => {
+                state.stored = put.is_ok();
+                let back = match put {
+                    Ok(()) => None,
+                    Err(Unplaced::IsInTheWay(portable)) => Some(portable),
+                    Err(Unplaced::OutOfMemory(portable)) => {
+                        self.error = Some(error_line(&OutOfMemory.into()));
+                        Some(portable)
+                    }
+                };
+                let back = back.filter(|_| state.transfer.removes_source());
+                back.map(|portable| {
+                    state.at_source(KeyWork::Replace(state.source.clone(), Some(portable)))
                 })
             }
+            (Kind::Transfer(_), KeyOutcome::Stored(Ok(_))) => None,
             (Kind::Gather(state), KeyOutcome::Value(Ok(value))) => {
                 state.values[part as usize] = value;
                 None
@@ -729,7 +775,9 @@ fn integer(bytes: &[u8]) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::resp::Protocol;
+    use crate::command::Settings;
+    use crate::engine::value::set::Set;
+    use crate::engine::{Engine, EngineOptions, Expiry, NewValue, Policy};
 
     fn reply_of(operation: Operation) -> String {
         let mut reply = Reply::new(Protocol::Resp2);
@@ -772,5 +820,121 @@ mod tests {
             Progress::Done
         ));
         assert_eq!(reply_of(refused), ":0\r\n");
+    }
+
+    /// Shard 0 has what goes to shard 1, which has so much memory.
+    fn two_shards(memory_bytes_max: u64) -> [Shard; 2] {
+        [(0, 0), (1, memory_bytes_max)].map(|(id, memory_bytes_max)| {
+            let mut engine = Engine::new(EngineOptions {
+                databases: 1,
+                memory_bytes_max,
+                policy: Policy::NoEviction,
+                samples: 5,
+                lfu_log_factor: 10,
+                lfu_decay_minutes: 1,
+                thresholds: Default::default(),
+                reservation_bytes: 1 << 30,
+                seed: 1,
+            })
+            .unwrap();
+            engine.set_now(1_000_000);
+            Shard {
+                id,
+                count: 2,
+                engine,
+                stats: Default::default(),
+                settings: Settings {
+                    string_bytes_max: STRING_BYTES_MAX,
+                    item_bytes_max: 1 << 20,
+                    hll_sparse_bytes_max: 3000,
+                },
+                may_block: false,
+            }
+        })
+    }
+
+    fn put(shard: &mut Shard, name: &[u8], members: usize) {
+        let key = shard.engine.key(0, name);
+        let put = shard
+            .engine
+            .edit_collection::<Set, _>(&key, true, |set, editing| {
+                for number in 0..members {
+                    set.add(format!("member:{number}").as_bytes(), &editing.limits.set);
+                }
+            });
+        assert_eq!(put, Ok(Some(())));
+    }
+
+    fn members(shard: &mut Shard, name: &[u8]) -> usize {
+        let key = shard.engine.key(0, name);
+        match shard.engine.find(&key, Touch::No) {
+            Some(item) => shard.engine.view::<Set>(item).unwrap().len(),
+            None => 0,
+        }
+    }
+
+    fn transfer(shards: &mut [Shard; 2], kind: TransferKind) -> String {
+        let transfer = Transfer {
+            kind,
+            destination_db: 0,
+            replace: kind == TransferKind::Rename,
+        };
+        let key = |name: &[u8]| OwnedKey {
+            db: 0,
+            bytes: name.into(),
+        };
+        let (mut operation, mut steps) =
+            Operation::transfer(transfer, (0, key(b"from")), (1, key(b"to")));
+        while let Some(Step::Key { shard, work }) = steps.pop() {
+            let outcome = shards[shard].perform(work);
+            if let Progress::Next(next) = operation.take_outcome(0, outcome) {
+                steps = next;
+            }
+        }
+        reply_of(operation)
+    }
+
+    #[test]
+    fn a_large_value_goes_to_another_shard_or_stays() {
+        use TransferKind::{Copy, Rename, RenameNx};
+        let mut shards = two_shards(0);
+        for kind in [Rename, RenameNx] {
+            assert_eq!(transfer(&mut shards, kind), "-ERR no such key\r\n");
+        }
+        put(&mut shards[0], b"from", 5000);
+        assert_eq!(transfer(&mut shards, Copy), ":1\r\n");
+        assert_eq!(transfer(&mut shards, Copy), ":0\r\n");
+        assert_eq!(transfer(&mut shards, RenameNx), ":0\r\n");
+        assert_eq!(members(&mut shards[0], b"from"), 5000);
+        put(&mut shards[0], b"from", 6000);
+        assert_eq!(transfer(&mut shards, Rename), "+OK\r\n");
+        assert_eq!(members(&mut shards[0], b"from"), 0);
+        assert_eq!(members(&mut shards[1], b"to"), 6000);
+        assert_eq!(shards[0].engine.stats().bytes_collections, 0);
+        assert_eq!(transfer(&mut shards, RenameNx), "-ERR no such key\r\n");
+        put(&mut shards[0], b"from", 10);
+        assert_eq!(transfer(&mut shards, RenameNx), ":0\r\n");
+        assert_eq!(members(&mut shards[0], b"from"), 10);
+    }
+
+    #[test]
+    fn a_value_for_which_there_is_no_memory_stays_where_it_was() {
+        let mut shards = two_shards(1 << 20);
+        for number in 0.. {
+            let name = format!("filler:{number}");
+            let key = shards[1].engine.key(0, name.as_bytes());
+            let value = NewValue::RawBytes(&[7; 1000]);
+            if shards[1].engine.set(&key, value, Expiry::None).is_err() {
+                break;
+            }
+        }
+        put(&mut shards[0], b"from", 5000);
+        let before = shards[0].engine.stats();
+        let reply = transfer(&mut shards, TransferKind::Rename);
+        assert!(reply.starts_with("-OOM"), "{reply}");
+        assert_eq!(members(&mut shards[0], b"from"), 5000);
+        let after = shards[0].engine.stats();
+        assert_eq!(before.bytes_collections, after.bytes_collections);
+        assert_eq!(members(&mut shards[1], b"to"), 0);
     }
 }

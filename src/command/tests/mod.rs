@@ -5,7 +5,7 @@
 
 use super::gather::{self, BitOperation};
 use super::table::{flags, key_flags};
-use super::transfer::Transfer;
+use super::transfer::{Portable, Transfer, Unplaced};
 use super::*;
 use crate::engine::{EngineOptions, Policy};
 use crate::large::LargeBuffer;
@@ -456,19 +456,26 @@ fn transfer_between(line: &str, source: &mut Shard, destination: &mut Shard) -> 
         let transfer = Transfer::parse(command.name, &args, 0, 16)?;
         let from = source.engine.key(0, args.get(1));
         let to = destination.engine.key(transfer.destination_db, args.get(2));
-        let fetched = transfer.fetch(&mut source.engine, &mut source.stats, &from)?;
+        let fetched = match transfer.removes_source() {
+            true => Some(Portable::take(&mut source.engine, &from).ok_or(CommandError::NoSuchKey)?),
+            false => transfer.fetch(&mut source.engine, &mut source.stats, &from)?,
+        };
         let stored = match fetched {
-            Some(portable) => transfer.put(
-                &mut destination.engine,
-                &mut destination.stats,
-                &to,
-                portable,
-            )?,
+            Some(portable) => {
+                let (engine, stats) = (&mut destination.engine, &mut destination.stats);
+                match transfer.put(engine, stats, &to, portable) {
+                    Ok(()) => true,
+                    Err(Unplaced::IsInTheWay(portable)) => {
+                        if transfer.removes_source() {
+                            portable.write(&mut source.engine, &from)?;
+                        }
+                        false
+                    }
+                    Err(Unplaced::OutOfMemory(_)) => panic!("there is no limit"),
+                }
+            }
             None => false,
         };
-        if stored {
-            transfer.remove_source(&mut source.engine, &from);
-        }
         transfer.reply(&mut reply, stored);
         Ok::<(), CommandError>(())
     })();
