@@ -60,6 +60,12 @@ pub const KEPT_BUFFER_BYTES_MAX: usize = 64 * 1024;
 pub const KEPT_BUFFERS_MAX: usize = 256;
 /// Encoded bytes to one shard at which a message is posted in the middle of a turn, so that a turn's messages stay bounded.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// The longest name of a channel: below what takes a large buffer.
+pub const CHANNEL_BYTES_MAX: usize = LARGE_BYTES_MIN - 1;
+/// The longest pattern of PSUBSCRIBE. With the bound on channels this bounds what one pattern costs who publishes.
+pub const PATTERN_BYTES_MAX: usize = 4096;
+/// Subscriptions of connections that are gone that are ended in one go.
+pub const SUBSCRIPTIONS_RELEASED_MAX: usize = 512;
 /// How long a stop waits for clients to take their last replies.
 pub const STOP_SECONDS_MAX: u64 = 5;
 

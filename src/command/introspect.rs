@@ -320,7 +320,7 @@ fn request_with_keys(args: &Args<'_>) -> Result<&'static Command, CommandError> 
     if !command.subcommands.is_empty() && args.len() > 3 {
         command = command.subcommand(args.get(3)).ok_or(UNKNOWN)?;
     }
-    if command.first_key == 0 && command.find_keys.is_none() {
+    if !command.names_keys() {
         return Err(CommandError::fixed("ERR The command has no key arguments"));
     }
     if !command.accepts(args.len() - 2) {

@@ -30,6 +30,7 @@ pub mod memcache;
 pub mod multi_key;
 pub mod number;
 pub mod object;
+pub mod pubsub;
 pub mod rows;
 pub mod sample;
 pub mod scan;
@@ -51,6 +52,7 @@ use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub use error::CommandError;
 pub use key_positions::{first_key, key_positions, numbered_keys, with_keys};
+pub use pubsub::Subscription;
 pub use table::{COMMANDS, Command, lookup, resolve};
 
 /// Settings that commands depend on; CONFIG SET may change them.
@@ -277,10 +279,14 @@ pub enum ServerCommand {
     Hello,
     Info,
     Memory,
+    Publish(Subscription),
+    Pubsub,
     Quit,
     Reset,
     Select,
     Shutdown,
+    Subscribe(Subscription),
+    Unsubscribe(Subscription),
     /// A command of memcached's protocols; the request's verb says which.
     Memcache,
 }

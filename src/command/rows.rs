@@ -20,6 +20,7 @@ const FAMILIES: &[&[Command]] = &[
     super::hash::ROWS,
     super::hyperloglog::rows::ROWS,
     super::list::rows::ROWS,
+    super::pubsub::ROWS,
     super::sets::ROWS,
     super::sort::rows::ROWS,
     super::sorted_set::rows::ROWS,

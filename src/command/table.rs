@@ -399,6 +399,12 @@ impl Command {
         }
     }
 
+    /// Whether it names keys. Shard channels stand where keys would, and are none.
+    pub fn names_keys(&self) -> bool {
+        let mut specs = self.key_specs.iter();
+        specs.any(|spec| spec.flags & key_flags::NOT_KEY == 0)
+    }
+
     /// Whether a request with `len` arguments, the name included, has the right number of them.
     #[inline]
     pub fn accepts(&self, len: usize) -> bool {

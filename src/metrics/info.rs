@@ -41,6 +41,12 @@ pub struct Info {
     pub bytes_output_max: u64,
     /// Clients that wait in a blocking command.
     pub blocked_clients: u64,
+    /// Channels that have subscribers.
+    pub pubsub_channels: u64,
+    /// Patterns that have subscribers.
+    pub pubsub_patterns: u64,
+    /// Shard channels that have subscribers.
+    pub pubsub_shard_channels: u64,
 
     /// Resident memory of the process, as the system counts it.
     pub bytes_resident: u64,

@@ -3,6 +3,7 @@
 //! Replies leave in the order of the requests although commands of other shards come back later: while one is outstanding, later replies wait in slots
 //! behind it. No I/O here; the worker moves the bytes.
 
+use super::subscriptions::Counts;
 use crate::command::table::Command;
 use crate::large::LargeBytes;
 use crate::net::Token;
@@ -17,7 +18,11 @@ use std::sync::Arc;
 /// A place among a connection's replies.
 enum Slot {
     /// Another shard, or an operation, will fill it. `muted`: the client wants no reply (CLIENT REPLY).
-    Waiting { muted: bool },
+    Waiting {
+        muted: bool,
+        /// What was pushed to the client meanwhile and goes before the reply.
+        ahead: Option<Box<Reply>>,
+    },
     /// Filled, but one before it is not.
     Ready(Reply),
 }
@@ -48,9 +53,23 @@ impl Replies {
         }
     }
 
+    /// Where a message goes that must not wait for the last reply, which is outstanding and may be so for ever: right before it.
+    pub fn writer_ahead(&mut self) -> &mut Reply {
+        let protocol = self.out.protocol;
+        if self.slots.len() < 2 {
+            return &mut self.out;
+        }
+        match self.slots.back_mut() {
+            Some(Slot::Waiting { ahead, .. }) => {
+                ahead.get_or_insert_with(|| Box::new(Reply::new(protocol)))
+            }
+            _ => panic!("the last reply is outstanding"),
+        }
+    }
+
     /// Reserves the next place for a reply that comes later.
     pub fn reserve(&mut self, muted: bool) -> u32 {
-        self.slots.push_back(Slot::Waiting { muted });
+        self.slots.push_back(Slot::Waiting { muted, ahead: None });
         self.first_place.wrapping_add(self.slots.len() as u32 - 1)
     }
 
@@ -58,25 +77,32 @@ impl Replies {
     pub fn fill(&mut self, place: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) {
         let index = place.wrapping_sub(self.first_place) as usize;
         let slot = &mut self.slots[index];
-        let Slot::Waiting { muted } = *slot else {
+        let Slot::Waiting { muted, ahead } = slot else {
             panic!("a place is filled once")
         };
+        let (muted, ahead) = (*muted, ahead.take());
         let (bytes, large) = if muted {
             (&[][..], &[][..])
         } else {
             (bytes, large)
         };
         if index > 0 {
-            let mut reply = Reply::new(self.out.protocol);
+            let mut reply = ahead.map_or_else(|| Reply::new(self.out.protocol), |ahead| *ahead);
             reply.append_replies(bytes, large);
             *slot = Slot::Ready(reply);
             return;
         }
+        assert!(ahead.is_none(), "what goes before the first reply has gone");
         self.out.append_replies(bytes, large);
         self.pop_first();
         while let Some(Slot::Ready(reply)) = self.slots.front() {
             self.out.append_replies(&reply.bytes, &reply.large);
             self.pop_first();
+        }
+        if let Some(Slot::Waiting { ahead, .. }) = self.slots.front_mut()
+            && let Some(reply) = ahead.take()
+        {
+            self.out.append_replies(&reply.bytes, &reply.large);
         }
         if self.slots.is_empty() && self.slots.capacity() > 256 {
             self.slots = VecDeque::new();
@@ -110,8 +136,8 @@ impl Replies {
             .slots
             .iter()
             .map(|slot| match slot {
-                Slot::Ready(reply) => reply.bytes.len(),
-                Slot::Waiting { .. } => 0,
+                Slot::Ready(reply) => reply.len(),
+                Slot::Waiting { ahead, .. } => ahead.as_ref().map_or(0, |ahead| ahead.len()),
             })
             .sum();
         self.out.bytes.len() + large + waiting
@@ -250,6 +276,8 @@ pub struct Session {
     pub last_command: Option<&'static Command>,
     /// Commands executed.
     pub commands: u64,
+    /// How much it has subscribed to.
+    pub subscriptions: Counts,
 }
 
 /// Why a connection's requests wait.
@@ -332,6 +360,11 @@ impl Connection {
         self.tail.len() + self.deferred.len() + self.parser.bytes_held()
     }
 
+    /// All that it makes the server keep: requests, replies, subscriptions.
+    pub fn bytes_held(&self) -> usize {
+        self.input_bytes() + self.output_bytes() + self.session.subscriptions.bytes
+    }
+
     /// Bytes of replies waiting or being sent.
     pub fn output_bytes(&self) -> usize {
         self.replies.bytes() + self.sending_bytes
@@ -341,6 +374,11 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write_ahead(replies: &mut Replies, text: &str) {
+        let reply = replies.writer_ahead();
+        reply.bytes.extend_from_slice(text.as_bytes());
+    }
 
     fn write(replies: &mut Replies, text: &str) {
         replies.writer().bytes.extend_from_slice(text.as_bytes());
@@ -370,6 +408,33 @@ mod tests {
         assert_eq!(replies.waiting(), 0);
         write(&mut replies, "8");
         assert_eq!(replies.take_ready().0, b"8");
+    }
+
+    #[test]
+    fn a_message_goes_before_a_reply_that_may_never_come() {
+        let mut replies = Replies::default();
+        let only = replies.reserve(false);
+        write_ahead(&mut replies, "a");
+        assert_eq!(replies.take_ready().0, b"a");
+        replies.fill(only, b"1", &[]);
+        let first = replies.reserve(false);
+        write(&mut replies, "3");
+        let second = replies.reserve(false);
+        write_ahead(&mut replies, "b");
+        write_ahead(&mut replies, "c");
+        assert_eq!(replies.bytes(), 4);
+        assert_eq!(replies.take_ready().0, b"1");
+        replies.fill(first, b"2", &[]);
+        assert_eq!(replies.take_ready().0, b"23bc");
+        write_ahead(&mut replies, "d");
+        replies.fill(second, b"4", &[]);
+        assert_eq!(replies.take_ready().0, b"d4");
+        let first = replies.reserve(false);
+        let second = replies.reserve(false);
+        write_ahead(&mut replies, "e");
+        replies.fill(second, b"6", &[]);
+        replies.fill(first, b"5", &[]);
+        assert_eq!(replies.take_ready().0, b"5e6");
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Service {
             let Some(connection) = self.connection_at(index) else {
                 continue;
             };
-            bytes += connection.input_bytes() + connection.output_bytes();
+            bytes += connection.bytes_held();
             if let Some(Hold::Sleep { until_ms, place }) = connection.hold {
                 if until_ms <= now_ms {
                     connection.replies.fill(place, b"+OK\r\n", &[]);
@@ -47,7 +47,11 @@ impl Service {
                 continue;
             }
             let idle_ms = now_ms - connection.session.last_command_ms;
-            if timeout_ms > 0 && idle_ms > timeout_ms && connection.hold.is_none() {
+            if timeout_ms > 0
+                && idle_ms > timeout_ms
+                && connection.hold.is_none()
+                && !connection.session.subscriptions.any()
+            {
                 self.close(index);
                 continue;
             }
@@ -75,7 +79,7 @@ impl Service {
         let mut held: Vec<(usize, u32)> = Vec::new();
         let mut total = 0;
         for connection in self.connections() {
-            let bytes = connection.input_bytes() + connection.output_bytes();
+            let bytes = connection.bytes_held();
             total += bytes as u64;
             if bytes > 0 && !connection.session.no_evict {
                 held.push((bytes, connection.token.index));
@@ -94,14 +98,22 @@ impl Service {
 
     /// Closes a connection whose unread replies are above `client-output-buffer-limit`.
     pub fn enforce_output_limit(&mut self, index: u32) {
-        let limit = self.config.output_limit_normal;
+        let (normal, pubsub) = (
+            self.config.output_limit_normal,
+            self.config.output_limit_pubsub,
+        );
         let now_ms = self.now_ms;
-        if limit.hard_bytes == 0 && limit.soft_bytes == 0 {
-            return;
-        }
         let Some(connection) = self.connection_at(index) else {
             return;
         };
+        let limit = if connection.session.subscriptions.any() {
+            pubsub
+        } else {
+            normal
+        };
+        if limit.hard_bytes == 0 && limit.soft_bytes == 0 {
+            return;
+        }
         let bytes = connection.output_bytes() as u64;
         let above_soft = limit.soft_bytes > 0 && bytes > limit.soft_bytes;
         let too_long = match (above_soft, connection.soft_limit_since_ms) {

@@ -5,12 +5,15 @@ use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
 use super::snapshot::{self, ShardSnapshot};
+use super::subscriptions::Name;
+use crate::command::Subscription;
 use crate::config::Config;
 use crate::engine::{ClassStats, Touch};
 use crate::net::Token;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::shard::operation::Envelope;
 use std::any::Any;
+use std::collections::{BTreeSet, HashSet};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -19,9 +22,11 @@ const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 /// CLIENT LIST's and KILL's types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
-    /// A client that runs commands; all are, so far.
+    /// A client that runs commands.
     Normal,
-    /// Replicas, masters, subscribers.
+    /// One that has subscribed to something.
+    Pubsub,
+    /// Replicas, masters.
     Other,
 }
 
@@ -93,6 +98,10 @@ pub enum Call {
     Classes,
     /// memcached's `stats conns`.
     MemcachedConnections,
+    /// PUBSUB CHANNELS and SHARDCHANNELS: the channels that match a pattern, or all.
+    Channels(Subscription, Option<Vec<u8>>),
+    /// PUBSUB NUMSUB and SHARDNUMSUB: the subscribers of these channels.
+    Subscribers(Subscription, Vec<Vec<u8>>),
     /// Something about one key.
     Key {
         /// The database.
@@ -117,6 +126,10 @@ pub enum Answer {
     Killed(usize),
     /// DEBUG OBJECT.
     Object(Option<String>),
+    /// PUBSUB CHANNELS.
+    Channels(Vec<Name>),
+    /// PUBSUB NUMSUB: a number for each channel.
+    Subscribers(Vec<usize>),
     /// Figures of the size classes.
     Classes(Vec<ClassStats>),
     /// memcached's `stats conns`: names and values of each connection.
@@ -138,6 +151,10 @@ pub enum Finish {
     KilledMany,
     /// INFO with these sections.
     Info(Vec<String>),
+    /// PUBSUB CHANNELS and SHARDCHANNELS.
+    Channels,
+    /// PUBSUB NUMSUB and SHARDNUMSUB of these channels.
+    Subscribers(Vec<Vec<u8>>),
     /// MEMORY STATS.
     MemoryStats,
     /// MEMORY DOCTOR.
@@ -179,6 +196,14 @@ fn address(peer: &Peer) -> (String, String) {
     }
 }
 
+fn kind_of(connection: &Connection) -> ClientKind {
+    if connection.session.subscriptions.any() {
+        ClientKind::Pubsub
+    } else {
+        ClientKind::Normal
+    }
+}
+
 impl ClientFilter {
     fn fits(&self, connection: &Connection, now_ms: i64) -> bool {
         let session = &connection.session;
@@ -188,7 +213,7 @@ impl ClientFilter {
                 .ids
                 .as_ref()
                 .is_none_or(|ids| ids.contains(&session.id))
-            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.kind.is_none_or(|kind| kind == kind_of(connection))
             && self.address.as_ref().is_none_or(|wanted| *wanted == remote)
             && self
                 .local_address
@@ -350,6 +375,14 @@ impl Service {
             Call::MemcachedConnections => {
                 Answer::MemcachedConnections(self.memcached_connections())
             }
+            Call::Channels(kind, pattern) => {
+                Answer::Channels(self.pubsub.table.names(kind, pattern.as_deref()))
+            }
+            Call::Subscribers(kind, names) => {
+                let table = &self.pubsub.table;
+                let count = |name: &Vec<u8>| table.of_name(kind, name).map_or(0, HashSet::len);
+                Answer::Subscribers(names.iter().map(count).collect())
+            }
             Call::Key { db, key, question } => {
                 let key = self.shard.engine.key(db, &key);
                 let item = self.shard.engine.find(&key, Touch::No);
@@ -456,6 +489,31 @@ impl Service {
                 let text = self.info_text(&snapshot::of_all(answers), &sections);
                 reply.verbatim("txt", text.as_bytes());
             }
+            Finish::Channels => {
+                let names = answers.into_iter().filter_map(|answer| match answer {
+                    Answer::Channels(names) => Some(names),
+                    _ => None,
+                });
+                let names: BTreeSet<Name> = names.flatten().collect();
+                reply.array(names.len());
+                names.iter().for_each(|name| reply.bulk(name));
+            }
+            Finish::Subscribers(names) => {
+                let mut totals = vec![0; names.len()];
+                for answer in &answers {
+                    if let Answer::Subscribers(counts) = answer {
+                        totals
+                            .iter_mut()
+                            .zip(counts)
+                            .for_each(|(total, count)| *total += count);
+                    }
+                }
+                reply.array(2 * names.len());
+                for (name, total) in names.iter().zip(totals) {
+                    reply.bulk(name);
+                    reply.integer(total as i64);
+                }
+            }
             Finish::MemoryStats => self.write_memory_stats(&snapshot::of_all(answers), reply),
             Finish::MemoryDoctor => {
                 let text = self.memory_advice(&snapshot::of_all(answers));
@@ -476,6 +534,7 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut marks = String::new();
     for (mark, set) in [
+        ('P', session.subscriptions.any()),
         ('b', is_waiting),
         ('e', session.no_evict),
         ('T', session.no_touch),
@@ -492,7 +551,7 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
     let input = connection.input_bytes();
     let output = connection.output_bytes();
     format!(
-        "id={} addr={remote} laddr={local} fd={} name={} age={} idle={} flags={marks} db={} sub=0 psub=0 ssub=0 multi=-1 \
+        "id={} addr={remote} laddr={local} fd={} name={} age={} idle={} flags={marks} db={} sub={} psub={} ssub={} multi=-1 \
          qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll={} omem={output} tot-mem={} events=r cmd={} \
          user=default redir=-1 resp={} lib-name={} lib-ver={}",
         session.id,
@@ -501,11 +560,14 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
         (now_ms - session.created_ms) / 1000,
         (now_ms - session.last_command_ms) / 1000,
         session.db,
+        session.subscriptions.channels,
+        session.subscriptions.patterns,
+        session.subscriptions.shard_channels,
         connection.replies.ready_bytes(),
         connection.replies.ready_bytes(),
         connection.replies.ready_bytes(),
         usize::from(connection.sending_bytes > 0),
-        size_of::<Connection>() + input + output,
+        size_of::<Connection>() + connection.bytes_held(),
         session.last_command.map_or("NULL", |row| row.name),
         if connection.replies.protocol() == Protocol::Resp3 {
             3

@@ -80,6 +80,10 @@ pub struct Service {
     pub(super) waits: super::waiting::Waits,
     /// Operations over several shards that this shard coordinates.
     pub(super) operations: super::operations::Operations,
+    /// Who has subscribed to what.
+    pub(super) pubsub: super::commands::Pubsub,
+    /// Messages delivered to subscribers, and patterns tried for them, since the turn's length was last looked at.
+    pub(super) publishing: usize,
     /// The turn's message to each shard.
     outgoing: Vec<Message>,
     messages_spare: Vec<Message>,
@@ -117,6 +121,8 @@ impl Service {
             listed: Vec::new(),
             waits: Default::default(),
             operations: super::operations::Operations::default(),
+            pubsub: Default::default(),
+            publishing: 0,
             outgoing,
             messages_spare: Vec::new(),
             places: Vec::new(),
@@ -198,6 +204,7 @@ impl Service {
                 last_command_ms: self.now_ms,
                 last_command: None,
                 commands: 0,
+                subscriptions: Default::default(),
             },
             parser,
             deferred: Vec::new(),
@@ -293,6 +300,18 @@ impl Service {
         {
             connection.listed = true;
             self.listed.push(index);
+        }
+    }
+
+    /// Gives a connection a buffer for its replies, if it has none.
+    #[inline]
+    pub(super) fn give_buffer(&mut self, index: u32) {
+        let spare = &mut self.buffers_spare;
+        if let Some(place) = self.places.get_mut(index as usize)
+            && let Some(connection) = place.connection.as_deref_mut()
+        {
+            let replies = &mut connection.replies;
+            replies.give_buffer(|| spare.pop().unwrap_or_default());
         }
     }
 
@@ -423,7 +442,8 @@ impl Service {
         self.shard.engine.prefetch(hashes);
         let (mut is_over, mut look_at) = (false, LOOK_ARGUMENTS);
         for request in &batch.requests {
-            if request.ranges_from as usize >= look_at {
+            if request.ranges_from as usize >= look_at || self.publishing >= LOOK_ARGUMENTS {
+                self.publishing = 0;
                 look_at = request.ranges_from as usize + LOOK_ARGUMENTS;
                 is_over = is_over || self.turn.is_over();
             }
@@ -577,6 +597,7 @@ impl Service {
                             return at;
                         }
                         self.execute(index, known, args);
+                        arguments += mem::take(&mut self.publishing);
                     }
                     parser.next_request();
                     if let Some(connection) = self.connection_at(index) {
@@ -665,6 +686,12 @@ impl Service {
                 Dialect::Redis => self.refuse(index, muted, "NOAUTH Authentication required."),
                 Dialect::Memcached => self.refuse_memcached(index, &args),
             };
+        }
+        if session.subscriptions.any()
+            && connection.replies.protocol() == Protocol::Resp2
+            && self.subscriber_command(index, row, &args, muted)
+        {
+            return;
         }
         self.metrics.count_call(usize::from(command));
         // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
@@ -806,7 +833,8 @@ impl Service {
         })
     }
 
-    fn hopped(&mut self, owner: usize) {
+    /// A request was put into the turn's message to a shard.
+    pub(super) fn hopped(&mut self, owner: usize) {
         self.metrics.hops_sent += 1;
         if self.outgoing[owner].requests.len() > MESSAGE_BYTES_MAX {
             self.post(owner);
@@ -945,14 +973,19 @@ impl Service {
             reply.protocol = header.protocol;
             let args = message.args(&view, &mut ranges);
             let row = table::resolved_row(header.command, &args);
-            self.shard.execute(
-                row,
-                args,
-                header.db as usize,
-                touch,
-                hashes[number],
-                &mut reply,
-            );
+            if let Run::Server(ServerCommand::Publish(kind)) = row.run {
+                let receivers = self.publish_here(kind, args.get(1), args.get(2), None);
+                reply.integer(receivers as i64);
+            } else {
+                self.shard.execute(
+                    row,
+                    args,
+                    header.db as usize,
+                    touch,
+                    hashes[number],
+                    &mut reply,
+                );
+            }
             self.metrics.hops_received += 1;
             self.serve_awaited();
             self.outgoing[from].push_response(header.reply_to, &reply);

@@ -1,5 +1,6 @@
 //! What all shards of one server share: inboxes, the configuration, a few counters. Everything here is cold, or an atomic of its own cache line.
 
+use super::interest::Interest;
 use super::memcache_users::Users;
 use crate::config::Config;
 use crate::shard::mesh::Inbox;
@@ -17,6 +18,8 @@ pub struct Shared {
     pub inboxes: Vec<Arc<Inbox>>,
     /// Connections of each shard.
     pub connections: Vec<Padded<AtomicUsize>>,
+    /// Which shards have subscribers.
+    pub(super) interest: Interest,
     /// The next CLIENT ID.
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
@@ -49,6 +52,7 @@ impl Shared {
     ) -> Arc<Shared> {
         Arc::new(Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
+            interest: Interest::new(inboxes.len()),
             inboxes,
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),

@@ -3,6 +3,7 @@
 use super::commands::REDIS_VERSION;
 use super::server_operation::Answer;
 use super::service::Service;
+use crate::command::Subscription;
 use crate::command::table::{row_at, rows_len};
 use crate::engine::EngineStats;
 use crate::metrics::ShardMetrics;
@@ -111,6 +112,9 @@ impl Service {
                 .max()
                 .unwrap_or(0),
             blocked_clients: shards.iter().map(|shard| shard.clients_blocked).sum(),
+            pubsub_channels: self.shared.interest.count(Subscription::Channel) as u64,
+            pubsub_patterns: self.shared.interest.count(Subscription::Pattern) as u64,
+            pubsub_shard_channels: self.shared.interest.count(Subscription::ShardChannel) as u64,
             bytes_resident: bytes_resident(),
             bytes_at_start: self.shared.bytes_at_start,
             bytes_system: super::start::memory_total_bytes().unwrap_or(0),

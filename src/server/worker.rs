@@ -164,6 +164,7 @@ impl Worker {
         self.upkeep_waiting
             || !self.service.listed.is_empty()
             || self.service.waits.has_ready()
+            || self.service.pubsub.has_leaving()
             || self.ring.has_taken_events()
     }
 
@@ -182,6 +183,7 @@ impl Worker {
         let mut active = self.take_events();
         active |= self.take_messages();
         self.service.serve_awaited();
+        self.service.release_subscriptions();
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
@@ -474,6 +476,7 @@ impl Worker {
         };
         let token = connection.token;
         self.service.unblock(token, None);
+        self.service.subscriber_left(token);
         let Some(connection) = self.service.connection_at(index) else {
             return;
         };

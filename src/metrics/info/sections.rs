@@ -256,9 +256,9 @@ pub fn stats(info: &Info, total: &ShardMetrics, text: &mut String) {
         "keyspace_misses",
         sum(info, |shard| shard.keyspace_misses),
     );
-    field(text, "pubsub_channels", 0);
-    field(text, "pubsub_patterns", 0);
-    field(text, "pubsubshard_channels", 0);
+    field(text, "pubsub_channels", info.pubsub_channels);
+    field(text, "pubsub_patterns", info.pubsub_patterns);
+    field(text, "pubsubshard_channels", info.pubsub_shard_channels);
     field(text, "latest_fork_usec", 0);
     field(text, "total_forks", 0);
     field(text, "migrate_cached_sockets", 0);

@@ -22,7 +22,8 @@ fn on_or_off(word: &[u8]) -> Result<bool, String> {
 fn kind(word: &[u8]) -> Result<ClientKind, String> {
     match &lower(word)[..] {
         "normal" => Ok(ClientKind::Normal),
-        "master" | "slave" | "replica" | "pubsub" => Ok(ClientKind::Other),
+        "pubsub" => Ok(ClientKind::Pubsub),
+        "master" | "slave" | "replica" => Ok(ClientKind::Other),
         _ => Err(format!(
             "ERR Unknown client type '{}'",
             String::from_utf8_lossy(word)

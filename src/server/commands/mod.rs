@@ -6,6 +6,7 @@ mod debug;
 mod memcached;
 mod memcached_stats;
 mod memory;
+mod pubsub;
 mod session;
 
 use super::server_operation::{Call, Finish};
@@ -14,6 +15,7 @@ use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub(super) use memcached_stats::{Form, Group};
+pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
 
 /// How a command was answered.
@@ -65,6 +67,10 @@ impl Service {
             ServerCommand::Debug => self.debug(index, &args, &mut reply),
             ServerCommand::Info => self.info(&args),
             ServerCommand::Memory => self.memory(&args, &mut reply),
+            ServerCommand::Publish(kind) => self.publish(index, kind, args, muted, &mut reply),
+            ServerCommand::Pubsub => self.pubsub_command(&args, &mut reply),
+            ServerCommand::Subscribe(kind) => self.subscribe(index, kind, &args),
+            ServerCommand::Unsubscribe(kind) => self.unsubscribe(index, kind, &args),
             ServerCommand::Shutdown => self.shutdown(&args),
             ServerCommand::Memcache => unreachable!("carried out apart"),
         };

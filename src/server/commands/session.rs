@@ -158,6 +158,9 @@ impl Service {
     pub(super) fn reset(&mut self, index: u32, reply: &mut Reply) -> Outcome {
         let open = self.config.requirepass.is_empty();
         let limits = self.limits(open);
+        if let Some(token) = self.connection_at(index).map(|connection| connection.token) {
+            self.unsubscribe_all(token);
+        }
         if let Some(connection) = self.connection_at(index) {
             connection.parser.set_limits(limits);
             let session = &mut connection.session;
