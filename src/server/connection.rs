@@ -337,6 +337,8 @@ pub struct Connection {
     pub receive_cancelled: bool,
     /// Whether whole requests may be waiting that could not be executed when they came.
     pub stalled: bool,
+    /// It goes on with them in the next turn, since this one had no time left.
+    pub is_put_off: bool,
     /// The client has said that it sends no more.
     pub ended: bool,
     /// Whether it is in the list of those to be looked at before the turn ends.

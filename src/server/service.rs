@@ -24,6 +24,7 @@ use crate::protocol::{Dialect, Limits, Name, RequestParser};
 use crate::shard::Shard;
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::slots;
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -76,6 +77,8 @@ pub struct Service {
     pub pause: Option<Pause>,
     /// Connections to be looked at before the turn ends: replies to send, requests to resume, an end to carry out.
     pub listed: Vec<u32>,
+    /// Connections with requests for which the last turn had no time, in the order in which they go on.
+    pub put_off: VecDeque<u32>,
     /// Commands that wait.
     pub(super) waits: super::waiting::Waits,
     /// Operations over several shards that this shard coordinates.
@@ -119,6 +122,7 @@ impl Service {
             flush_at_ms: None,
             pause: None,
             listed: Vec::new(),
+            put_off: VecDeque::new(),
             waits: Default::default(),
             operations: super::operations::Operations::default(),
             pubsub: Default::default(),
@@ -216,6 +220,7 @@ impl Service {
             receiving: false,
             receive_cancelled: false,
             stalled: false,
+            is_put_off: false,
             ended: false,
             listed: false,
             soft_limit_since_ms: None,
@@ -481,10 +486,32 @@ impl Service {
 
     /// Lets a connection go on in the next turn.
     fn put_off(&mut self, index: u32) {
-        if let Some(connection) = self.connection_at(index) {
+        if let Some(connection) = self.connection_at(index)
+            && !connection.is_put_off
+        {
+            connection.is_put_off = true;
             connection.stalled = true;
-            self.list(index);
+            self.put_off.push_back(index);
         }
+    }
+
+    /// Goes on with the connections that were put off, as far as the turn has time. Whether there were any.
+    pub fn resume_put_off(&mut self) -> bool {
+        let mut any = false;
+        while !self.turn.takes_no_more()
+            && let Some(index) = self.put_off.pop_front()
+        {
+            any = true;
+            if let Some(connection) = self.connection_at(index)
+                && mem::take(&mut connection.is_put_off)
+            {
+                if connection.may_execute() {
+                    self.resume(index);
+                }
+                self.list(index);
+            }
+        }
+        any
     }
 
     /// The slow way in: bytes behind others that wait, or of a large argument.
@@ -512,6 +539,9 @@ impl Service {
         let Some(connection) = self.connection_at(index) else {
             return;
         };
+        if connection.is_put_off {
+            return;
+        }
         connection.stalled = false;
         if !connection.deferred.is_empty() {
             let mut deferred = mem::take(&mut connection.deferred);
@@ -576,7 +606,7 @@ impl Service {
             }
             if arguments >= LOOK_ARGUMENTS {
                 arguments = 0;
-                if !self.turn.may_go_on() {
+                if self.turn.is_over() {
                     self.put_off(index);
                     return at;
                 }

@@ -1,13 +1,15 @@
 //! How long a turn may go on executing requests.
 //!
-//! Never stops a request that runs: it is asked between them. The decision worth knowing: what a turn has no time for waits with its connection, and the
-//! connection that has waited longest always goes on a little in the next turn, however busy the others keep it.
+//! Never stops a request that runs: it is asked between them. The decision worth knowing: what a turn has no time for waits with its connection, and such
+//! connections come first in the next turn, in the order in which they were put off, so that nobody waits longer than all others together take.
 
-use std::mem;
 use std::time::{Duration, Instant};
 
-/// After this long the turn executes no more: what began just before, the sending and the upkeep must fit what is left of a millisecond.
-const REQUESTS_MAX: Duration = Duration::from_micros(250);
+/// After this long the turn takes no more from the ring, which costs nothing: it stays there.
+const TAKING_MAX: Duration = Duration::from_micros(250);
+/// After this long it executes no more of what it has taken, which must be copied to wait: what began just before, the sending and the upkeep must
+/// fit what is left of a millisecond.
+const EXECUTING_MAX: Duration = Duration::from_micros(450);
 /// The clock is looked at after so many bytes from the ring,
 pub const LOOK_BYTES: usize = 4 * 1024;
 /// and after so many arguments of requests that are executed one after the other, since they tell more of the time a request takes than its bytes.
@@ -17,14 +19,12 @@ pub const LOOK_ARGUMENTS: usize = 48;
 #[derive(Debug)]
 pub struct Turn {
     began: Instant,
-    granted: bool,
 }
 
 impl Default for Turn {
     fn default() -> Turn {
         Turn {
             began: Instant::now(),
-            granted: false,
         }
     }
 }
@@ -35,18 +35,13 @@ impl Turn {
         *self = Turn::default();
     }
 
+    /// Whether it should take no more from the ring.
+    pub fn takes_no_more(&self) -> bool {
+        self.began.elapsed() > TAKING_MAX
+    }
+
     /// Whether it should execute no more requests.
     pub fn is_over(&self) -> bool {
-        self.began.elapsed() > REQUESTS_MAX
-    }
-
-    /// Lets the next who asks [`Turn::may_go_on`] go on, even if the turn is over.
-    pub fn grant_one(&mut self) {
-        self.granted = true;
-    }
-
-    /// Whether a connection may execute its next few requests.
-    pub fn may_go_on(&mut self) -> bool {
-        mem::take(&mut self.granted) || !self.is_over()
+        self.began.elapsed() > EXECUTING_MAX
     }
 }

@@ -163,6 +163,7 @@ impl Worker {
     fn has_work(&self) -> bool {
         self.upkeep_waiting
             || !self.service.listed.is_empty()
+            || !self.service.put_off.is_empty()
             || self.service.waits.has_ready()
             || self.service.pubsub.has_leaving()
             || self.ring.has_taken_events()
@@ -180,7 +181,8 @@ impl Worker {
         self.service.set_now(unix_ms());
         self.service.turn.begin();
         self.service.end_waits();
-        let mut active = self.take_events();
+        let mut active = self.service.resume_put_off();
+        active |= self.take_events();
         active |= self.take_messages();
         self.service.serve_awaited();
         self.service.release_subscriptions();
@@ -200,7 +202,7 @@ impl Worker {
         while cost < TURN_COST_MAX {
             if cost - looked >= LOOK_BYTES {
                 looked = cost;
-                if self.service.turn.is_over() {
+                if self.service.turn.takes_no_more() {
                     break;
                 }
             }
@@ -391,7 +393,6 @@ impl Worker {
 
     fn settle_listed(&mut self) {
         // Resuming a connection may list others or itself again; those wait for the next turn, which then does not sleep.
-        self.service.turn.grant_one();
         let mut listed = std::mem::take(&mut self.listed);
         std::mem::swap(&mut listed, &mut self.service.listed);
         for index in listed.drain(..) {
@@ -417,7 +418,7 @@ impl Worker {
             let Some(connection) = self.service.connection_at(index) else {
                 return;
             };
-            if connection.ended && connection.may_execute() {
+            if connection.ended && connection.may_execute() && !connection.is_put_off {
                 connection.state = State::Finishing;
             }
         }

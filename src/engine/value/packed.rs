@@ -113,6 +113,22 @@ impl<'a> Entry<'a> {
             Entry::Integer(integer) => Prefix::of(Entry::Integer(integer)).len,
         }
     }
+
+    /// Writes it as it is in a run, to a place of exactly [`Entry::encoded_len`] bytes.
+    pub fn write(&self, place: &mut [u8]) {
+        let prefix = Prefix::of(*self);
+        let (front, rest) = place.split_at_mut(prefix.len);
+        front.copy_from_slice(prefix.as_slice());
+        if let Entry::Bytes(bytes) = self {
+            rest.copy_from_slice(bytes);
+        }
+    }
+}
+
+/// The header of a run.
+pub fn header(tag: u8, len: usize) -> [u8; HEADER_BYTES] {
+    assert!(tag < 8 && len <= ENTRIES_MAX, "they fit a header");
+    (u16::from(tag) << COUNT_BITS | len as u16).to_le_bytes()
 }
 
 /// Decimal digits of an integer, its sign included.
@@ -414,16 +430,14 @@ impl<'a> Editor<'a> {
 
     /// Sets the type's three bits.
     pub fn set_tag(&mut self, tag: u8) {
-        assert!(tag < 8);
-        let header = u16::from(tag) << COUNT_BITS | self.run().len() as u16;
-        self.bytes[..HEADER_BYTES].copy_from_slice(&header.to_le_bytes());
+        let header = header(tag, self.run().len());
+        self.bytes[..HEADER_BYTES].copy_from_slice(&header);
     }
 
     /// Sets the number of entries, for types that lay out the body by themselves.
     pub fn set_len(&mut self, len: usize) {
-        assert!(len <= ENTRIES_MAX, "a run has a bounded number of entries");
-        let header = u16::from(self.run().tag()) << COUNT_BITS | len as u16;
-        self.bytes[..HEADER_BYTES].copy_from_slice(&header.to_le_bytes());
+        let header = header(self.run().tag(), len);
+        self.bytes[..HEADER_BYTES].copy_from_slice(&header);
     }
 
     /// Appends an entry.

@@ -1,24 +1,28 @@
 //! A chunk of a large list: a run of neighbouring elements, as a leaf of the counted tree.
 //!
 //! It knows what it would take as a listpack and nothing of limits. The one decision worth knowing: a run can be walked forward only, so
-//! a chunk remembers one place near its end, which makes taking elements off the end cheap without a byte more per element.
+//! a chunk remembers one place near its end, which makes taking elements off the end cheap without a byte more per element. Before the run there may be a gap,
+//! so that the first elements come and go without the others being moved.
 
 use super::limits::{LISTPACK_BYTES, listpack_bytes, listpack_entry_bytes};
 use crate::engine::value::allocated_bytes;
 use crate::engine::value::counted_tree::{Direction, Leaf};
-use crate::engine::value::packed::{Editor, Entry, Run};
+use crate::engine::value::packed::{self, Editor, Entry, Run};
 use std::ops::Range;
 
 /// A walk to an element further than this from the mark moves the mark.
-const MARK_WALK_MAX: usize = 64;
+const MARK_WALK_MAX: usize = 32;
 /// How far before the element it is moved.
-const MARK_DISTANCE: usize = 32;
+const MARK_DISTANCE: usize = 16;
 /// Allocations up to this are not made smaller.
 const SHRINK_BYTES_MIN: usize = 256;
 
 /// See the module.
 pub struct Chunk {
+    /// The gap, and the run.
     bytes: Vec<u8>,
+    /// Bytes of the gap.
+    gap: u32,
     /// What Redis' listpack of these elements would take.
     listpack_bytes: usize,
     /// An element's index and position.
@@ -32,6 +36,7 @@ impl Chunk {
         Box::new(Chunk {
             listpack_bytes: listpack_bytes(run),
             mark: (0, run.start() as u32),
+            gap: 0,
             bytes,
         })
     }
@@ -47,23 +52,67 @@ impl Chunk {
 
     /// Another one with the same elements.
     pub fn copy(&self) -> Box<Chunk> {
-        Chunk::from_run(self.bytes.clone())
+        Chunk::from_run(self.bytes[self.gap as usize..].to_vec())
     }
 
     /// The elements.
     #[inline]
     pub fn run(&self) -> Run<'_> {
-        Run::new(&self.bytes)
+        Run::new(&self.bytes[self.gap as usize..])
     }
 
     /// The run's bytes.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.close_gap();
         self.bytes
     }
 
     /// Bytes of the run.
     pub fn bytes_len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.gap as usize
+    }
+
+    /// The run without a gap, to be edited.
+    fn close_gap(&mut self) -> &mut Vec<u8> {
+        self.bytes.drain(..self.gap as usize);
+        self.gap = 0;
+        &mut self.bytes
+    }
+
+    /// Has the run begin at another place, with so many elements.
+    fn set_header(&mut self, gap: usize, len: usize) {
+        let header = packed::header(self.run().tag(), len);
+        self.bytes[gap..gap + header.len()].copy_from_slice(&header);
+        self.gap = gap as u32;
+    }
+
+    fn push_first(&mut self, entry: Entry<'_>) {
+        let (more, len) = (entry.encoded_len(), self.run().len());
+        if (self.gap as usize) < more {
+            // By a quarter, as at the end.
+            let gap = more.max(self.bytes_len() / 4);
+            let mut bytes = Vec::with_capacity(gap + self.bytes_len());
+            bytes.resize(gap, 0);
+            bytes.extend_from_slice(&self.bytes[self.gap as usize..]);
+            (self.bytes, self.gap) = (bytes, gap as u32);
+        }
+        let gap = self.gap as usize - more;
+        let start = gap + self.run().start();
+        // The header comes first, since the element takes the place of the old one.
+        self.set_header(gap, len + 1);
+        entry.write(&mut self.bytes[start..start + more]);
+    }
+
+    fn push_last(&mut self, entry: Entry<'_>) {
+        let (more, len) = (entry.encoded_len(), self.run().len());
+        if self.bytes.capacity() - self.bytes.len() < more {
+            // By a quarter: doubling would leave a chunk half empty.
+            self.bytes.reserve_exact(more.max(self.bytes.len() / 4));
+        }
+        let start = self.bytes.len();
+        self.bytes.resize(start + more, 0);
+        entry.write(&mut self.bytes[start..]);
+        self.set_header(self.gap as usize, len + 1);
     }
 
     /// What Redis' listpack of these elements would take.
@@ -103,21 +152,20 @@ impl Chunk {
     pub fn insert(&mut self, index: usize, element: &[u8]) {
         let entry = Entry::of(element);
         self.listpack_bytes += listpack_entry_bytes(entry);
-        let more = entry.encoded_len();
-        if self.bytes.capacity() - self.bytes.len() < more {
-            // By a quarter: doubling would leave a chunk half empty.
-            self.bytes.reserve_exact(more.max(self.bytes.len() / 4));
+        if self.bytes_len() > 0 && index == self.run().len() {
+            return self.push_last(entry);
         }
-        if index == self.run().len() {
-            Editor::new(&mut self.bytes).push(entry);
+        if self.bytes_len() > 0 && index == 0 {
+            self.push_first(entry);
+            if self.mark.0 > 0 {
+                self.mark.0 += 1;
+                self.mark.1 += entry.encoded_len() as u32;
+            }
             return;
         }
         let position = self.position(index);
-        Editor::new(&mut self.bytes).insert(position, &[entry]);
-        if index == 0 && self.mark.0 > 0 {
-            self.mark.0 += 1;
-            self.mark.1 += entry.encoded_len() as u32;
-        } else if index < self.mark.0 as usize {
+        Editor::new(self.close_gap()).insert(position, &[entry]);
+        if index < self.mark.0 as usize {
             self.reset_mark();
         }
     }
@@ -129,7 +177,7 @@ impl Chunk {
         let new = Entry::of(element);
         self.listpack_bytes =
             self.listpack_bytes - listpack_entry_bytes(old) + listpack_entry_bytes(new);
-        Editor::new(&mut self.bytes).replace(position, new);
+        Editor::new(self.close_gap()).replace(position, new);
         if index < self.mark.0 as usize {
             self.reset_mark();
         }
@@ -147,7 +195,19 @@ impl Chunk {
         let gone = listpack_entry_bytes(entry);
         show(entry);
         self.listpack_bytes -= gone;
-        Editor::new(&mut self.bytes).remove(position, 1);
+        let (gap, len) = (self.gap as usize, self.run().len() - 1);
+        match from {
+            Direction::Forward => {
+                self.set_header(gap + (next - position), len);
+                if self.gap as usize > self.bytes.len() / 2 {
+                    self.close_gap();
+                }
+            }
+            Direction::Backward => {
+                self.bytes.truncate(gap + position);
+                self.set_header(gap, len);
+            }
+        }
         if from == Direction::Forward {
             match self.mark.0.checked_sub(1) {
                 Some(index) => self.mark = (index, self.mark.1 - (next - position) as u32),
@@ -167,7 +227,7 @@ impl Chunk {
     /// Removes these elements.
     pub fn remove(&mut self, range: Range<usize>) {
         if range.len() == self.run().len() {
-            self.bytes = Vec::new();
+            (self.bytes, self.gap) = (Vec::new(), 0);
             self.listpack_bytes = LISTPACK_BYTES;
             self.reset_mark();
             return;
@@ -175,7 +235,7 @@ impl Chunk {
         let position = self.position(range.start);
         let gone = self.run().iter_from(position).take(range.len());
         self.listpack_bytes -= gone.map(listpack_entry_bytes).sum::<usize>();
-        Editor::new(&mut self.bytes).remove(position, range.len());
+        Editor::new(self.close_gap()).remove(position, range.len());
         if range.start < self.mark.0 as usize {
             self.reset_mark();
         }
@@ -188,14 +248,14 @@ impl Chunk {
         let count = self.run().len() - index;
         let position = self.position(index);
         Editor::new(&mut bytes).set_len(count);
-        bytes.extend_from_slice(&self.bytes[position..]);
+        bytes.extend_from_slice(&self.close_gap()[position..]);
         self.remove(index..index + count);
         Chunk::from_run(bytes)
     }
 
     /// Removes up to `max` elements equal to one, the first or the last; returns how many.
     pub fn remove_equal(&mut self, element: Entry<'_>, max: usize, from: Direction) -> usize {
-        let count = remove_equal(&mut self.bytes, element, max, from);
+        let count = remove_equal(self.close_gap(), element, max, from);
         if count > 0 {
             self.listpack_bytes -= count * listpack_entry_bytes(element);
             self.reset_mark();
@@ -206,7 +266,7 @@ impl Chunk {
 
     /// Gives unused room at the end back: all when nothing more is expected there.
     pub fn close(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.close_gap().shrink_to_fit();
     }
 
     fn give_back(&mut self) {

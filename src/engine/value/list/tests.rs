@@ -24,7 +24,7 @@ fn all(list: &List) -> Vec<Vec<u8>> {
 fn check(list: &List) {
     match list {
         List::Packed(bytes) => {
-            assert!(bytes.len() <= PACKED_BYTES_MAX);
+            assert!(bytes.len() <= RUN_BYTES_MAX);
             assert_eq!(list.heap_bytes(), 0);
             let run = Run::new(bytes);
             assert!(
@@ -232,6 +232,8 @@ fn the_encoding_changes_where_that_of_redis_does() {
         check(&list);
     }
     assert_eq!(count, 340);
+    assert!(list.packed().is_none());
+    list.trim(0..90, LIMITS);
     assert!(list.packed().is_some());
     // Two chunks are never a listpack, however short.
     let limits = ListLimits { listpack_size: 4 };
@@ -272,7 +274,7 @@ fn a_listpack_longer_than_the_packed_form_is_one_by_name() {
     assert_eq!(list.trim(5000..6000, limits), 5000);
     assert_eq!((list.len(), list.view().encoding()), (1000, "listpack"));
     assert!(list.packed().is_none());
-    list.trim(0..100, limits);
+    list.trim(0..90, limits);
     assert!(list.packed().is_some());
 }
 
