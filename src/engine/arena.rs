@@ -95,6 +95,18 @@ const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Huge pages that are backed ahead of the one being filled, by another thread, so that no turn waits for the kernel to clear memory.
 const EXTENTS_AHEAD: usize = 2;
 
+/// Asks the processor to bring the cache line of an address near.
+#[inline]
+pub(super) fn prefetch_line(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch reads nothing, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
+}
+
 impl Arena {
     /// An arena with at most `bytes` of pages.
     pub fn new(bytes: usize) -> std::io::Result<Arena> {
@@ -165,20 +177,10 @@ impl Arena {
     /// Asks the processor to bring the slot's first two cache lines near: a key, and a value of common size.
     #[inline]
     pub fn prefetch(&self, reference: u32) {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: a prefetch reads nothing, whatever the address.
-        unsafe {
-            let address = self
-                .reservation
-                .base()
-                .wrapping_add(reference as usize * GRANULE_BYTES);
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
-                address.wrapping_add(64).cast(),
-            );
-        }
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _ = reference;
+        let offset = reference as usize * GRANULE_BYTES;
+        let address = self.reservation.base().wrapping_add(offset);
+        prefetch_line(address);
+        prefetch_line(address.wrapping_add(64));
     }
 
     fn reference(page: u32, class: u8, slot: u16) -> u32 {

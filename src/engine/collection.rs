@@ -5,6 +5,7 @@
 //! The decision worth knowing: freeing a large one takes as long as it has elements, so a deleted one waits in a queue and is released by upkeep in
 //! slices. The memory limit counts it as gone at once.
 
+use super::arena::prefetch_line;
 use super::item::{self, KIND_COLLECTION, KIND_PACKED, Layout};
 use super::random::Random;
 use super::store::{Payload, Record};
@@ -16,6 +17,7 @@ use super::value::stream::{LargeStream, Stream, StreamLimits, StreamView};
 use super::value::{ElementHasher, Stored};
 use super::{Attributes, Encoding, Engine, Expiry, Item, Key, OutOfMemory, Touch, Value};
 pub use crate::config::Thresholds;
+use crate::limits::BATCH_REQUESTS_MAX;
 
 /// The type of a value, as TYPE tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +189,14 @@ macro_rules! kinds {
                     Collection::Stream(body) => body.heap_bytes(),
                 }
             }
+            /// Where it begins; what is not to be read is as good as any address.
+            fn address(&self) -> *const u8 {
+                match self {
+                    Collection::Taken => std::ptr::null(),
+                    $(Collection::$type(large) => (&raw const **large).cast(),)*
+                    Collection::Stream(body) => (&raw const **body).cast(),
+                }
+            }
             /// The name of its encoding in Redis.
             pub fn encoding(&self) -> &'static str {
                 match self {
@@ -311,6 +321,33 @@ impl Engine {
     /// Whether an item owns a large collection.
     pub fn is_large_collection(&self, item: Item) -> bool {
         self.layout(item).0.kind() == KIND_COLLECTION
+    }
+
+    /// The second part of [`Engine::prefetch`]: what large collections begin with, level by level, so that the misses of a whole batch overlap at each.
+    pub(super) fn prefetch_collections(&self, hashes: impl Iterator<Item = u64>) {
+        let mut found = [None; BATCH_REQUESTS_MAX];
+        let mut count = 0;
+        for hash in hashes {
+            self.databases[0].dictionary.find(hash, |reference| {
+                if count < found.len()
+                    && let Value::Collection(collection) = self.value(Item(reference))
+                {
+                    prefetch_line(collection.address());
+                    found[count] = Some(collection);
+                    count += 1;
+                }
+                false
+            });
+        }
+        for level in 0..2 {
+            for collection in found[..count].iter().flatten() {
+                if let Collection::List(list) = collection {
+                    for address in list.ends(level) {
+                        prefetch_line(address);
+                    }
+                }
+            }
+        }
     }
 
     /// [`Engine::view`], and randomness to choose with.

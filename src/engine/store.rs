@@ -155,13 +155,16 @@ impl Engine {
     /// Brings the cache lines of these keys' dictionary entries and items near, for a batch that will be executed soon. The keys are looked for in the
     /// first database, which is nearly always the one; the work is wasted, not wrong, when it is another.
     #[inline]
-    pub fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
+    pub fn prefetch(&self, hashes: impl Iterator<Item = u64> + Clone) {
         let dictionary = &self.databases[0].dictionary;
-        for hash in hashes {
+        for hash in hashes.clone() {
             dictionary.find(hash, |reference| {
                 self.arena.prefetch(reference);
                 false
             });
+        }
+        if self.bytes_collections > 0 {
+            self.prefetch_collections(hashes);
         }
     }
 

@@ -55,6 +55,13 @@ impl Chunk {
         Chunk::from_run(self.bytes[self.gap as usize..].to_vec())
     }
 
+    /// Where the run and the walk to its end begin.
+    pub fn ends(&self) -> [*const u8; 2] {
+        let run = &self.bytes[self.gap as usize..];
+        let mark = self.mark.1 as usize;
+        [run.as_ptr(), run.as_ptr().wrapping_add(mark)]
+    }
+
     /// The elements.
     #[inline]
     pub fn run(&self) -> Run<'_> {

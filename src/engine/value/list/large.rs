@@ -77,6 +77,15 @@ impl LargeList {
         allocated_bytes(size_of::<LargeList>()) + self.chunks.heap_bytes()
     }
 
+    /// What a change at an end reads, by level: the only chunk, and then its ends.
+    pub(in crate::engine) fn ends(&self, level: usize) -> [*const u8; 2] {
+        match (self.only_chunk(), level) {
+            (None, _) => [std::ptr::null(); 2],
+            (Some(chunk), 0) => [(&raw const *chunk).cast(); 2],
+            (Some(chunk), _) => chunk.ends(),
+        }
+    }
+
     /// The only chunk.
     fn only_chunk(&self) -> Option<&Chunk> {
         if !self.chunks.is_one_leaf() {
