@@ -313,8 +313,8 @@ pub fn list(context: &mut Context<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The row of the request behind COMMAND GETKEYS; an error unless it is complete and has keys.
-fn request_with_keys(args: &Args<'_>) -> Result<&'static Command, CommandError> {
+/// The row of the request behind COMMAND GETKEYS and where its keys are; an error unless it is complete and has keys.
+fn request_with_keys(args: &mut Args<'_>) -> Result<(&'static Command, Vec<usize>), CommandError> {
     const UNKNOWN: CommandError = CommandError::fixed("ERR Invalid command specified");
     let mut command = lookup(args.get(2)).ok_or(UNKNOWN)?;
     if !command.subcommands.is_empty() && args.len() > 3 {
@@ -328,16 +328,10 @@ fn request_with_keys(args: &Args<'_>) -> Result<&'static Command, CommandError> 
             "ERR Invalid number of arguments specified for command",
         ));
     }
-    Ok(command)
-}
-
-/// COMMAND GETKEYS name [argument ...].
-pub fn getkeys(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let command = request_with_keys(&context.args)?;
     let request = Args {
-        buffer: context.args.buffer,
-        ranges: &context.args.ranges[2..],
-        large: &mut *context.args.large,
+        buffer: args.buffer,
+        ranges: &args.ranges[2..],
+        large: &mut *args.large,
     };
     let positions: Vec<usize> = key_positions(command, &request).collect();
     if positions.is_empty() {
@@ -345,6 +339,12 @@ pub fn getkeys(context: &mut Context<'_>) -> Result<(), CommandError> {
             "ERR Invalid arguments specified for command",
         ));
     }
+    Ok((command, positions))
+}
+
+/// COMMAND GETKEYS name [argument ...].
+pub fn getkeys(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let (_, positions) = request_with_keys(&mut context.args)?;
     context.reply.array(positions.len());
     for position in positions {
         context.reply.bulk(context.args.get(position + 2));
@@ -354,18 +354,7 @@ pub fn getkeys(context: &mut Context<'_>) -> Result<(), CommandError> {
 
 /// COMMAND GETKEYSANDFLAGS name [argument ...].
 pub fn getkeysandflags(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let command = request_with_keys(&context.args)?;
-    let request = Args {
-        buffer: context.args.buffer,
-        ranges: &context.args.ranges[2..],
-        large: &mut *context.args.large,
-    };
-    let positions: Vec<usize> = key_positions(command, &request).collect();
-    if positions.is_empty() {
-        return Err(CommandError::fixed(
-            "ERR Invalid arguments specified for command",
-        ));
-    }
+    let (command, positions) = request_with_keys(&mut context.args)?;
     context.reply.array(positions.len());
     for position in positions {
         // With several specifications each has one key, but the last may have more.

@@ -104,8 +104,6 @@ pub enum NewValue<'a> {
     Shared(LargeBytes),
     /// A packed collection: its type and its run (COPY, RENAME).
     Packed(Type, &'a [u8]),
-    /// A large collection (COPY, RENAME).
-    Collection(Collection),
 }
 
 /// What becomes of the expiry of a key that is written.

@@ -347,11 +347,6 @@ impl Engine {
             NewValue::Large(buffer) => Payload::Large(buffer.freeze()),
             NewValue::Shared(shared) => Payload::Large(shared),
             NewValue::Packed(kind, run) => Payload::Packed(kind, run),
-            NewValue::Collection(collection) => Payload::Collection(collection),
-        };
-        let collection_bytes = match &payload {
-            Payload::Collection(collection) => collection.heap_bytes() as u64,
-            _ => 0,
         };
         let record = Record {
             payload,
@@ -360,7 +355,6 @@ impl Engine {
             used: true,
         };
         self.place(key, old, record)?;
-        self.bytes_collections += collection_bytes;
         self.changed(key.db, key.hash);
         Ok(())
     }

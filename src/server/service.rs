@@ -440,8 +440,8 @@ impl Service {
         }
     }
 
-    /// Executes the batch, or as much of it as the turn has time for; the rest waits with its connections. The prefetches come first, in a loop of their own that is short enough for the processor to work on the misses of
-    /// several keys at once, which it cannot while parsing stands between them.
+    /// Executes the batch, or as much of it as the turn has time for; the rest waits with its connections. The prefetches come first, in a loop of their
+    /// own that is short enough for the processor to work on the misses of several keys at once, which it cannot while parsing stands between them.
     pub fn execute_batch(&mut self, batch: &mut Batch, ring: &Ring) {
         let hashes = batch.requests.iter().filter_map(|request| request.hash);
         self.shard.engine.prefetch(hashes);

@@ -11,7 +11,7 @@ use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
 use crate::command::table::Command;
 use crate::command::transfer::{Portable, Transfer, TransferKind, Unplaced};
-use crate::engine::{Key, OutOfMemory, Touch};
+use crate::engine::{OutOfMemory, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::args::Args;
@@ -94,22 +94,13 @@ pub enum KeyOutcome {
 impl Shard {
     /// Carries one step out here and now.
     pub fn perform(&mut self, work: KeyWork) -> KeyOutcome {
-        let hashed = |shard: &Shard, key: &OwnedKey| shard.engine.key(key.db, &key.bytes).hash;
         match work {
             KeyWork::Fetch(owned, transfer) => {
-                let key = Key {
-                    db: owned.db,
-                    bytes: &owned.bytes,
-                    hash: hashed(self, &owned),
-                };
+                let key = self.engine.key(owned.db, &owned.bytes);
                 KeyOutcome::Value(transfer.fetch(&mut self.engine, &mut self.stats, &key))
             }
             KeyWork::Put(owned, transfer, portable) => {
-                let key = Key {
-                    db: owned.db,
-                    bytes: &owned.bytes,
-                    hash: hashed(self, &owned),
-                };
+                let key = self.engine.key(owned.db, &owned.bytes);
                 KeyOutcome::Put(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
             }
             KeyWork::Look(owned) => {
@@ -122,11 +113,7 @@ impl Shard {
                 KeyOutcome::Value(taken.map(Some).ok_or(CommandError::NoSuchKey))
             }
             KeyWork::Read(owned) => {
-                let key = Key {
-                    db: owned.db,
-                    bytes: &owned.bytes,
-                    hash: hashed(self, &owned),
-                };
+                let key = self.engine.key(owned.db, &owned.bytes);
                 KeyOutcome::Value(gather::fetch(
                     &mut self.engine,
                     &mut self.stats,
@@ -135,11 +122,7 @@ impl Shard {
                 ))
             }
             KeyWork::Store(owned, made) => {
-                let key = Key {
-                    db: owned.db,
-                    bytes: &owned.bytes,
-                    hash: hashed(self, &owned),
-                };
+                let key = self.engine.key(owned.db, &owned.bytes);
                 KeyOutcome::Length(gather::store_bits(
                     &mut self.engine,
                     &mut self.stats,

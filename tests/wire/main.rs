@@ -13,3 +13,4 @@ mod pubsub;
 mod start;
 mod streams;
 mod tables;
+mod talk;

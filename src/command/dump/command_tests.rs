@@ -1,7 +1,6 @@
 //! `replies.txt` holds what redis-server answered, its payloads among it. Values of every form that go out and come back are tested here.
 
 use super::{DumpedField, DumpedValue, decode, hash};
-use crate::command::CommandStats;
 use crate::command::tests::{Shard, check_replies, escape};
 use crate::engine::value::set::Set;
 use crate::engine::{Expiry, Policy};
@@ -199,14 +198,7 @@ fn hits_misses_and_changes_are_counted() {
         (format!("restore v 1 {payload} replace absttl"), 0, 0, 1),
         (format!("restore v 1 {payload} replace absttl"), 0, 0, 0),
     ] {
-        shard.stats = CommandStats::default();
-        shard.line(&line);
-        let stats = (
-            shard.stats.keyspace_hits,
-            shard.stats.keyspace_misses,
-            shard.stats.changes,
-        );
-        assert_eq!(stats, (hits, misses, changes), "{line}");
+        shard.check_counts(&line, [hits, misses, changes]);
     }
 }
 

@@ -1,6 +1,5 @@
 //! `replies.txt` holds what redis-server answered. Counters and nulls of RESP3, which it cannot hold, are tested here.
 
-use crate::command::CommandStats;
 use crate::command::tests::{Shard, check_replies};
 use crate::protocol::resp::Protocol;
 
@@ -40,14 +39,7 @@ const RESP3: &[(&str, &str)] = &[
 fn hits_misses_and_changes_are_counted() {
     let mut shard = Shard::new();
     for (line, hits, misses, changes) in COUNTED {
-        shard.stats = CommandStats::default();
-        shard.line(line);
-        let stats = (
-            shard.stats.keyspace_hits,
-            shard.stats.keyspace_misses,
-            shard.stats.changes,
-        );
-        assert_eq!(stats, (*hits, *misses, *changes), "{line}");
+        shard.check_counts(line, [*hits, *misses, *changes]);
     }
 }
 

@@ -1,6 +1,5 @@
 //! `replies.txt` holds what redis-server answered. Counters, which it cannot hold, are tested here.
 
-use crate::command::CommandStats;
 use crate::command::tests::{Shard, check_replies};
 
 #[test]
@@ -23,13 +22,6 @@ fn hits_misses_and_changes_are_counted() {
         ("pfmerge c a b nokey", 2, 2, 1),
         ("pfmerge c", 1, 0, 1),
     ] {
-        shard.stats = CommandStats::default();
-        shard.line(line);
-        let stats = (
-            shard.stats.keyspace_hits,
-            shard.stats.keyspace_misses,
-            shard.stats.changes,
-        );
-        assert_eq!(stats, (hits, misses, changes), "{line}");
+        shard.check_counts(line, [hits, misses, changes]);
     }
 }

@@ -1,6 +1,5 @@
 //! `replies.txt` holds what redis-server answered. Counters, forms and long lists, which it cannot hold, are tested here.
 
-use crate::command::CommandStats;
 use crate::command::tests::{Shard, check_replies};
 use crate::protocol::resp::Protocol;
 
@@ -46,14 +45,7 @@ fn hits_misses_and_changes_are_counted() {
         ("lpos a 5", 1, 0, 0),
         ("lmpop 2 nokey a left count 9", 0, 0, 3),
     ] {
-        shard.stats = CommandStats::default();
-        shard.line(line);
-        let stats = (
-            shard.stats.keyspace_hits,
-            shard.stats.keyspace_misses,
-            shard.stats.changes,
-        );
-        assert_eq!(stats, (hits, misses, changes), "{line}");
+        shard.check_counts(line, [hits, misses, changes]);
     }
 }
 

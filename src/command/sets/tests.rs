@@ -1,20 +1,10 @@
 //! Replies of the commands on sets: `replies.txt` holds what redis-server answered.
 
-use crate::command::tests::{Shard, escape};
+use crate::command::tests::{Shard, check_replies, escape};
 
 #[test]
 fn replies_are_those_of_redis() {
-    let mut shard = Shard::new();
-    let mut wrong = Vec::new();
-    let lines = include_str!("replies.txt").lines();
-    for line in lines.filter(|line| !line.starts_with('#')) {
-        let (request, expected) = line.split_once(" => ").unwrap();
-        let reply = escape(&shard.line(request));
-        if reply != expected {
-            wrong.push(format!("{request}\n  expected {expected}\n  got {reply}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    check_replies(include_str!("replies.txt"), 200);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `replies.txt` holds what redis-server answered. Counters, sets and nulls of RESP3 are tested here.
 
-use crate::command::CommandStats;
 use crate::command::tests::{Shard, check_replies};
 use crate::engine::Expiry;
 use crate::engine::value::set::Set;
@@ -52,14 +51,7 @@ fn hits_misses_and_changes_are_counted() {
         ("sort nokey store to", 0, 1, 1),
         ("sort nokey store to", 0, 1, 0),
     ] {
-        shard.stats = CommandStats::default();
-        shard.line(line);
-        let stats = (
-            shard.stats.keyspace_hits,
-            shard.stats.keyspace_misses,
-            shard.stats.changes,
-        );
-        assert_eq!(stats, (hits, misses, changes), "{line}");
+        shard.check_counts(line, [hits, misses, changes]);
     }
     shard.check("sort_ro l get w_*", "*2\\r\\n$1\\r\\n5\\r\\n_\\r\\n");
 }

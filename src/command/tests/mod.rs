@@ -135,6 +135,15 @@ impl Shard {
         let reply = self.line(line);
         assert_eq!(escape(&reply), expected, "{line}");
     }
+
+    /// What a request counts: hits, misses and changes.
+    pub(super) fn check_counts(&mut self, line: &str, expected: [u64; 3]) {
+        self.stats = CommandStats::default();
+        self.line(line);
+        let stats = &self.stats;
+        let counted = [stats.keyspace_hits, stats.keyspace_misses, stats.changes];
+        assert_eq!(counted, expected, "{line}");
+    }
 }
 
 /// A reply's bytes with the large values in their places.
@@ -322,14 +331,7 @@ fn hits_misses_and_changes_are_counted() {
         ("memory usage c", 0, 0, 0),
         ("flushall", 0, 0, 1),
     ] {
-        shard.stats = CommandStats::default();
-        shard.line(line);
-        let stats = (
-            shard.stats.keyspace_hits,
-            shard.stats.keyspace_misses,
-            shard.stats.changes,
-        );
-        assert_eq!(stats, (hits, misses, changes), "{line}");
+        shard.check_counts(line, [hits, misses, changes]);
     }
 }
 

@@ -6,7 +6,9 @@ use crate::engine::value::Stored;
 use crate::engine::value::hash::Hash;
 use crate::engine::value::list::{Direction, List};
 use crate::engine::value::set::Set;
-use crate::engine::{EditError, Engine, Expiry, NewValue, Policy, Touch, Type, Value, WrongType};
+use crate::engine::{
+    Attributes, EditError, Engine, Expiry, NewValue, Policy, Touch, Type, Value, WrongType,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -192,11 +194,15 @@ fn collections_are_what_they_were_made() {
                         };
                         if let Some((kind, run, whole)) = copy {
                             let to = engine.key(0, &other);
-                            let value = match whole {
-                                Some(whole) => NewValue::Collection(whole),
-                                None => NewValue::Packed(kind, &run),
-                            };
-                            engine.set(&to, value, Expiry::None).unwrap();
+                            match whole {
+                                Some(whole) => engine
+                                    .put_collection(&to, whole, None, Attributes::default())
+                                    .unwrap(),
+                                None => {
+                                    let value = NewValue::Packed(kind, &run);
+                                    engine.set(&to, value, Expiry::None).unwrap();
+                                }
+                            }
                             models.insert(other, model.clone().expect("it was found"));
                         }
                     }

@@ -3,7 +3,7 @@
 use super::{check, engine, options};
 use crate::engine::random::Random;
 use crate::engine::value::hash::Hash;
-use crate::engine::{Engine, Expiry, NewValue, Policy, Touch, Type, Value};
+use crate::engine::{Attributes, Engine, Expiry, NewValue, Policy, Touch, Type, Value};
 use std::collections::BTreeMap;
 
 fn set_fields(engine: &mut Engine, key: &[u8], fields: std::ops::Range<u32>, expiry: Expiry) {
@@ -224,8 +224,10 @@ fn random_hashes_lose_their_fields_in_time() {
                                 engine.set(&to, value, Expiry::None).unwrap();
                             }
                             Value::Collection(whole) => {
-                                let value = NewValue::Collection(whole.clone());
-                                engine.set(&to, value, Expiry::None).unwrap();
+                                let whole = whole.clone();
+                                engine
+                                    .put_collection(&to, whole, None, Attributes::default())
+                                    .unwrap();
                             }
                             other => panic!("{other:?} is no hash"),
                         }

@@ -8,14 +8,10 @@ mod order;
 mod streams;
 mod waking;
 
-use crate::support::client::{Client, request};
-use crate::support::reply::{Reply, printable};
+use crate::support::client::Client;
 use crate::support::server::Server;
 use crate::support::{WAIT_LIMIT, eventually};
-use std::time::Duration;
-
-/// How long nothing has to come where nothing may come.
-const SILENCE: Duration = Duration::from_millis(60);
+use crate::talk::{flat, next as answer, raw, send, silent};
 
 /// How many clients wait.
 fn blocked(admin: &mut Client) -> usize {
@@ -37,12 +33,6 @@ fn until_blocked(admin: &mut Client, count: usize) {
     });
 }
 
-/// Sends a request of words separated by blanks, and does not read its reply.
-fn send(client: &mut Client, line: &str) {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    client.send(&request(&words)).expect("the server receives");
-}
-
 /// A new client whose request waits, behind those who wait already.
 fn waiting(server: &Server, admin: &mut Client, line: &str) -> Client {
     let before = blocked(admin);
@@ -50,36 +40,6 @@ fn waiting(server: &Server, admin: &mut Client, line: &str) -> Client {
     send(&mut client, line);
     until_blocked(admin, before + 1);
     client
-}
-
-/// The next reply as it came, on one line.
-fn raw(client: &mut Client) -> String {
-    printable(&client.read_raw().expect("answered"))
-}
-
-/// The strings of a reply of nested arrays, with blanks between them.
-fn flat(reply: &Reply) -> String {
-    match reply {
-        Reply::Null => "null".into(),
-        Reply::Integer(number) => number.to_string(),
-        Reply::Array(elements) | Reply::Map(elements) => {
-            elements.iter().map(flat).collect::<Vec<_>>().join(" ")
-        }
-        text => text.text(),
-    }
-}
-
-/// What the client is answered, as [`flat`] shows it.
-fn answer(client: &mut Client) -> String {
-    flat(&client.read().expect("answered"))
-}
-
-/// The client is not answered.
-fn silent(client: &mut Client) {
-    client.set_limit(SILENCE);
-    let came = client.read();
-    assert!(came.is_err(), "answered while it should wait: {came:?}");
-    client.set_limit(WAIT_LIMIT);
 }
 
 /// Both ways of naming keys: all on one shard, and each where it may be.

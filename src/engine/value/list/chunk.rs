@@ -209,16 +209,14 @@ impl Chunk {
                 if self.gap as usize > self.bytes.len() / 2 {
                     self.close_gap();
                 }
+                match self.mark.0.checked_sub(1) {
+                    Some(index) => self.mark = (index, self.mark.1 - (next - position) as u32),
+                    None => self.reset_mark(),
+                }
             }
             Direction::Backward => {
                 self.bytes.truncate(gap + position);
                 self.set_header(gap, len);
-            }
-        }
-        if from == Direction::Forward {
-            match self.mark.0.checked_sub(1) {
-                Some(index) => self.mark = (index, self.mark.1 - (next - position) as u32),
-                None => self.reset_mark(),
             }
         }
         self.give_back();
