@@ -6,22 +6,27 @@
 //! shard wait for earlier ones only. Transactions over several shards claim at one shard after the other, in ascending order. Hence nobody waits for himself
 //! in a circle, and nobody waits for ever.
 
-use crate::engine::Key;
+use foldhash::quality::FixedState;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 
-/// What is claimed: a key of a database, or something that is none.
+/// All shards hash the keys they lock alike. Who made keys collide would only make his own commands wait.
+const SEED: u64 = 0x746f_7263;
+
+/// What is claimed: a key, whatever its database, or something that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place(u64, u64);
 
-/// In place of a database: the shard as a whole.
+const KEYS: u64 = 0;
+/// The shard as a whole.
 const WHOLE: Place = Place(u64::MAX, 0);
-/// In place of a database: one client's order of writes; the shard it is connected to is subtracted.
+/// One client's order of writes; the shard it is connected to is subtracted.
 const CLIENTS: u64 = u64::MAX - 1;
 
 impl Place {
     /// A key.
-    pub fn key(key: &Key<'_>) -> Place {
-        Place(key.db as u64, key.hash)
+    pub fn key(bytes: &[u8]) -> Place {
+        Place(KEYS, FixedState::with_seed(SEED).hash_one(bytes))
     }
 
     /// The writes of one client, which are executed in their order even when one of them has to wait.
@@ -152,7 +157,10 @@ impl Queue {
         }
         let mut before: Vec<Strength> = Vec::new();
         for (&ticket, entry) in &mut self.entries {
-            if before.iter().any(|earlier| earlier.excludes(entry.strength)) {
+            if before
+                .iter()
+                .any(|earlier| earlier.excludes(entry.strength))
+            {
                 if entry.strength == Strength::Write {
                     break;
                 }
@@ -293,7 +301,7 @@ mod tests {
     use crate::engine::random::Random;
 
     fn place(number: u64) -> Place {
-        Place(0, number)
+        Place(KEYS, number)
     }
 
     fn claims(whole: Option<Mode>, places: &[(u64, Mode)]) -> Claims {
