@@ -728,8 +728,11 @@ impl Engine {
         let Some(old) = self.find(key, Touch::No) else {
             return Ok(false);
         };
+        let before = self.expiry(old);
+        if before != expiry && !self.watched.is_empty() {
+            self.watched.touch((key.db, key.hash));
+        }
         let (layout, bytes) = self.layout(old);
-        let before = item::expiry(bytes);
         if let (Some(_), Some(after)) = (before, expiry) {
             layout.write_expiry(self.arena.slot_mut(old.0), after);
             self.arena.note_expiry(old.0, before, expiry);

@@ -17,6 +17,9 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+/// So many bytes of replies are sent although more of them will be ready soon.
+const SENT_EARLY_BYTES_MIN: usize = 16 * 1024;
+
 /// A place among a connection's replies.
 enum Slot {
     /// Another shard, or an operation, will fill it. `muted`: the client wants no reply (CLIENT REPLY).
@@ -469,6 +472,13 @@ impl Connection {
             && self.state == State::Open
             && self.replies.ready_bytes() + self.sending_bytes < crate::limits::OUTPUT_STALL_BYTES
             && self.replies.waiting() < crate::limits::HOPS_WAITING_MAX
+    }
+
+    /// Whether it is worth waiting with the replies that are ready, because the rest of a pipeline only waits for another shard's next turn.
+    pub fn has_more_soon(&self) -> bool {
+        self.hold == Some(Hold::Order)
+            && self.state == State::Open
+            && self.replies.ready_bytes() < SENT_EARLY_BYTES_MIN
     }
 
     /// Lets its requests wait, or the next command of the transaction that they belong to.

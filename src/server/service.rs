@@ -719,13 +719,10 @@ impl Service {
             let error = table::resolve(&args)
                 .err()
                 .expect("it was not resolved a moment ago");
-            if let Some(multi) = &mut session.multi {
-                multi.is_refused = true;
-            }
             if let Some(row) = table::lookup(args.get(0)) {
                 self.metrics.count_rejected(usize::from(command_index(row)));
             }
-            return self.refuse(index, muted, error.text());
+            return self.refuse_in_multi(index, muted, args.get(0), error.text());
         };
         session.last_command = Some(row);
         if !session.authenticated && row.flags & flags::NO_AUTH == 0 {

@@ -432,6 +432,7 @@ impl Worker {
         if connection.state != State::Closed
             && connection.sending_bytes == 0
             && connection.replies.is_ready()
+            && !connection.has_more_soon()
         {
             if let Socket::Datagram { request, .. } = connection.socket {
                 if connection.replies.waiting() == 0 {

@@ -98,6 +98,31 @@ impl Service {
         true
     }
 
+    /// Refuses a request that is none of any command. A transaction that is being put together fails with it, at once if the request was to be EXEC.
+    pub(in crate::server) fn refuse_in_multi(
+        &mut self,
+        index: u32,
+        muted: bool,
+        name: &[u8],
+        error: &[u8],
+    ) {
+        if name.eq_ignore_ascii_case(b"exec") {
+            if let Some(connection) = self.connection_at(index) {
+                connection.session.multi = None;
+            }
+            self.unwatch_all(index);
+            let why = error.strip_prefix(b"ERR ").unwrap_or(error);
+            let text = [&b"EXECABORT Transaction discarded because of: "[..], why].concat();
+            return self.refuse(index, muted, text);
+        }
+        if let Some(connection) = self.connection_at(index)
+            && let Some(multi) = &mut connection.session.multi
+        {
+            multi.is_refused = true;
+        }
+        self.refuse(index, muted, error);
+    }
+
     /// EXEC.
     pub(super) fn exec(&mut self, index: u32, muted: bool) -> Outcome {
         let own = self.shard.id;
