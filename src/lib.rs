@@ -22,6 +22,8 @@ pub mod metrics;
 pub mod net;
 /// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
 pub mod protocol;
+/// Scripts and functions in Lua: compiled, run and suspended. No I/O, no keys.
+pub mod script;
 /// Connections, sessions, listeners, start and stop.
 pub mod server;
 /// One shard: routing, messages, the mesh, multi-shard commands, upkeep. Its core does no I/O.

@@ -14,12 +14,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["server"]),
     (
         "server",
-        &["shard", "command", "engine", "protocol", "persist", "net"],
+        &[
+            "shard", "script", "command", "engine", "protocol", "persist", "net",
+        ],
     ),
     (
         "shard",
         &["command", "engine", "protocol", "persist", "net"],
     ),
+    ("script", &["command", "protocol"]),
     ("command", &["engine", "protocol"]),
     ("engine", &[]),
     ("protocol", &[]),

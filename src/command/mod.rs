@@ -34,6 +34,7 @@ pub mod pubsub;
 pub mod rows;
 pub mod sample;
 pub mod scan;
+pub mod scripting;
 pub mod set;
 pub mod sets;
 pub mod sort;
@@ -278,7 +279,10 @@ pub enum ServerCommand {
     Config,
     Debug,
     Discard,
+    /// EVAL and all others that run a script or a function.
+    Eval,
     Exec,
+    Function,
     Hello,
     Info,
     Memory,
@@ -287,6 +291,7 @@ pub enum ServerCommand {
     Pubsub,
     Quit,
     Reset,
+    Script,
     Select,
     Shutdown,
     Subscribe(Subscription),

@@ -79,6 +79,8 @@ pub struct Config {
     pub proto_max_bulk_len: usize,
     pub thresholds: Thresholds,
     pub hll_sparse_max_bytes: usize,
+    /// `busy-reply-threshold`, milliseconds.
+    pub busy_reply_threshold: u64,
     /// `pipeline-order`.
     pub pipeline_order: PipelineOrder,
     pub databases: usize,
@@ -149,6 +151,7 @@ impl Default for Config {
             proto_max_bulk_len: crate::limits::STRING_BYTES_MAX,
             thresholds: Thresholds::default(),
             hll_sparse_max_bytes: 3000,
+            busy_reply_threshold: 5000,
             pipeline_order: PipelineOrder::Strict,
             databases: 16,
             shards: 0,

@@ -485,6 +485,8 @@ rows! {
         "Bytes of a stream's node; 0 sets no limit.";
     "stream-node-max-entries", threshold!(stream_node_entries_max: usize, 0, INT_MAX), "entries", changes,
         "Entries of a stream's node; 0 sets no limit.";
+    "busy-reply-threshold", integer!(busy_reply_threshold: u64, 0, INT_MAX), "milliseconds", changes,
+        "How long a script may hold keys before others that need them are answered BUSY; until then they wait.";
     "pipeline-order", choice!(pipeline_order: PipelineOrder), "", changes,
         "Order of a connection's writes to keys of different shards: strict lets nobody see a later one without the earlier; relaxed is faster and promises nothing.";
     "dir", text!(dir), "", fixed,

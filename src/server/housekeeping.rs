@@ -190,6 +190,7 @@ impl Service {
     pub fn has_unfinished(&self) -> bool {
         !self.operations.is_empty()
             || !self.transactions.is_empty()
+            || !self.script_runs.is_empty()
             || self.connections().any(|connection| {
                 connection.state != State::Closed
                     && (connection.sending_bytes > 0

@@ -276,6 +276,14 @@ impl Service {
         self.list(pending.token.index);
     }
 
+    /// Ends an operation of which nothing has been done.
+    pub(super) fn fail_operation(&mut self, id: u32, text: &str) {
+        if let Work::Data(operation) = &mut self.operations.get(id).work {
+            operation.fail(text);
+        }
+        self.finish(id);
+    }
+
     /// What has held a connection is over: it goes on with its requests, or with the transaction that they belong to.
     pub(super) fn go_on(&mut self, index: u32) {
         let Some(connection) = self.connection_at(index) else {
@@ -339,11 +347,10 @@ impl Service {
                     transaction,
                     claims,
                     watched,
-                } => self.take_claim(from, transaction, &claims, watched),
-                Envelope::Claimed {
-                    transaction,
-                    is_unchanged,
-                } => self.claimed(transaction, is_unchanged),
+                    only_now,
+                } => self.take_claim(from, transaction, &claims, watched, only_now),
+                Envelope::Claimed { transaction, reply } => self.claimed(transaction, reply),
+                Envelope::Busy { transaction } => self.take_busy(from, transaction),
                 Envelope::Release { transaction } => self.release_here(from, transaction),
                 Envelope::Unwatch(keys) => self.unwatch_here(&keys),
                 Envelope::Wait(message) => self.take_wait_message(message),

@@ -49,13 +49,20 @@ pub enum Envelope {
         claims: Claims,
         /// Keys that it watches.
         watched: Vec<WatchedKey>,
+        /// It does not wait for what others hold.
+        only_now: bool,
     },
-    /// A transaction of the receiver holds what it has claimed.
+    /// The answer to [`Envelope::Claim`].
     Claimed {
         /// The transaction.
         transaction: u32,
-        /// Whether all keys that it watches here are as they were.
-        is_unchanged: bool,
+        /// The answer.
+        reply: ClaimReply,
+    },
+    /// A transaction of the sender lasts long: who needs what it holds here is told so.
+    Busy {
+        /// The transaction.
+        transaction: u32,
     },
     /// A transaction of the sender ends, and its locks with it.
     Release {
@@ -77,6 +84,18 @@ pub struct OwnedKey {
     pub db: usize,
     /// The bytes.
     pub bytes: Box<[u8]>,
+}
+
+/// What comes of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimReply {
+    /// It is held.
+    Held {
+        /// Whether all keys that the transaction watches there are as they were.
+        is_unchanged: bool,
+    },
+    /// Others hold something of it, and it does not wait.
+    Refused,
 }
 
 /// A key that somebody watches.
@@ -452,6 +471,14 @@ impl Operation {
         }
         self.left = steps.len();
         Progress::Next(steps)
+    }
+
+    /// It is not carried out, and this is why.
+    pub fn fail(&mut self, text: &str) {
+        let mut reply = Reply::default();
+        reply.error(text);
+        self.error = Some(reply.bytes);
+        self.left = 0;
     }
 
     /// A part's reply has come.

@@ -619,8 +619,12 @@ fn the_rows_are_sane() {
         assert_eq!(has_keys, !command.key_specs.is_empty(), "{name}");
         let names_keys = command.names_keys();
         if command.subcommands.is_empty() {
-            let by_key =
-                matches!(command.route, Route::Keys(_)) && matches!(command.run, Run::Data(_));
+            let by_key = matches!(command.route, Route::Keys(_))
+                && matches!(command.run, Run::Data(_))
+                || matches!(
+                    command.run,
+                    Run::Server(ServerCommand::Eval | ServerCommand::Watch)
+                );
             assert_eq!(
                 names_keys, by_key,
                 "{name}: a command with keys goes where they are"

@@ -8,6 +8,7 @@ mod memcached_stats;
 mod memory;
 mod multi;
 mod pubsub;
+mod script;
 mod session;
 
 use super::server_operation::{Call, Finish};
@@ -67,6 +68,9 @@ impl Service {
             ServerCommand::Config => self.config_command(&args, &mut reply),
             ServerCommand::Discard => self.discard(index, &mut reply),
             ServerCommand::Exec => self.exec(index, muted),
+            ServerCommand::Eval => unreachable!("carried out apart"),
+            ServerCommand::Function => self.function(&args, &mut reply),
+            ServerCommand::Script => self.script(&args, &mut reply),
             ServerCommand::Multi => self.multi(index, &mut reply),
             ServerCommand::Unwatch => self.unwatch(index, &mut reply),
             ServerCommand::Watch => self.watch(index, &args, &mut reply),
