@@ -7,6 +7,7 @@ use super::number::{integer, parse_i64};
 use super::string_value::{StringValue, find_string_read, find_string_write, string_value};
 use super::substrings::{edit_or_create, value_len};
 use super::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
@@ -233,9 +234,14 @@ pub fn bitfield(context: &mut Context<'_>) -> Result<(), CommandError> {
         needed.max(before.unwrap_or(0)),
     )?;
     context.reply.array(operations.len());
+    let mut changes = 0;
     for operation in operations {
-        context.stats.changes += u64::from(operation.run(bytes, context.reply));
+        changes += u64::from(operation.run(bytes, context.reply));
     }
+    if changes > 0 {
+        context.engine.notify(EventClass::String, "setbit", &key);
+    }
+    context.stats.changes += changes;
     Ok(())
 }
 

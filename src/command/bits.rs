@@ -4,6 +4,7 @@ use super::number::{integer, parse_i64};
 use super::string_value::{find_string_read, find_string_write, string_value};
 use super::substrings::{clamp_range, edit_or_create, value_len};
 use super::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 
 /// Reads a bit offset: not negative, and its byte within the longest string.
 pub fn bit_offset(text: &[u8], string_bytes_max: usize) -> Result<u64, CommandError> {
@@ -51,6 +52,7 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
     } else {
         value[byte] &= !mask;
     }
+    context.engine.notify(EventClass::String, "setbit", &key);
     context.stats.changes += 1;
     context.reply.integer(i64::from(was_on));
     Ok(())

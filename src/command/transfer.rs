@@ -6,12 +6,19 @@
 use super::databases::database_index;
 use super::{CommandError, CommandStats, Context, key_at};
 use crate::engine::{
-    Attributes, Collection, Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch,
-    Type, Value,
+    Attributes, Collection, Encoding, Engine, EventClass, Expiry, Item, Key, NewValue, OutOfMemory,
+    Touch, Type, Value,
 };
 use crate::large::LargeBytes;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+
+/// The events of a RENAME, of its two keys, and of a COPY, of its destination.
+pub const RENAME_FROM: &str = "rename_from";
+/// See [`RENAME_FROM`].
+pub const RENAME_TO: &str = "rename_to";
+/// See [`RENAME_FROM`].
+pub const COPY_TO: &str = "copy_to";
 
 /// A value that can leave one engine and enter another, with its encoding, its expiry and its attributes. A large one is shared, not copied.
 #[derive(Debug, Clone)]
@@ -211,7 +218,7 @@ impl Transfer {
     ) -> Result<Option<Portable>, CommandError> {
         let portable = Portable::read(engine, source);
         match self.kind {
-            TransferKind::Copy => stats.count_read(portable.is_some()),
+            TransferKind::Copy => stats.count_read(engine, source, portable.is_some()),
             TransferKind::Rename | TransferKind::RenameNx if portable.is_none() => {
                 return Err(CommandError::NoSuchKey);
             }
@@ -231,9 +238,10 @@ impl Transfer {
         if !self.replace && engine.find(destination, Touch::No).is_some() {
             return Err(Unplaced::IsInTheWay(portable));
         }
-        portable
-            .place(engine, destination)
-            .map_err(Unplaced::OutOfMemory)?;
+        replaced(engine, destination, |engine| {
+            portable.place(engine, destination)
+        })
+        .map_err(Unplaced::OutOfMemory)?;
         stats.changes += 1;
         Ok(())
     }
@@ -260,6 +268,20 @@ impl Transfer {
     }
 }
 
+/// Puts something under a key in place of what is there, which is then a new key all the same: Redis deletes the old one first.
+pub fn replaced<R, E>(
+    engine: &mut Engine,
+    key: &Key<'_>,
+    put: impl FnOnce(&mut Engine) -> Result<R, E>,
+) -> Result<R, E> {
+    let was_there = engine.wants_event(EventClass::New) && engine.has(key);
+    let put = put(engine)?;
+    if was_there {
+        engine.notify(EventClass::New, "new", key);
+    }
+    Ok(put)
+}
+
 fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
     let transfer = Transfer::parse(name, &context.args, context.db, context.engine.databases())?;
     let source = key_at!(context, 1);
@@ -268,14 +290,17 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
         ..key_at!(context, 2)
     };
     let mut stored = false;
+    let is_same = source.db == destination.db && source.bytes == destination.bytes;
     if transfer.moves(context.engine, &source, &destination)
-        && context.engine.rename_collection(&source, &destination)?
+        && replaced(context.engine, &destination, |engine| {
+            engine.rename_collection(&source, &destination)
+        })?
     {
         context.stats.changes += 1;
         stored = true;
     } else if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
         // Only a RENAME comes here with one key for both, and it leaves the key as it is.
-        if source.db != destination.db || source.bytes != destination.bytes {
+        if !is_same {
             match transfer.put(context.engine, context.stats, &destination, portable) {
                 Ok(()) => stored = true,
                 Err(Unplaced::IsInTheWay(_)) => {}
@@ -285,6 +310,15 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
                 context.engine.remove(&source);
             }
         }
+    }
+    if stored && transfer.removes_source() {
+        let generic = EventClass::Generic;
+        context.engine.notify(generic, RENAME_FROM, &source);
+        context.engine.notify(generic, RENAME_TO, &destination);
+    } else if stored {
+        context
+            .engine
+            .notify(EventClass::Generic, COPY_TO, &destination);
     }
     transfer.reply(context.reply, stored);
     Ok(())

@@ -5,6 +5,7 @@
 //! The decision worth knowing: a `Config` is a plain value. A change (CONFIG SET) makes a new one or none, so nothing is ever half changed.
 
 mod document;
+mod events;
 mod ignored;
 mod load;
 pub mod options;
@@ -15,6 +16,7 @@ mod value;
 mod words;
 
 pub use document::markdown_table;
+pub use events::{EventClass, EventClasses};
 pub use types::{Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, Policy, Thresholds};
 
 use std::ffi::OsString;
@@ -77,6 +79,7 @@ pub struct Config {
     pub proto_max_bulk_len: usize,
     pub thresholds: Thresholds,
     pub hll_sparse_max_bytes: usize,
+    pub notify_keyspace_events: EventClasses,
     pub databases: usize,
     pub shards: usize,
     pub cpu_list: Vec<usize>,
@@ -145,6 +148,7 @@ impl Default for Config {
             proto_max_bulk_len: crate::limits::STRING_BYTES_MAX,
             thresholds: Thresholds::default(),
             hll_sparse_max_bytes: 3000,
+            notify_keyspace_events: EventClasses::default(),
             databases: 16,
             shards: 0,
             cpu_list: Vec::new(),

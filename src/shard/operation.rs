@@ -10,8 +10,8 @@ use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
 use crate::command::table::Command;
-use crate::command::transfer::{Portable, Transfer, TransferKind, Unplaced};
-use crate::engine::{OutOfMemory, Touch};
+use crate::command::transfer::{self, Portable, Transfer, TransferKind, Unplaced};
+use crate::engine::{Event, EventClass, EventClasses, OutOfMemory, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::args::Args;
@@ -136,10 +136,13 @@ impl Shard {
             }
             KeyWork::Replace(owned, value) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
-                let stored = match value {
-                    None => Ok(self.engine.remove(&key)),
-                    Some(portable) => portable.write(&mut self.engine, &key).map(|()| true),
-                };
+                // Whether the key is new was said where the command ran.
+                let stored = self
+                    .engine
+                    .without_event(EventClass::New, |engine| match value {
+                        None => Ok(engine.remove(&key)),
+                        Some(portable) => portable.write(engine, &key).map(|()| true),
+                    });
                 KeyOutcome::Stored(stored.map_err(CommandError::from))
             }
         }
@@ -228,6 +231,8 @@ struct WholeState {
     rounds: usize,
     has_run: bool,
     reply: Reply,
+    /// What happened to its keys.
+    events: Vec<Event>,
 }
 
 struct TransferState {
@@ -242,6 +247,21 @@ struct TransferState {
 }
 
 impl TransferState {
+    fn events(&self) -> Vec<Event> {
+        let event = |name, key: &OwnedKey| Event {
+            name,
+            db: key.db,
+            key: key.bytes.clone(),
+        };
+        match self.transfer.kind {
+            TransferKind::Copy => vec![event(transfer::COPY_TO, &self.destination)],
+            TransferKind::Rename | TransferKind::RenameNx => vec![
+                event(transfer::RENAME_FROM, &self.source),
+                event(transfer::RENAME_TO, &self.destination),
+            ],
+        }
+    }
+
     fn at_source(&self, work: KeyWork) -> Step {
         Step::Key {
             shard: self.source_shard,
@@ -396,6 +416,7 @@ impl Operation {
             rounds: 0,
             has_run: false,
             reply: Reply::new(protocol),
+            events: Vec::new(),
         };
         (
             Operation::new(steps.len(), Kind::Whole(Box::new(state))),
@@ -576,6 +597,19 @@ impl Operation {
         Progress::Done
     }
 
+    /// What a finished operation has done to keys and their owners could not tell: the events of a command that ran elsewhere, and those of a value
+    /// that went from one shard to another.
+    pub fn take_events(&mut self, wanted: EventClasses) -> Vec<Event> {
+        match &mut self.kind {
+            _ if self.error.is_some() => Vec::new(),
+            Kind::Whole(state) => std::mem::take(&mut state.events),
+            Kind::Transfer(state) if state.stored && wanted.has(EventClass::Generic) => {
+                state.events()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Writes the reply of a finished operation.
     pub fn write_reply(self, reply: &mut Reply) {
         assert!(self.left == 0, "all parts have come back");
@@ -659,7 +693,10 @@ impl WholeState {
         let values = std::mem::take(&mut self.values);
         let tokens = self.lay_out(desk, values);
         let (command, db) = (self.command, self.db);
+        // What has been laid out is not new.
+        desk.engine.take_events();
         self.with_args(|args, reply| desk.execute(command, args, db, Touch::Yes, None, reply));
+        self.events = desk.engine.take_events();
         let mut steps = Vec::new();
         for ((shard, owned), token) in self.keys.iter().zip(tokens) {
             let key = desk.engine.key(owned.db, &owned.bytes);

@@ -6,6 +6,7 @@ mod debug;
 mod memcached;
 mod memcached_stats;
 mod memory;
+mod notify;
 mod pubsub;
 mod session;
 
@@ -15,6 +16,7 @@ use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub(super) use memcached_stats::{Form, Group};
+pub(super) use notify::Notifications;
 pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
 
