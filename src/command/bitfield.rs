@@ -129,8 +129,8 @@ impl Field {
 }
 
 impl Operation {
-    /// Carries it out and writes its result; returns whether it changed something.
-    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> bool {
+    /// Carries it out and writes its result. Some: it wrote, and whether another value than was there.
+    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
         let before = self.field.get(bytes);
         let (after, result) = match self.action {
             Action::Get => (None, Some(before)),
@@ -158,7 +158,7 @@ impl Operation {
             Some(value) => reply.integer(value),
             None => reply.null(),
         }
-        after.is_some()
+        after.map(|after| after != before)
     }
 }
 
@@ -234,14 +234,17 @@ pub fn bitfield(context: &mut Context<'_>) -> Result<(), CommandError> {
         needed.max(before.unwrap_or(0)),
     )?;
     context.reply.array(operations.len());
-    let mut changes = 0;
+    let grows = before.is_none_or(|len| len < needed);
+    let mut differs = false;
     for operation in operations {
-        changes += u64::from(operation.run(bytes, context.reply));
+        if let Some(is_other) = operation.run(bytes, context.reply) {
+            differs |= grows || is_other;
+            context.stats.changes += 1;
+        }
     }
-    if changes > 0 {
+    if differs {
         context.engine.notify(EventClass::String, "setbit", &key);
     }
-    context.stats.changes += changes;
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
     let before = find_string_write(context, 1)?.map(|item| value_len(context.engine, item));
     let byte = (offset >> 3) as usize;
     let mask = 0x80 >> (offset & 7);
+    let grows = before.is_none_or(|len| len <= byte);
     let key = key_at!(context, 1);
     let value = edit_or_create(
         context.engine,
@@ -52,7 +53,9 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
     } else {
         value[byte] &= !mask;
     }
-    context.engine.notify(EventClass::String, "setbit", &key);
+    if grows || was_on != on {
+        context.engine.notify(EventClass::String, "setbit", &key);
+    }
     context.stats.changes += 1;
     context.reply.integer(i64::from(was_on));
     Ok(())

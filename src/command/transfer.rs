@@ -13,12 +13,8 @@ use crate::large::LargeBytes;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
-/// The events of a RENAME, of its two keys, and of a COPY, of its destination.
+/// The event of a key whose value is under another from now on.
 pub const RENAME_FROM: &str = "rename_from";
-/// See [`RENAME_FROM`].
-pub const RENAME_TO: &str = "rename_to";
-/// See [`RENAME_FROM`].
-pub const COPY_TO: &str = "copy_to";
 
 /// A value that can leave one engine and enter another, with its encoding, its expiry and its attributes. A large one is shared, not copied.
 #[derive(Debug, Clone)]
@@ -238,10 +234,13 @@ impl Transfer {
         if !self.replace && engine.find(destination, Touch::No).is_some() {
             return Err(Unplaced::IsInTheWay(portable));
         }
-        replaced(engine, destination, |engine| {
-            portable.place(engine, destination)
-        })
-        .map_err(Unplaced::OutOfMemory)?;
+        let renews = renews(engine, destination);
+        portable
+            .place(engine, destination)
+            .map_err(Unplaced::OutOfMemory)?;
+        if renews {
+            engine.notify(EventClass::New, "new", destination);
+        }
         stats.changes += 1;
         Ok(())
     }
@@ -259,6 +258,14 @@ impl Transfer {
         self.kind != TransferKind::Copy
     }
 
+    /// The event of the destination.
+    pub fn arrival(&self) -> &'static str {
+        match self.kind {
+            TransferKind::Rename | TransferKind::RenameNx => "rename_to",
+            TransferKind::Copy => "copy_to",
+        }
+    }
+
     /// The reply: `stored` is what [`Transfer::put`] returned, or false when [`Transfer::fetch`] found nothing.
     pub fn reply(&self, reply: &mut Reply, stored: bool) {
         match self.kind {
@@ -268,18 +275,9 @@ impl Transfer {
     }
 }
 
-/// Puts something under a key in place of what is there, which is then a new key all the same: Redis deletes the old one first.
-pub fn replaced<R, E>(
-    engine: &mut Engine,
-    key: &Key<'_>,
-    put: impl FnOnce(&mut Engine) -> Result<R, E>,
-) -> Result<R, E> {
-    let was_there = engine.wants_event(EventClass::New) && engine.has(key);
-    let put = put(engine)?;
-    if was_there {
-        engine.notify(EventClass::New, "new", key);
-    }
-    Ok(put)
+/// Whether a key that is there will be replaced by one that counts as new all the same: Redis deletes the old one first. Asked only by who will be told.
+pub fn renews(engine: &mut Engine, key: &Key<'_>) -> bool {
+    engine.wants_event(EventClass::New) && engine.has(key)
 }
 
 fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
@@ -290,12 +288,14 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
         ..key_at!(context, 2)
     };
     let mut stored = false;
+    let renews = renews(context.engine, &destination);
     let is_same = source.db == destination.db && source.bytes == destination.bytes;
     if transfer.moves(context.engine, &source, &destination)
-        && replaced(context.engine, &destination, |engine| {
-            engine.rename_collection(&source, &destination)
-        })?
+        && context.engine.rename_collection(&source, &destination)?
     {
+        if renews {
+            context.engine.notify(EventClass::New, "new", &destination);
+        }
         context.stats.changes += 1;
         stored = true;
     } else if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
@@ -311,14 +311,14 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
             }
         }
     }
-    if stored && transfer.removes_source() {
+    if stored {
         let generic = EventClass::Generic;
-        context.engine.notify(generic, RENAME_FROM, &source);
-        context.engine.notify(generic, RENAME_TO, &destination);
-    } else if stored {
+        if transfer.removes_source() {
+            context.engine.notify(generic, RENAME_FROM, &source);
+        }
         context
             .engine
-            .notify(EventClass::Generic, COPY_TO, &destination);
+            .notify(generic, transfer.arrival(), &destination);
     }
     transfer.reply(context.reply, stored);
     Ok(())

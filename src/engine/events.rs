@@ -42,6 +42,12 @@ impl Engine {
         self.events.wanted
     }
 
+    /// Whether any events are recorded.
+    #[inline]
+    pub fn wants_events(&self) -> bool {
+        self.events.wanted != EventClasses::default()
+    }
+
     /// Whether events of a class are recorded.
     #[inline]
     pub fn wants_event(&self, class: EventClass) -> bool {

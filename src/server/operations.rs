@@ -245,8 +245,7 @@ impl Service {
         let mut reply = Reply::new(pending.protocol);
         match pending.work {
             Work::Data(mut operation) => {
-                let wanted = self.shard.engine.events_wanted();
-                self.shard.engine.add_events(operation.take_events(wanted));
+                self.shard.engine.add_events(operation.take_events());
                 operation.write_reply(&mut reply)
             }
             Work::Server(operation) => {

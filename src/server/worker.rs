@@ -189,10 +189,7 @@ impl Worker {
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
-        if self.service.shard.engine.has_events() {
-            self.service.publish_events();
-            self.service.post_messages();
-        }
+        self.service.post_notifications();
         self.service.metrics.enters = self.ring.enters;
         if let Some(us) = self.clock.end() {
             self.service.metrics.count_turn(us);

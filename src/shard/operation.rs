@@ -10,8 +10,8 @@ use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
 use crate::command::table::Command;
-use crate::command::transfer::{self, Portable, Transfer, TransferKind, Unplaced};
-use crate::engine::{Event, EventClass, EventClasses, OutOfMemory, Touch};
+use crate::command::transfer::{Portable, RENAME_FROM, Transfer, TransferKind, Unplaced};
+use crate::engine::{Event, EventClass, OutOfMemory, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::args::Args;
@@ -101,7 +101,12 @@ impl Shard {
             }
             KeyWork::Put(owned, transfer, portable) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
-                KeyOutcome::Put(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
+                let put = transfer.put(&mut self.engine, &mut self.stats, &key, portable);
+                if put.is_ok() {
+                    let generic = EventClass::Generic;
+                    self.engine.notify(generic, transfer.arrival(), &key);
+                }
+                KeyOutcome::Put(put)
             }
             KeyWork::Look(owned) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
@@ -110,6 +115,11 @@ impl Shard {
             KeyWork::Take(owned) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
                 let taken = Portable::take(&mut self.engine, &key);
+                if taken.is_some() {
+                    // Told here, before anything else that happens to the key, though it may come back for want of memory.
+                    let generic = EventClass::Generic;
+                    self.engine.notify(generic, RENAME_FROM, &key);
+                }
                 KeyOutcome::Value(taken.map(Some).ok_or(CommandError::NoSuchKey))
             }
             KeyWork::Read(owned) => {
@@ -247,21 +257,6 @@ struct TransferState {
 }
 
 impl TransferState {
-    fn events(&self) -> Vec<Event> {
-        let event = |name, key: &OwnedKey| Event {
-            name,
-            db: key.db,
-            key: key.bytes.clone(),
-        };
-        match self.transfer.kind {
-            TransferKind::Copy => vec![event(transfer::COPY_TO, &self.destination)],
-            TransferKind::Rename | TransferKind::RenameNx => vec![
-                event(transfer::RENAME_FROM, &self.source),
-                event(transfer::RENAME_TO, &self.destination),
-            ],
-        }
-    }
-
     fn at_source(&self, work: KeyWork) -> Step {
         Step::Key {
             shard: self.source_shard,
@@ -597,15 +592,10 @@ impl Operation {
         Progress::Done
     }
 
-    /// What a finished operation has done to keys and their owners could not tell: the events of a command that ran elsewhere, and those of a value
-    /// that went from one shard to another.
-    pub fn take_events(&mut self, wanted: EventClasses) -> Vec<Event> {
+    /// What a command that ran on values lent by others has done to their keys, now that they have it back.
+    pub fn take_events(&mut self) -> Vec<Event> {
         match &mut self.kind {
-            _ if self.error.is_some() => Vec::new(),
-            Kind::Whole(state) => std::mem::take(&mut state.events),
-            Kind::Transfer(state) if state.stored && wanted.has(EventClass::Generic) => {
-                state.events()
-            }
+            Kind::Whole(state) if self.error.is_none() => std::mem::take(&mut state.events),
             _ => Vec::new(),
         }
     }

@@ -5,7 +5,7 @@
 use super::{DumpError, DumpedField, DumpedValue, VERSION_7_0, decode};
 use crate::command::number::integer;
 use crate::command::string_value::string_value;
-use crate::command::transfer::replaced;
+use crate::command::transfer::renews;
 use crate::command::{CommandError, Context, key_at};
 use crate::engine::value::hash::Hash;
 use crate::engine::value::list::{Direction, List};
@@ -162,9 +162,11 @@ pub fn restore(context: &mut Context<'_>) -> Result<(), CommandError> {
         context.reply.ok();
         return Ok(());
     }
-    replaced(context.engine, &key, |engine| {
-        store(engine, &key, value, expiry)
-    })?;
+    let renews = renews(context.engine, &key);
+    store(context.engine, &key, value, expiry)?;
+    if renews {
+        context.engine.notify(EventClass::New, "new", &key);
+    }
     if let Some(item) = context.engine.find(&key, Touch::No) {
         if let Some(seconds) = options.idle_seconds {
             context

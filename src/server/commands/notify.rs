@@ -2,7 +2,7 @@
 //!
 //! Never: decides what an event is; the engine and the commands have recorded it. Nobody answers: a notification is delivered or lost.
 //! The decision worth knowing: each shard publishes what happened to its own keys, to all subscribers wherever they are, so that the events of one key keep
-//! their order. When nobody has subscribed to anything the events are dropped before a channel's name is made.
+//! their order, and before anything else that leaves the shard: who has a reply and does something next is told of later. When nobody has subscribed to anything the events are dropped before a channel's name is made.
 
 use super::super::service::Service;
 use crate::command::Subscription;
@@ -50,7 +50,22 @@ impl Service {
                 let matter = Box::new(Notifications(messages));
                 let envelopes = &mut self.message_to(shard).envelopes;
                 envelopes.push(Envelope::Server(matter));
+                self.pubsub.notified |= 1 << shard;
             }
+        }
+    }
+
+    /// Publishes what is still to be, and posts the messages that have notifications.
+    #[inline]
+    pub(in crate::server) fn post_notifications(&mut self) {
+        if self.shard.engine.has_events() {
+            self.publish_events();
+        }
+        let notified = std::mem::take(&mut self.pubsub.notified);
+        if notified != 0 {
+            (0..self.shards())
+                .filter(|shard| notified >> shard & 1 != 0)
+                .for_each(|shard| self.post_message(shard));
         }
     }
 
