@@ -104,9 +104,12 @@ fn is_certain(operation: &Operation, classes: &str) -> bool {
     );
     // An id that XADD makes itself depends on the clock.
     let makes_an_id = name == b"XADD" && operation.arguments.iter().any(|word| word == b"*");
-    // SORT of 7.0 fails now and then for what a command before it did, and XREAD looks keys up twice.
-    let looks_twice = name.starts_with(b"XREAD") && classes.contains('m');
-    !chooses && !makes_an_id && !looks_twice && !name.starts_with(b"SORT")
+    // Since 7.2, and here, these make a consumer even when they have nothing for it.
+    let makes_a_consumer = [&b"XREADGROUP"[..], b"XCLAIM", b"XAUTOCLAIM"].contains(&&name[..]);
+    // XREAD of 7.0 looks keys up twice, and SORT fails now and then for what a command before it did.
+    let looks_twice = name == b"XREAD" && classes.contains('m');
+    let fails = name.starts_with(b"SORT");
+    !(chooses || makes_an_id || makes_a_consumer || looks_twice || fails)
 }
 
 fn compare_random(shards: usize, classes: &str) {
