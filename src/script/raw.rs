@@ -778,7 +778,9 @@ unsafe fn gather(state: *mut lua_State, exchange: *mut Exchange) -> Option<&'sta
                 }
                 ffi::LUA_TSTRING => append_text(state, index, words),
                 _ => {
-                    return Some(c"ERR Lua redis lib command arguments must be strings or integers");
+                    return Some(
+                        c"ERR Lua redis lib command arguments must be strings or integers",
+                    );
                 }
             }
             if words.len() >= u32::MAX as usize {

@@ -236,6 +236,8 @@ impl Service {
                     .take()
                     .unwrap_or_else(|| self.new_desk());
                 desk.engine.set_now(self.now_ms);
+                let events = self.shard.engine.events_wanted();
+                desk.engine.set_events_wanted(events);
                 let Work::Data(operation) = &mut self.operations.get(id).work else {
                     unreachable!("only commands run")
                 };
@@ -253,7 +255,10 @@ impl Service {
         let pending = self.operations.remove(id);
         let mut reply = Reply::new(pending.protocol);
         match pending.work {
-            Work::Data(operation) => operation.write_reply(&mut reply),
+            Work::Data(mut operation) => {
+                self.shard.engine.add_events(operation.take_events());
+                operation.write_reply(&mut reply)
+            }
             Work::Server(operation) => {
                 self.finish_server_operation(operation, pending.token, &mut reply)
             }

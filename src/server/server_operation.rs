@@ -1,6 +1,6 @@
 //! Questions to every shard about connections, figures and settings, and how their answers become one reply.
 
-use super::commands::{Form, Group};
+use super::commands::{Form, Group, Notifications};
 use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
@@ -310,9 +310,13 @@ impl Service {
             }
             Err(matter) => matter,
         };
+        let matter = match matter.downcast::<Notifications>() {
+            Ok(notifications) => return self.take_notifications(*notifications),
+            Err(matter) => matter,
+        };
         let answering = matter
             .downcast::<Answering>()
-            .expect("questions and answers are all there is");
+            .expect("questions, notifications and answers are all there is");
         self.take_answer(answering.id, answering.answer);
     }
 

@@ -1019,6 +1019,14 @@ impl Service {
     }
 
     fn post(&mut self, shard: usize) {
+        self.post_notifications();
+        if !self.outgoing[shard].is_empty() {
+            self.post_message(shard);
+        }
+    }
+
+    /// Posts the message to a shard as it is.
+    pub(super) fn post_message(&mut self, shard: usize) {
         let spare = self
             .messages_spare
             .pop()
@@ -1030,6 +1038,7 @@ impl Service {
 
     /// Posts the turn's messages.
     pub fn post_messages(&mut self) {
+        self.post_notifications();
         for shard in 0..self.outgoing.len() {
             if !self.outgoing[shard].is_empty() {
                 assert!(shard != self.shard.id, "a shard sends itself nothing");

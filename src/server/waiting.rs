@@ -618,9 +618,12 @@ impl Service {
         }
     }
 
-    /// Lets those try who wait for keys that were written.
+    /// Publishes what happened to keys, and lets those try who wait for keys that were written.
     #[inline]
     pub(super) fn serve_awaited(&mut self) {
+        if self.shard.engine.has_events() {
+            self.publish_events();
+        }
         let is_idle = !self.shard.engine.has_touched() && self.waits.ready.is_empty();
         // In the middle of a transaction nobody is served.
         if !is_idle && !self.waits.is_serving && !self.transactions.is_locked {

@@ -193,6 +193,7 @@ impl Worker {
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
+        self.service.post_notifications();
         self.service.metrics.enters = self.ring.enters;
         if let Some(us) = self.clock.end() {
             self.service.metrics.count_turn(us);

@@ -11,8 +11,8 @@ use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
 use crate::command::table::Command;
-use crate::command::transfer::{Portable, Transfer, TransferKind, Unplaced};
-use crate::engine::{OutOfMemory, Touch};
+use crate::command::transfer::{Portable, RENAME_FROM, Transfer, TransferKind, Unplaced};
+use crate::engine::{Event, EventClass, OutOfMemory, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::args::Args;
@@ -155,7 +155,12 @@ impl Shard {
             }
             KeyWork::Put(owned, transfer, portable) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
-                KeyOutcome::Put(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
+                let put = transfer.put(&mut self.engine, &mut self.stats, &key, portable);
+                if put.is_ok() {
+                    let generic = EventClass::Generic;
+                    self.engine.notify(generic, transfer.arrival(), &key);
+                }
+                KeyOutcome::Put(put)
             }
             KeyWork::Look(owned) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
@@ -164,6 +169,11 @@ impl Shard {
             KeyWork::Take(owned) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
                 let taken = Portable::take(&mut self.engine, &key);
+                if taken.is_some() {
+                    // Told here, before anything else that happens to the key, though it may come back for want of memory.
+                    let generic = EventClass::Generic;
+                    self.engine.notify(generic, RENAME_FROM, &key);
+                }
                 KeyOutcome::Value(taken.map(Some).ok_or(CommandError::NoSuchKey))
             }
             KeyWork::Read(owned) => {
@@ -190,10 +200,13 @@ impl Shard {
             }
             KeyWork::Replace(owned, value) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
-                let stored = match value {
-                    None => Ok(self.engine.remove(&key)),
-                    Some(portable) => portable.write(&mut self.engine, &key).map(|()| true),
-                };
+                // Whether the key is new was said where the command ran.
+                let stored = self
+                    .engine
+                    .without_event(EventClass::New, |engine| match value {
+                        None => Ok(engine.remove(&key)),
+                        Some(portable) => portable.write(engine, &key).map(|()| true),
+                    });
                 KeyOutcome::Stored(stored.map_err(CommandError::from))
             }
         }
@@ -282,6 +295,8 @@ struct WholeState {
     rounds: usize,
     has_run: bool,
     reply: Reply,
+    /// What happened to its keys.
+    events: Vec<Event>,
 }
 
 struct TransferState {
@@ -450,6 +465,7 @@ impl Operation {
             rounds: 0,
             has_run: false,
             reply: Reply::new(protocol),
+            events: Vec::new(),
         };
         (
             Operation::new(steps.len(), Kind::Whole(Box::new(state))),
@@ -638,6 +654,14 @@ impl Operation {
         Progress::Done
     }
 
+    /// What a command that ran on values lent by others has done to their keys, now that they have it back.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        match &mut self.kind {
+            Kind::Whole(state) if self.error.is_none() => std::mem::take(&mut state.events),
+            _ => Vec::new(),
+        }
+    }
+
     /// Writes the reply of a finished operation.
     pub fn write_reply(self, reply: &mut Reply) {
         assert!(self.left == 0, "all parts have come back");
@@ -721,7 +745,10 @@ impl WholeState {
         let values = std::mem::take(&mut self.values);
         let tokens = self.lay_out(desk, values);
         let (command, db) = (self.command, self.db);
+        // What has been laid out is not new.
+        desk.engine.take_events();
         self.with_args(|args, reply| desk.execute(command, args, db, Touch::Yes, None, reply));
+        self.events = desk.engine.take_events();
         let mut steps = Vec::new();
         for ((shard, owned), token) in self.keys.iter().zip(tokens) {
             let key = desk.engine.key(owned.db, &owned.bytes);

@@ -3,6 +3,8 @@
 //! `replies.txt` holds what redis-server answered. What Redis cannot tell (phases over two shards, cursors of several shards, large values, counters,
 //! the table's own order) is tested here.
 
+mod events;
+
 use super::gather::{self, BitOperation};
 use super::table::{flags, key_flags};
 use super::transfer::{Portable, Transfer, Unplaced};

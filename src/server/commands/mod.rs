@@ -7,6 +7,7 @@ mod memcached;
 mod memcached_stats;
 mod memory;
 mod multi;
+mod notify;
 mod pubsub;
 mod script;
 mod session;
@@ -17,6 +18,7 @@ use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub(super) use memcached_stats::{Form, Group};
+pub(super) use notify::Notifications;
 pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
 
