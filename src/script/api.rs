@@ -61,7 +61,9 @@ pub fn add_all(lua: &Lua, own: &Table, left: &Rc<Left>) -> mlua::Result<()> {
     own.raw_set("version", VERSION)?;
     own.raw_set("version_number", VERSION_NUMBER)?;
     let random = left.clone();
-    add(lua, own, "random", move |lua, arguments| draw(lua, arguments, &random))?;
+    add(lua, own, "random", move |lua, arguments| {
+        draw(lua, arguments, &random)
+    })?;
     let random = left.clone();
     add(lua, own, "randomseed", move |lua, arguments| {
         let seed = integer(lua, arguments, 0)?;
@@ -79,14 +81,20 @@ pub fn add_all(lua: &Lua, own: &Table, left: &Rc<Left>) -> mlua::Result<()> {
         };
         one(lua, lua.create_string(sha1::hex(&hash))?)
     })?;
-    add(lua, own, "error_reply", |lua, arguments| single(lua, arguments, "err"))?;
-    add(lua, own, "status_reply", |lua, arguments| single(lua, arguments, "ok"))?;
+    add(lua, own, "error_reply", |lua, arguments| {
+        single(lua, arguments, "err")
+    })?;
+    add(lua, own, "status_reply", |lua, arguments| {
+        single(lua, arguments, "ok")
+    })?;
     add(lua, own, "set_repl", |lua, arguments| {
         if arguments.len() != 1 {
             return error("redis.set_repl() requires two arguments.");
         }
         if !(0.0..4.0).contains(&number(lua, arguments, 0).unwrap_or(0.0)) {
-            return error("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+            return error(
+                "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+            );
         }
         Ok(MultiValue::new())
     })?;
@@ -103,7 +111,9 @@ pub fn add_all(lua: &Lua, own: &Table, left: &Rc<Left>) -> mlua::Result<()> {
         Ok(MultiValue::new())
     })?;
     let lines = left.clone();
-    add(lua, own, "log", move |lua, arguments| log(lua, arguments, &lines))?;
+    add(lua, own, "log", move |lua, arguments| {
+        log(lua, arguments, &lines)
+    })?;
     let functions = left.clone();
     add(lua, own, "register_function", move |_, arguments| {
         register(arguments, &functions)?;
@@ -125,11 +135,18 @@ fn draw(lua: &Lua, arguments: &[Value], left: &Left) -> Outcome {
             one(lua, (fraction * f64::from(most)).floor() + 1.0)
         }
         2 => {
-            let (least, most) = (integer(lua, arguments, 0)? as i32, integer(lua, arguments, 1)? as i32);
+            let (least, most) = (
+                integer(lua, arguments, 0)? as i32,
+                integer(lua, arguments, 1)? as i32,
+            );
             if least > most {
                 return Err(Fault::Argument(2, "interval is empty".into()));
             }
-            one(lua, (fraction * f64::from(most.wrapping_sub(least).wrapping_add(1))).floor() + f64::from(least))
+            one(
+                lua,
+                (fraction * f64::from(most.wrapping_sub(least).wrapping_add(1))).floor()
+                    + f64::from(least),
+            )
         }
         _ => fault("wrong number of arguments"),
     }
@@ -140,7 +157,9 @@ fn single(lua: &Lua, arguments: &[Value], field: &str) -> Outcome {
     let table = lua.create_table_with_capacity(0, 1)?;
     match arguments {
         [Value::String(text)] if field == "ok" => table.raw_set(field, text)?,
-        [Value::String(text)] => table.raw_set(field, lua.create_string(with_code(&text.as_bytes()))?)?,
+        [Value::String(text)] => {
+            table.raw_set(field, lua.create_string(with_code(&text.as_bytes()))?)?
+        }
         _ => table.raw_set("err", "ERR wrong number or type of arguments")?,
     }
     one(lua, table)
@@ -153,8 +172,14 @@ fn with_code(text: &[u8]) -> Vec<u8> {
         Some(space) => (&text[..space], &text[space + 1..]),
         None => (&b"ERR"[..], text),
     };
-    let start = message.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(message.len());
-    let end = message.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(start, |last| last + 1);
+    let start = message
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))
+        .unwrap_or(message.len());
+    let end = message
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+        .map_or(start, |last| last + 1);
     [code, b" ", &message[start..end]].concat()
 }
 
@@ -189,25 +214,46 @@ fn log(lua: &Lua, arguments: &[Value], left: &Left) -> Outcome {
 
 /// `redis.register_function(name, callback)` and `redis.register_function{...}`.
 fn register(arguments: &[Value], left: &Left) -> Result<(), Fault> {
-    let (mut name, mut description, mut flags, mut callback) = (None, None, super::flags::ScriptFlags::default(), None);
+    let (mut name, mut description, mut flags, mut callback) =
+        (None, None, super::flags::ScriptFlags::default(), None);
     match arguments {
         [Value::Table(table)] => {
             for pair in table.pairs::<Value, Value>() {
                 let (Value::String(key), value) = pair? else {
-                    return error("named argument key given to redis.register_function is not a string");
+                    return error(
+                        "named argument key given to redis.register_function is not a string",
+                    );
                 };
                 match (&*key.as_bytes(), value) {
-                    (b"function_name", Value::String(text)) => name = Some(text.as_bytes().to_vec()),
-                    (b"function_name", _) => return error("function_name argument given to redis.register_function must be a string"),
-                    (b"description", Value::String(text)) => description = Some(text.as_bytes().to_vec()),
-                    (b"description", _) => return error("description argument given to redis.register_function must be a string"),
+                    (b"function_name", Value::String(text)) => {
+                        name = Some(text.as_bytes().to_vec())
+                    }
+                    (b"function_name", _) => {
+                        return error(
+                            "function_name argument given to redis.register_function must be a string",
+                        );
+                    }
+                    (b"description", Value::String(text)) => {
+                        description = Some(text.as_bytes().to_vec())
+                    }
+                    (b"description", _) => {
+                        return error(
+                            "description argument given to redis.register_function must be a string",
+                        );
+                    }
                     (b"callback", Value::Function(function)) => callback = Some(function),
-                    (b"callback", _) => return error("callback argument given to redis.register_function must be a function"),
+                    (b"callback", _) => {
+                        return error(
+                            "callback argument given to redis.register_function must be a function",
+                        );
+                    }
                     (b"flags", Value::Table(names)) => {
                         for index in 1.. {
                             let flag = match names.raw_get(index)? {
                                 Value::Nil => break,
-                                Value::String(text) => super::flags::ScriptFlags::named(&text.as_bytes()),
+                                Value::String(text) => {
+                                    super::flags::ScriptFlags::named(&text.as_bytes())
+                                }
                                 _ => None,
                             };
                             match flag {
@@ -216,7 +262,11 @@ fn register(arguments: &[Value], left: &Left) -> Result<(), Fault> {
                             }
                         }
                     }
-                    (b"flags", _) => return error("flags argument to redis.register_function must be a table representing function flags"),
+                    (b"flags", _) => {
+                        return error(
+                            "flags argument to redis.register_function must be a table representing function flags",
+                        );
+                    }
                     _ => return error("unknown argument given to redis.register_function"),
                 }
             }
@@ -228,7 +278,9 @@ fn register(arguments: &[Value], left: &Left) -> Result<(), Fault> {
             }
         }
         [_] => {
-            return error("calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).");
+            return error(
+                "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
+            );
         }
         [first, second] => {
             let Value::String(text) = first else {

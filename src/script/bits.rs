@@ -9,11 +9,19 @@ const SHIFT_TO_BITS: f64 = 6_755_399_441_055_744.0;
 /// The table of functions.
 pub fn library(lua: &Lua) -> mlua::Result<Table> {
     let library = lua.create_table()?;
-    add(lua, &library, "tobit", |lua, arguments| one(lua, bits(lua, arguments, 0)? as i32))?;
-    add(lua, &library, "bnot", |lua, arguments| one(lua, !bits(lua, arguments, 0)? as i32))?;
-    add(lua, &library, "bswap", |lua, arguments| one(lua, bits(lua, arguments, 0)?.swap_bytes() as i32))?;
+    add(lua, &library, "tobit", |lua, arguments| {
+        one(lua, bits(lua, arguments, 0)? as i32)
+    })?;
+    add(lua, &library, "bnot", |lua, arguments| {
+        one(lua, !bits(lua, arguments, 0)? as i32)
+    })?;
+    add(lua, &library, "bswap", |lua, arguments| {
+        one(lua, bits(lua, arguments, 0)?.swap_bytes() as i32)
+    })?;
     for (name, operation) in FOLDS {
-        add(lua, &library, name, move |lua, arguments| fold(lua, arguments, *operation))?;
+        add(lua, &library, name, move |lua, arguments| {
+            fold(lua, arguments, *operation)
+        })?;
     }
     for (name, operation) in SHIFTS {
         add(lua, &library, name, move |lua, arguments| {
@@ -27,7 +35,11 @@ pub fn library(lua: &Lua) -> mlua::Result<Table> {
 
 type Operation = fn(u32, u32) -> u32;
 
-const FOLDS: &[(&str, Operation)] = &[("band", |a, b| a & b), ("bor", |a, b| a | b), ("bxor", |a, b| a ^ b)];
+const FOLDS: &[(&str, Operation)] = &[
+    ("band", |a, b| a & b),
+    ("bor", |a, b| a | b),
+    ("bxor", |a, b| a ^ b),
+];
 const SHIFTS: &[(&str, Operation)] = &[
     ("lshift", |value, by| value << by),
     ("rshift", |value, by| value >> by),
@@ -55,6 +67,10 @@ fn hexadecimal(lua: &Lua, arguments: &[Value]) -> Outcome {
         Some(_) => bits(lua, arguments, 1)? as i32,
     };
     let count = digits.unsigned_abs().min(8) as usize;
-    let text = if digits < 0 { format!("{value:08X}") } else { format!("{value:08x}") };
+    let text = if digits < 0 {
+        format!("{value:08X}")
+    } else {
+        format!("{value:08x}")
+    };
     one(lua, &text[8 - count..])
 }

@@ -5,7 +5,13 @@
 pub struct ScriptFlags(u8);
 
 /// The names of flags, in the order of their bits.
-const NAMES: [&str; 5] = ["no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys"];
+const NAMES: [&str; 5] = [
+    "no-writes",
+    "allow-oom",
+    "allow-stale",
+    "no-cluster",
+    "allow-cross-slot-keys",
+];
 
 impl ScriptFlags {
     /// Calls no command that writes.
@@ -39,7 +45,11 @@ impl ScriptFlags {
 
     /// The names of the flags in it.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        NAMES.iter().enumerate().filter(move |(place, _)| self.0 >> place & 1 == 1).map(|(_, name)| *name)
+        NAMES
+            .iter()
+            .enumerate()
+            .filter(move |(place, _)| self.0 >> place & 1 == 1)
+            .map(|(_, name)| *name)
     }
 }
 
@@ -51,7 +61,9 @@ pub fn flags_of(source: &[u8]) -> Result<(ScriptFlags, usize), Vec<u8>> {
     let Some(end) = source.iter().position(|byte| *byte == b'\n') else {
         return Err(b"ERR Invalid script shebang".to_vec());
     };
-    let mut words = source[..end].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut words = source[..end]
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
     let engine = words.next().unwrap_or_default();
     if engine != b"#!lua" {
         return Err([b"ERR Unexpected engine in script shebang: ", engine].concat());
@@ -81,15 +93,28 @@ mod tests {
     #[test]
     fn flags_of_the_first_line() {
         assert_eq!(flags_of(b"return 1"), Ok((ScriptFlags::UNDECLARED, 0)));
-        let (flags, end) = flags_of(b"#!lua  flags=no-writes flags=allow-oom \nreturn 1").expect("flags");
-        assert_eq!(flags.names().collect::<Vec<_>>(), ["no-writes", "allow-oom"]);
+        let (flags, end) =
+            flags_of(b"#!lua  flags=no-writes flags=allow-oom \nreturn 1").expect("flags");
+        assert_eq!(
+            flags.names().collect::<Vec<_>>(),
+            ["no-writes", "allow-oom"]
+        );
         assert_eq!(end, 39);
         assert!(flags.has(ScriptFlags::NO_WRITES) && !flags.has(ScriptFlags::NO_CLUSTER));
         assert_eq!(flags_of(b"#!lua\n"), Ok((ScriptFlags::default(), 5)));
         for (source, text) in [
-            ("#!lua flags=nope\n", "ERR Unexpected flag in script shebang: nope"),
-            ("#!lua flags=no-writes,\n", "ERR Unexpected flag in script shebang: "),
-            ("#!luax\n", "ERR Unexpected engine in script shebang: #!luax"),
+            (
+                "#!lua flags=nope\n",
+                "ERR Unexpected flag in script shebang: nope",
+            ),
+            (
+                "#!lua flags=no-writes,\n",
+                "ERR Unexpected flag in script shebang: ",
+            ),
+            (
+                "#!luax\n",
+                "ERR Unexpected engine in script shebang: #!luax",
+            ),
             ("#!lua xx=1\n", "ERR Unknown lua shebang option: xx=1"),
             ("#!lua flags=no-writes", "ERR Invalid script shebang"),
         ] {

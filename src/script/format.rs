@@ -15,7 +15,11 @@ pub fn append_number(text: &mut Vec<u8>, value: f64) {
 pub fn append_general(text: &mut Vec<u8>, value: f64, precision: usize) {
     use std::io::Write;
     if value.is_nan() {
-        text.extend_from_slice(if value.is_sign_negative() { b"-nan" } else { b"nan" });
+        text.extend_from_slice(if value.is_sign_negative() {
+            b"-nan"
+        } else {
+            b"nan"
+        });
         return;
     }
     if value.is_infinite() {
@@ -29,7 +33,13 @@ pub fn append_general(text: &mut Vec<u8>, value: f64, precision: usize) {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     // Writing to a vector does not fail.
     if exponent < -4 || exponent >= precision as i32 {
-        let _ = write!(text, "{}e{}{:02}", trimmed(mantissa), if exponent < 0 { '-' } else { '+' }, exponent.abs());
+        let _ = write!(
+            text,
+            "{}e{}{:02}",
+            trimmed(mantissa),
+            if exponent < 0 { '-' } else { '+' },
+            exponent.abs()
+        );
     } else {
         let decimals = (precision as i32 - 1 - exponent).max(0) as usize;
         let fixed = format!("{value:.decimals$}");

@@ -16,7 +16,10 @@ const FUNCTION_BYTES: usize = 200;
 
 /// Whether a library or a function may be called so.
 pub fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    !name.is_empty()
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// The name in a library's first line, `#!lua name=NAME`. The error is the reply's text.
@@ -34,7 +37,10 @@ pub fn name_of(code: &[u8]) -> Result<&[u8], Vec<u8>> {
         match word.split_at_checked(5) {
             Some((key, value)) if key.eq_ignore_ascii_case(b"name=") => {
                 if name.replace(value).is_some() {
-                    return Err(b"ERR Invalid metadata value, name argument was given multiple times".to_vec());
+                    return Err(
+                        b"ERR Invalid metadata value, name argument was given multiple times"
+                            .to_vec(),
+                    );
                 }
             }
             _ => return Err([b"ERR Invalid metadata value given: ", word].concat()),
@@ -74,7 +80,9 @@ impl Functions {
 
     /// Whether the library with this number is among them.
     pub fn has_number(&self, number: u64) -> bool {
-        self.libraries.values().any(|library| library.number == number)
+        self.libraries
+            .values()
+            .any(|library| library.number == number)
     }
 
     /// Number of libraries.
@@ -101,7 +109,11 @@ impl Functions {
             return Err([b"ERR Library '", &library.name[..], b"' already exists"].concat());
         }
         for function in &library.functions {
-            if self.functions.get(&function.name).is_some_and(|(other, _)| other.name != library.name) {
+            if self
+                .functions
+                .get(&function.name)
+                .is_some_and(|(other, _)| other.name != library.name)
+            {
                 return Err([b"ERR Function ", &function.name[..], b" already exists"].concat());
             }
         }
@@ -113,7 +125,8 @@ impl Functions {
         self.bytes += bytes;
         let library = Arc::new(library);
         for (index, function) in library.functions.iter().enumerate() {
-            self.functions.insert(function.name.clone(), (library.clone(), index));
+            self.functions
+                .insert(function.name.clone(), (library.clone(), index));
         }
         self.libraries.insert(library.name.clone(), library);
         Ok(())
@@ -139,9 +152,9 @@ impl Functions {
     /// The reply of FUNCTION LIST.
     pub fn list(&self, reply: &mut Reply, pattern: Option<&[u8]>, with_code: bool) {
         let shown = || {
-            self.libraries
-                .values()
-                .filter(move |library| pattern.is_none_or(|pattern| glob::matches(pattern, &library.name)))
+            self.libraries.values().filter(move |library| {
+                pattern.is_none_or(|pattern| glob::matches(pattern, &library.name))
+            })
         };
         reply.array(shown().count());
         for library in shown() {
@@ -175,7 +188,11 @@ impl Functions {
     }
 
     /// The reply of FUNCTION STATS. What runs: the function's name, the words of its command, milliseconds since it was started.
-    pub fn stats<'a>(&self, reply: &mut Reply, running: Option<(&[u8], impl ExactSizeIterator<Item = &'a [u8]>, u64)>) {
+    pub fn stats<'a>(
+        &self,
+        reply: &mut Reply,
+        running: Option<(&[u8], impl ExactSizeIterator<Item = &'a [u8]>, u64)>,
+    ) {
         reply.map(2);
         reply.bulk(b"running_script");
         match running {
@@ -208,7 +225,11 @@ fn bytes_of(library: &Library) -> usize {
     let functions: usize = library
         .functions
         .iter()
-        .map(|function| FUNCTION_BYTES + 2 * function.name.len() + function.description.as_ref().map_or(0, Vec::len))
+        .map(|function| {
+            FUNCTION_BYTES
+                + 2 * function.name.len()
+                + function.description.as_ref().map_or(0, Vec::len)
+        })
         .sum();
     FUNCTION_BYTES + library.name.len() + library.code.len() + functions
 }
@@ -224,12 +245,22 @@ mod tests {
             ("x", "ERR Missing library metadata"),
             ("#!lua name=x", "ERR Invalid library metadata"),
             ("#!lua\n", "ERR Library name was not given"),
-            ("#!lua name=a b=c\n", "ERR Invalid metadata value given: b=c"),
+            (
+                "#!lua name=a b=c\n",
+                "ERR Invalid metadata value given: b=c",
+            ),
             ("#!js name=x\n", "ERR Engine 'js' not found"),
-            ("#!lua name=a name=b\n", "ERR Invalid metadata value, name argument was given multiple times"),
+            (
+                "#!lua name=a name=b\n",
+                "ERR Invalid metadata value, name argument was given multiple times",
+            ),
             ("#!lua name=a-b\n", &format!("ERR {NAME_RULE}")),
         ] {
-            assert_eq!(name_of(code.as_bytes()), Err(text.as_bytes().to_vec()), "{code}");
+            assert_eq!(
+                name_of(code.as_bytes()),
+                Err(text.as_bytes().to_vec()),
+                "{code}"
+            );
         }
     }
 }

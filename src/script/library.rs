@@ -39,10 +39,17 @@ pub fn one(lua: &Lua, value: impl IntoLua) -> Outcome {
 }
 
 /// Puts a function into a table.
-pub fn add(lua: &Lua, table: &Table, name: &str, function: impl Fn(&Lua, &[Value]) -> Outcome + 'static) -> mlua::Result<()> {
-    let inner = lua.create_function(move |lua, arguments: Variadic<Value>| match function(lua, &arguments) {
-        Ok(values) => Ok(values),
-        Err(error) => raised(lua, error),
+pub fn add(
+    lua: &Lua,
+    table: &Table,
+    name: &str,
+    function: impl Fn(&Lua, &[Value]) -> Outcome + 'static,
+) -> mlua::Result<()> {
+    let inner = lua.create_function(move |lua, arguments: Variadic<Value>| {
+        match function(lua, &arguments) {
+            Ok(values) => Ok(values),
+            Err(error) => raised(lua, error),
+        }
     })?;
     table.raw_set(name, Runner::raising(lua, inner)?)
 }
@@ -62,7 +69,9 @@ fn raised(lua: &Lua, error: Fault) -> mlua::Result<MultiValue> {
             table.raw_set("err", text)?;
             values.push_back(Value::Table(table));
         }
-        Fault::Lua(mlua::Error::MemoryError(_)) => values.push_back("not enough memory".into_lua(lua)?),
+        Fault::Lua(mlua::Error::MemoryError(_)) => {
+            values.push_back("not enough memory".into_lua(lua)?)
+        }
         Fault::Lua(error) => values.push_back(error.to_string().into_lua(lua)?),
     }
     Ok(values)
@@ -79,7 +88,10 @@ pub fn type_name(arguments: &[Value], index: usize) -> &'static str {
 }
 
 fn wrong_type<T>(arguments: &[Value], index: usize, expected: &str) -> Result<T, Fault> {
-    Err(Fault::Argument(index + 1, format!("{expected} expected, got {}", type_name(arguments, index))))
+    Err(Fault::Argument(
+        index + 1,
+        format!("{expected} expected, got {}", type_name(arguments, index)),
+    ))
 }
 
 /// Argument `index` (from 0) as a number, of which strings of digits are some.
@@ -104,10 +116,12 @@ pub fn integer(lua: &Lua, arguments: &[Value], index: usize) -> Result<i64, Faul
 pub fn string(lua: &Lua, arguments: &[Value], index: usize) -> Result<mlua::LuaString, Fault> {
     match arguments.get(index) {
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(value @ (Value::Integer(_) | Value::Number(_))) => match lua.coerce_string(value.clone())? {
-            Some(text) => Ok(text),
-            None => wrong_type(arguments, index, "string"),
-        },
+        Some(value @ (Value::Integer(_) | Value::Number(_))) => {
+            match lua.coerce_string(value.clone())? {
+                Some(text) => Ok(text),
+                None => wrong_type(arguments, index, "string"),
+            }
+        }
         _ => wrong_type(arguments, index, "string"),
     }
 }

@@ -15,6 +15,7 @@
 mod api;
 mod bits;
 mod cjson;
+mod cjson_decode;
 mod cmsgpack;
 pub mod flags;
 mod format;
@@ -149,7 +150,8 @@ pub struct Scripts {
 impl Scripts {
     /// Nothing loaded yet; each Lua state may take so many bytes.
     pub fn new(store: Arc<ScriptStore>, memory_bytes_max: usize) -> Scripts {
-        let (scripts_generation, functions_generation) = (store.scripts_generation(), store.functions_generation());
+        let (scripts_generation, functions_generation) =
+            (store.scripts_generation(), store.functions_generation());
         let functions = store.functions();
         Scripts {
             store,
@@ -210,8 +212,14 @@ impl Scripts {
             }
             return Ok(state);
         }
-        let state = State::new(self.memory_bytes_max, self.scripts_generation, self.functions_generation);
-        state.map(Box::new).ok_or_else(|| b"ERR not enough memory for a script".to_vec())
+        let state = State::new(
+            self.memory_bytes_max,
+            self.scripts_generation,
+            self.functions_generation,
+        );
+        state
+            .map(Box::new)
+            .ok_or_else(|| b"ERR not enough memory for a script".to_vec())
     }
 
     /// Puts the state of the run that was done last back.
@@ -228,7 +236,8 @@ impl Scripts {
             state.runs = 0;
             state.runner.collect_step(STEP_SIZE);
         }
-        let is_full = state.runner.exchange().out_of_memory || state.memory_bytes() > self.memory_bytes_max / 2;
+        let is_full = state.runner.exchange().out_of_memory
+            || state.memory_bytes() > self.memory_bytes_max / 2;
         if !is_full && self.idle.len() < IDLE_MAX {
             self.idle.push(state);
         }
@@ -285,7 +294,13 @@ impl Scripts {
     }
 
     /// Gets a run ready, with arguments of which the first `keys` are keys; its reply will be in the client's protocol. The error is the reply's text.
-    pub fn start<'a>(&mut self, what: What, arguments: impl Iterator<Item = &'a [u8]>, keys: usize, protocol: Protocol) -> Result<RunId, Vec<u8>> {
+    pub fn start<'a>(
+        &mut self,
+        what: What,
+        arguments: impl Iterator<Item = &'a [u8]>,
+        keys: usize,
+        protocol: Protocol,
+    ) -> Result<RunId, Vec<u8>> {
         self.refresh();
         if self.running() >= RUNNING_MAX {
             return Err(b"BUSY too many scripts are running".to_vec());
@@ -297,7 +312,14 @@ impl Scripts {
                 };
                 let mut state = self.take_state()?;
                 match state.script(&script) {
-                    Ok(function) => state.prepare(function, &sha1::hex(&script.hash), true, protocol, arguments, keys),
+                    Ok(function) => state.prepare(
+                        function,
+                        &sha1::hex(&script.hash),
+                        true,
+                        protocol,
+                        arguments,
+                        keys,
+                    ),
                     Err(text) => {
                         self.idle.push(state);
                         return Err(text);
@@ -338,7 +360,9 @@ impl Scripts {
     /// Goes on with a run; panics if it is done or the answer is not the one asked for.
     pub fn resume(&mut self, run: RunId, answer: Answer) -> Ask<'_> {
         self.settle();
-        let state = self.running[run.0].as_deref_mut().expect("the run is not done");
+        let state = self.running[run.0]
+            .as_deref_mut()
+            .expect("the run is not done");
         let exchange = state.runner.exchange();
         exchange.deadline = self.slice;
         let reply = match answer {
@@ -370,7 +394,11 @@ impl Scripts {
         let exchange = state.runner.exchange();
         let (words, ranges) = (&exchange.words[..], &exchange.ranges[..]);
         match stop {
-            Stop::Call => Ask::Call { words, ranges, protocol },
+            Stop::Call => Ask::Call {
+                words,
+                ranges,
+                protocol,
+            },
             Stop::AclCheck => Ask::AclCheck { words, ranges },
             Stop::Pause | Stop::Done => Ask::Pause,
         }
@@ -429,7 +457,8 @@ impl Scripts {
 
     /// FUNCTION FLUSH.
     pub fn flush_libraries(&mut self) {
-        let outcome: Result<(), std::convert::Infallible> = self.store.change_functions(|_| Ok(Functions::default()));
+        let outcome: Result<(), std::convert::Infallible> =
+            self.store.change_functions(|_| Ok(Functions::default()));
         let Ok(()) = outcome;
     }
 
@@ -445,7 +474,11 @@ impl Scripts {
     }
 
     /// FUNCTION RESTORE: all libraries of the payload or none. The error is the reply's text.
-    pub fn restore_libraries(&mut self, bytes: &[u8], policy: RestorePolicy) -> Result<(), Vec<u8>> {
+    pub fn restore_libraries(
+        &mut self,
+        bytes: &[u8],
+        policy: RestorePolicy,
+    ) -> Result<(), Vec<u8>> {
         let mut libraries = Vec::new();
         for code in payload::restore(bytes)? {
             let name = functions::name_of(&code)?;
@@ -466,7 +499,12 @@ impl Scripts {
     /// Figures for INFO.
     pub fn figures(&mut self) -> ScriptFigures {
         self.refresh();
-        let states = self.running.iter().flatten().chain(&self.idle).chain(&self.done);
+        let states = self
+            .running
+            .iter()
+            .flatten()
+            .chain(&self.idle)
+            .chain(&self.done);
         let (scripts, scripts_bytes) = self.store.scripts_size();
         ScriptFigures {
             states_bytes: states.map(|state| state.memory_bytes()).sum(),

@@ -113,13 +113,21 @@ impl Exchange {
             });
             self.arguments.extend_from_slice(argument);
         }
-        assert!(self.arguments.len() < u32::MAX as usize, "a request is not so long");
+        assert!(
+            self.arguments.len() < u32::MAX as usize,
+            "a request is not so long"
+        );
         self.keys = keys.min(self.argument_ranges.len());
     }
 
     /// Gives back what an unusual run needed.
     pub fn trim(&mut self) {
-        for buffer in [&mut self.words, &mut self.arguments, &mut self.scratch, &mut self.reply.bytes] {
+        for buffer in [
+            &mut self.words,
+            &mut self.arguments,
+            &mut self.scratch,
+            &mut self.reply.bytes,
+        ] {
             if buffer.capacity() > KEPT_BUFFER_BYTES_MAX {
                 *buffer = Vec::new();
             }
@@ -191,21 +199,24 @@ impl Runner {
         });
         let pointer: *mut Exchange = &raw mut *exchange;
         // A pointer that crosses into the closure as a number would lose its origin; the wrapper keeps it.
-        let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<Input, Stop>, _first: Input| {
-            // SAFETY: the exchange is boxed and outlives the coroutine, and the host does not touch it while this side runs.
-            unsafe {
-                (*pointer).yielder = yielder;
-                (*pointer).stack_start = stack_address();
-            }
-            loop {
-                // The first resume only brings the coroutine here.
-                if let Input::End = yielder.suspend(Stop::Done) {
-                    return;
+        let coroutine = Coroutine::with_stack(
+            stack,
+            move |yielder: &Yielder<Input, Stop>, _first: Input| {
+                // SAFETY: the exchange is boxed and outlives the coroutine, and the host does not touch it while this side runs.
+                unsafe {
+                    (*pointer).yielder = yielder;
+                    (*pointer).stack_start = stack_address();
                 }
-                // SAFETY: the state lives as long as the runner, which ends this loop before it drops the state.
-                unsafe { run(pointer) };
-            }
-        });
+                loop {
+                    // The first resume only brings the coroutine here.
+                    if let Input::End = yielder.suspend(Stop::Done) {
+                        return;
+                    }
+                    // SAFETY: the state lives as long as the runner, which ends this loop before it drops the state.
+                    unsafe { run(pointer) };
+                }
+            },
+        );
         let mut runner = Runner {
             coroutine,
             lua,
@@ -245,7 +256,12 @@ impl Runner {
     }
 
     /// Compiles a chunk (text only) and returns its registry reference; `name` is what errors call it, beginning with `@`.
-    pub fn compile(&mut self, source: &[u8], name: &CStr, by_globals: bool) -> Result<c_int, Vec<u8>> {
+    pub fn compile(
+        &mut self,
+        source: &[u8],
+        name: &CStr,
+        by_globals: bool,
+    ) -> Result<c_int, Vec<u8>> {
         assert!(!self.running, "a suspended state compiles nothing");
         let state = self.exchange.state;
         let references = self.exchange.references;
@@ -304,8 +320,11 @@ impl Runner {
                 ffi::lua_pushlightuserdata(state, (&raw const EXCHANGE_KEY).cast_mut().cast());
                 ffi::lua_pushlightuserdata(state, pointer.cast());
                 ffi::lua_rawset(state, ffi::LUA_REGISTRYINDEX);
-                let functions: [(&CStr, ffi::lua_CFunction); 3] =
-                    [(c"call", call), (c"pcall", protected_call), (c"acl_check_cmd", acl_check)];
+                let functions: [(&CStr, ffi::lua_CFunction); 3] = [
+                    (c"call", call),
+                    (c"pcall", protected_call),
+                    (c"acl_check_cmd", acl_check),
+                ];
                 for (name, function) in functions {
                     ffi::lua_pushlightuserdata(state, pointer.cast());
                     ffi::lua_pushcclosure(state, function, 1);
@@ -336,17 +355,25 @@ impl Runner {
     }
 
     /// Says which tables scripts and functions see as their globals. From here on the state's own globals are those of scripts, for coroutines and loaded chunks.
-    pub fn set_globals(&mut self, scripts: &mlua::Table, scripts_inner: &mlua::Table, functions: &mlua::Table) -> mlua::Result<()> {
+    pub fn set_globals(
+        &mut self,
+        scripts: &mlua::Table,
+        scripts_inner: &mlua::Table,
+        functions: &mlua::Table,
+    ) -> mlua::Result<()> {
         let pointer: *mut Exchange = &raw mut *self.exchange;
         // SAFETY: as in `install`.
         unsafe {
-            self.lua.exec_raw::<()>((scripts.clone(), scripts_inner.clone(), functions.clone()), move |state| {
-                let references = &mut (*pointer).references;
-                references.function_globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
-                references.script_globals_inner = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
-                references.script_globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
-                ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_LOOK);
-            })
+            self.lua.exec_raw::<()>(
+                (scripts.clone(), scripts_inner.clone(), functions.clone()),
+                move |state| {
+                    let references = &mut (*pointer).references;
+                    references.function_globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                    references.script_globals_inner = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                    references.script_globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                    ffi::lua_sethook(state, Some(hook), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_LOOK);
+                },
+            )
         }
     }
 
@@ -402,7 +429,9 @@ unsafe extern "C-unwind" fn compile(state: *mut lua_State) -> c_int {
             ffi::lua_pushstring(state, c"unexpected symbol near '<\\27>'".as_ptr());
             ffi::lua_error(state);
         }
-        if ffi::luaL_loadbuffer(state, source.as_ptr().cast(), source.len(), name.as_ptr()) != ffi::LUA_OK {
+        if ffi::luaL_loadbuffer(state, source.as_ptr().cast(), source.len(), name.as_ptr())
+            != ffi::LUA_OK
+        {
             ffi::lua_error(state);
         }
         ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, (*request).environment.into());
@@ -417,7 +446,11 @@ unsafe fn run(exchange: *mut Exchange) {
     unsafe {
         let state = (*exchange).state;
         let top = ffi::lua_gettop(state);
-        ffi::lua_rawgeti(state, ffi::LUA_REGISTRYINDEX, (*exchange).references.entry.into());
+        ffi::lua_rawgeti(
+            state,
+            ffi::LUA_REGISTRYINDEX,
+            (*exchange).references.entry.into(),
+        );
         if ffi::lua_pcall(state, 0, 0, 0) != ffi::LUA_OK {
             // Nothing can fail there but for want of memory.
             fail(exchange, b"ERR not enough memory");
@@ -470,7 +503,12 @@ unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
             push_arguments(state, exchange, 0, (*exchange).keys);
             ffi::lua_rawset(state, -3);
             ffi::lua_pushstring_(state, c"ARGV".as_ptr());
-            push_arguments(state, exchange, (*exchange).keys, (*exchange).argument_ranges.len());
+            push_arguments(
+                state,
+                exchange,
+                (*exchange).keys,
+                (*exchange).argument_ranges.len(),
+            );
             ffi::lua_rawset(state, -3);
             ffi::lua_settop(state, handler);
         }
@@ -478,7 +516,12 @@ unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
         let mut count = 0;
         if !by_globals && !(*exchange).loading {
             push_arguments(state, exchange, 0, (*exchange).keys);
-            push_arguments(state, exchange, (*exchange).keys, (*exchange).argument_ranges.len());
+            push_arguments(
+                state,
+                exchange,
+                (*exchange).keys,
+                (*exchange).argument_ranges.len(),
+            );
             count = 2;
         }
         let outcome = ffi::lua_pcall(state, count, 1, handler);
@@ -568,7 +611,11 @@ unsafe fn push_arguments(state: *mut lua_State, exchange: *mut Exchange, from: u
         ffi::lua_createtable(state, (to - from) as c_int, 0);
         for index in from..to {
             let range = (&(*exchange).argument_ranges)[index];
-            push_bytes(state, &(&(*exchange).arguments)[range.offset as usize..(range.offset + range.length) as usize]);
+            push_bytes(
+                state,
+                &(&(*exchange).arguments)
+                    [range.offset as usize..(range.offset + range.length) as usize],
+            );
             ffi::lua_rawseti_(state, -2, (index - from + 1) as c_int);
         }
     }
@@ -585,7 +632,9 @@ unsafe extern "C-unwind" fn handler(state: *mut lua_State) -> c_int {
             match ffi::lua_type(state, 1) {
                 ffi::LUA_TSTRING | ffi::LUA_TNUMBER => ffi::lua_pushvalue(state, 1),
                 ffi::LUA_TNIL => ffi::lua_pushstring_(state, c"nil".as_ptr()),
-                ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, 1) != 0 => ffi::lua_pushstring_(state, c"true".as_ptr()),
+                ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, 1) != 0 => {
+                    ffi::lua_pushstring_(state, c"true".as_ptr())
+                }
                 ffi::LUA_TBOOLEAN => ffi::lua_pushstring_(state, c"false".as_ptr()),
                 kind => ffi::lua_pushstring_(state, ffi::lua_typename(state, kind)),
             }
@@ -623,7 +672,11 @@ unsafe extern "C-unwind" fn handler(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn hook(state: *mut lua_State, _place: *mut ffi::lua_Debug) {
     unsafe {
         let exchange = exchange_registered(state);
-        if (*exchange).kill.is_none() && (*exchange).deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if (*exchange).kill.is_none()
+            && (*exchange)
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+        {
             if (*exchange).loading {
                 (*exchange).kill = Some(b"ERR FUNCTION LOAD timeout".to_vec());
             } else {
@@ -688,7 +741,11 @@ unsafe fn command(state: *mut lua_State, stop: Stop, raises: bool) -> c_int {
         let is_error = (*answer).bytes.first() == Some(&b'-');
         ffi::lua_settop(state, 0);
         if !push_reply(state, &mut words, &mut large) {
-            push_error_table(state, b"ERR the reply is malformed or nested too deeply", false);
+            push_error_table(
+                state,
+                b"ERR the reply is malformed or nested too deeply",
+                false,
+            );
             ffi::lua_error(state);
         }
         if is_error && raises {
@@ -716,9 +773,13 @@ unsafe fn gather(state: *mut lua_State, exchange: *mut Exchange) -> Option<&'sta
         for index in 1..=count {
             let offset = words.len();
             match ffi::lua_type(state, index) {
-                ffi::LUA_TNUMBER => super::format::append_number(words, ffi::lua_tonumber(state, index)),
+                ffi::LUA_TNUMBER => {
+                    super::format::append_number(words, ffi::lua_tonumber(state, index))
+                }
                 ffi::LUA_TSTRING => append_text(state, index, words),
-                _ => return Some(c"ERR Lua redis lib command arguments must be strings or integers"),
+                _ => {
+                    return Some(c"ERR Lua redis lib command arguments must be strings or integers");
+                }
             }
             if words.len() >= u32::MAX as usize {
                 words.clear();
@@ -760,7 +821,12 @@ unsafe fn wrap(state: *mut lua_State, name: &CStr) {
 }
 
 /// Pushes a string that stands in the reply's bytes or beside them; false if it is not there.
-unsafe fn push_string(state: *mut lua_State, words: &mut Words, large: &mut &[(usize, LargeBytes)], len: usize) -> bool {
+unsafe fn push_string(
+    state: *mut lua_State,
+    words: &mut Words,
+    large: &mut &[(usize, LargeBytes)],
+    len: usize,
+) -> bool {
     unsafe {
         if let Some(((position, value), rest)) = large.split_first()
             && *position == words.position()
@@ -780,7 +846,11 @@ unsafe fn push_string(state: *mut lua_State, words: &mut Words, large: &mut &[(u
 }
 
 /// Pushes the next value of a reply; false if there is none.
-unsafe fn push_reply(state: *mut lua_State, words: &mut Words, large: &mut &[(usize, LargeBytes)]) -> bool {
+unsafe fn push_reply(
+    state: *mut lua_State,
+    words: &mut Words,
+    large: &mut &[(usize, LargeBytes)],
+) -> bool {
     unsafe {
         if ffi::lua_checkstack(state, 8) == 0 {
             return false;
@@ -846,7 +916,8 @@ unsafe fn push_reply(state: *mut lua_State, words: &mut Words, large: &mut &[(us
             Kind::Set(len) => {
                 ffi::lua_createtable(state, 0, len.min(words.left()) as c_int);
                 for _ in 0..len {
-                    if !push_reply(state, words, large) || ffi::lua_type(state, -1) == ffi::LUA_TNIL {
+                    if !push_reply(state, words, large) || ffi::lua_type(state, -1) == ffi::LUA_TNIL
+                    {
                         return false;
                     }
                     ffi::lua_pushboolean(state, 1);
@@ -875,7 +946,9 @@ unsafe fn write_reply(state: *mut lua_State, exchange: *mut Exchange) {
         }
         match ffi::lua_type(state, -1) {
             ffi::LUA_TSTRING => (*reply).bulk(bytes_at(state, -1)),
-            ffi::LUA_TNUMBER => (*reply).integer(super::format::truncated(ffi::lua_tonumber(state, -1))),
+            ffi::LUA_TNUMBER => {
+                (*reply).integer(super::format::truncated(ffi::lua_tonumber(state, -1)))
+            }
             ffi::LUA_TBOOLEAN => {
                 let value = ffi::lua_toboolean(state, -1) != 0;
                 let left = &(*exchange).left;
@@ -1014,7 +1087,11 @@ unsafe fn write_set(state: *mut lua_State, exchange: *mut Exchange, reply: *mut 
     true
 }
 
-unsafe fn write_big_number(state: *mut lua_State, _exchange: *mut Exchange, reply: *mut Reply) -> bool {
+unsafe fn write_big_number(
+    state: *mut lua_State,
+    _exchange: *mut Exchange,
+    reply: *mut Reply,
+) -> bool {
     unsafe {
         match (*reply).protocol {
             Protocol::Resp2 => (*reply).bulk(bytes_at(state, -1)),
@@ -1024,12 +1101,18 @@ unsafe fn write_big_number(state: *mut lua_State, _exchange: *mut Exchange, repl
     true
 }
 
-unsafe fn write_verbatim(state: *mut lua_State, _exchange: *mut Exchange, reply: *mut Reply) -> bool {
+unsafe fn write_verbatim(
+    state: *mut lua_State,
+    _exchange: *mut Exchange,
+    reply: *mut Reply,
+) -> bool {
     unsafe {
         let table = ffi::lua_gettop(state);
         field(state, table, c"format");
         field(state, table, c"string");
-        if ffi::lua_type(state, -2) != ffi::LUA_TSTRING || ffi::lua_type(state, -1) != ffi::LUA_TSTRING {
+        if ffi::lua_type(state, -2) != ffi::LUA_TSTRING
+            || ffi::lua_type(state, -1) != ffi::LUA_TSTRING
+        {
             return false;
         }
         // Three letters, filled up with blanks as the protocol wants it.
@@ -1152,7 +1235,9 @@ unsafe extern "C-unwind" fn guard_pattern(state: *mut lua_State) -> c_int {
     unsafe {
         if ffi::lua_type(state, 2) == ffi::LUA_TSTRING {
             let pattern = bytes_at(state, 2);
-            if pattern.len() > PATTERN_BYTES_MAX && pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte)) {
+            if pattern.len() > PATTERN_BYTES_MAX
+                && pattern.iter().any(|byte| b"^$*+?.([%-".contains(byte))
+            {
                 return ffi::luaL_error(state, c"pattern too complex".as_ptr());
             }
         }
@@ -1162,7 +1247,10 @@ unsafe extern "C-unwind" fn guard_pattern(state: *mut lua_State) -> c_int {
 
 unsafe extern "C-unwind" fn guard_repetition(state: *mut lua_State) -> c_int {
     unsafe {
-        if ffi::lua_type(state, 1) == ffi::LUA_TSTRING && ffi::lua_objlen(state, 1) == 0 && ffi::lua_isnumber(state, 2) != 0 {
+        if ffi::lua_type(state, 1) == ffi::LUA_TSTRING
+            && ffi::lua_objlen(state, 1) == 0
+            && ffi::lua_isnumber(state, 2) != 0
+        {
             ffi::lua_settop(state, 1);
             return 1;
         }
@@ -1173,7 +1261,9 @@ unsafe extern "C-unwind" fn guard_repetition(state: *mut lua_State) -> c_int {
 /// Text only: with a blank in front, precompiled code is a syntax error.
 unsafe extern "C-unwind" fn guard_load(state: *mut lua_State) -> c_int {
     unsafe {
-        if ffi::lua_type(state, 1) == ffi::LUA_TSTRING && bytes_at(state, 1).first() == Some(&b'\x1b') {
+        if ffi::lua_type(state, 1) == ffi::LUA_TSTRING
+            && bytes_at(state, 1).first() == Some(&b'\x1b')
+        {
             if ffi::lua_type(state, 2) <= ffi::LUA_TNIL {
                 ffi::lua_settop(state, 1);
                 ffi::lua_pushvalue(state, 1);

@@ -104,7 +104,11 @@ impl<'a> Words<'a> {
     #[inline]
     fn line(&mut self) -> Option<&'a [u8]> {
         let start = self.at + 1;
-        let len = self.bytes.get(start..)?.iter().position(|byte| *byte == b'\r')?;
+        let len = self
+            .bytes
+            .get(start..)?
+            .iter()
+            .position(|byte| *byte == b'\r')?;
         self.at = start + len + 2;
         (self.at <= self.bytes.len()).then(|| &self.bytes[start..start + len])
     }
@@ -127,7 +131,11 @@ fn integer(line: &[u8]) -> Option<i64> {
         // Downwards, so that the least number fits too.
         value = value.checked_mul(10)?.checked_sub(digit)?;
     }
-    if negative { Some(value) } else { value.checked_neg() }
+    if negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
 }
 
 #[cfg(test)]
@@ -143,12 +151,25 @@ mod tests {
         assert_eq!(words.next(), Some(Kind::Integer(i64::MIN)));
         assert_eq!(words.next(), None);
         assert_eq!(Words::new(b"$-1\r\n").next(), Some(Kind::NullOfVersion2));
-        assert_eq!(Words::new(b",inf\r\n").next(), Some(Kind::Double(f64::INFINITY)));
+        assert_eq!(
+            Words::new(b",inf\r\n").next(),
+            Some(Kind::Double(f64::INFINITY))
+        );
     }
 
     #[test]
     fn what_is_no_reply_ends_the_reading() {
-        for bytes in [&b""[..], b":", b":1", b":1\r", b":\r\n", b":x\r\n", b"$-2\r\n", b"!3\r\n", b":9223372036854775808\r\n"] {
+        for bytes in [
+            &b""[..],
+            b":",
+            b":1",
+            b":1\r",
+            b":\r\n",
+            b":x\r\n",
+            b"$-2\r\n",
+            b"!3\r\n",
+            b":9223372036854775808\r\n",
+        ] {
             assert_eq!(Words::new(bytes).next(), None, "{bytes:?}");
         }
         let mut words = Words::new(b"$5\r\nab\r\n");

@@ -2,7 +2,13 @@
 
 /// The hash of these bytes.
 pub fn sha1(bytes: &[u8]) -> [u8; 20] {
-    let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+    let mut state: [u32; 5] = [
+        0x6745_2301,
+        0xefcd_ab89,
+        0x98ba_dcfe,
+        0x1032_5476,
+        0xc3d2_e1f0,
+    ];
     let (blocks, rest) = bytes.as_chunks::<64>();
     for block in blocks {
         mix(&mut state, block);
@@ -29,7 +35,9 @@ fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
         *word = u32::from_be_bytes(*bytes);
     }
     for index in 16..80 {
-        words[index] = (words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]).rotate_left(1);
+        words[index] =
+            (words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16])
+                .rotate_left(1);
     }
     let [mut a, mut b, mut c, mut d, mut e] = *state;
     for (round, word) in words.iter().enumerate() {
@@ -39,7 +47,12 @@ fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
             40..60 => (b & c | b & d | c & d, 0x8f1b_bcdc_u32),
             _ => (b ^ c ^ d, 0xca62_c1d6),
         };
-        let next = a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(*word).wrapping_add(constant);
+        let next = a
+            .rotate_left(5)
+            .wrapping_add(mixed)
+            .wrapping_add(e)
+            .wrapping_add(*word)
+            .wrapping_add(constant);
         (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
     }
     for (place, value) in state.iter_mut().zip([a, b, c, d, e]) {
@@ -51,7 +64,10 @@ fn mix(state: &mut [u32; 5], block: &[u8; 64]) {
 pub fn hex(hash: &[u8; 20]) -> [u8; 40] {
     let mut text = [0; 40];
     for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
-        *pair = [b"0123456789abcdef"[usize::from(byte >> 4)], b"0123456789abcdef"[usize::from(byte & 15)]];
+        *pair = [
+            b"0123456789abcdef"[usize::from(byte >> 4)],
+            b"0123456789abcdef"[usize::from(byte & 15)],
+        ];
     }
     text
 }
@@ -77,7 +93,10 @@ mod tests {
         for (text, expected) in [
             ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
             ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
-            ("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "84983e441c3bd26ebaae4aa1f95129e5e54670f1",
+            ),
             (long.as_str(), "34aa973cd4c4daa4f61eeb2bdbad27316534016f"),
         ] {
             let hash = sha1(text.as_bytes());

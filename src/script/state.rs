@@ -40,11 +40,21 @@ pub struct State {
 
 impl State {
     /// Makes one that may take so many bytes. Nothing when the system has no memory for it.
-    pub fn new(memory_bytes_max: usize, scripts_generation: u64, functions_generation: u64) -> Option<State> {
-        State::build(memory_bytes_max, scripts_generation, functions_generation).ok().flatten()
+    pub fn new(
+        memory_bytes_max: usize,
+        scripts_generation: u64,
+        functions_generation: u64,
+    ) -> Option<State> {
+        State::build(memory_bytes_max, scripts_generation, functions_generation)
+            .ok()
+            .flatten()
     }
 
-    fn build(memory_bytes_max: usize, scripts_generation: u64, functions_generation: u64) -> mlua::Result<Option<State>> {
+    fn build(
+        memory_bytes_max: usize,
+        scripts_generation: u64,
+        functions_generation: u64,
+    ) -> mlua::Result<Option<State>> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let left = Rc::new(Left::default());
@@ -59,9 +69,15 @@ impl State {
         own.raw_set("cmsgpack", cmsgpack::library(&lua)?)?;
         own.raw_set("struct", structs::library(&lua)?)?;
         own.raw_set("bit", bits::library(&lua)?)?;
-        lua.load(PRELUDE).set_name("=prelude").call::<()>(own.clone())?;
+        lua.load(PRELUDE)
+            .set_name("=prelude")
+            .call::<()>(own.clone())?;
         let table = |name: &str| own.raw_get::<Table>(name);
-        runner.set_globals(&table("script_globals")?, &table("script_inner")?, &table("function_globals")?)?;
+        runner.set_globals(
+            &table("script_globals")?,
+            &table("script_inner")?,
+            &table("function_globals")?,
+        )?;
         let set_loading = own.raw_get("set_loading")?;
         lua.gc_collect()?;
         lua.set_memory_limit(memory_bytes_max)?;
@@ -123,9 +139,20 @@ impl State {
 
     /// Forgets the functions of libraries that are gone.
     pub fn keep_libraries(&mut self, is_kept: impl Fn(u64) -> bool) {
-        let gone: Vec<u64> = self.libraries.keys().copied().filter(|number| !is_kept(*number)).collect();
+        let gone: Vec<u64> = self
+            .libraries
+            .keys()
+            .copied()
+            .filter(|number| !is_kept(*number))
+            .collect();
         for number in gone {
-            for reference in self.libraries.remove(&number).into_iter().flatten().map(|(_, reference)| reference) {
+            for reference in self
+                .libraries
+                .remove(&number)
+                .into_iter()
+                .flatten()
+                .map(|(_, reference)| reference)
+            {
                 self.runner.release(reference);
             }
         }
@@ -152,19 +179,32 @@ impl State {
     fn run_loading(&mut self, reference: c_int) -> Result<(), Vec<u8>> {
         let out_of_memory = |_| b"ERR not enough memory".to_vec();
         self.set_loading.call::<()>(true).map_err(out_of_memory)?;
-        self.prepare(reference, b"", false, Protocol::Resp2, std::iter::empty::<&[u8]>(), 0);
+        self.prepare(
+            reference,
+            b"",
+            false,
+            Protocol::Resp2,
+            std::iter::empty::<&[u8]>(),
+            0,
+        );
         let exchange = self.runner.exchange();
         exchange.loading = true;
         exchange.deadline = Some(Instant::now() + Duration::from_millis(LOAD_MS_MAX));
         let stop = self.runner.go(None);
-        assert_eq!(stop, Stop::Done, "a library that is being loaded asks for nothing");
+        assert_eq!(
+            stop,
+            Stop::Done,
+            "a library that is being loaded asks for nothing"
+        );
         let exchange = self.runner.exchange();
         exchange.loading = false;
         exchange.kill = None;
         let failed = exchange.failed;
         // An error reply is `-text\r\n`.
         let bytes = &exchange.reply.bytes;
-        let text = bytes.get(1..bytes.len().saturating_sub(2)).unwrap_or_default();
+        let text = bytes
+            .get(1..bytes.len().saturating_sub(2))
+            .unwrap_or_default();
         let text = [b"ERR Error registering functions: ", text].concat();
         self.set_loading.call::<()>(false).map_err(out_of_memory)?;
         if failed { Err(text) } else { Ok(()) }
@@ -200,4 +240,3 @@ impl State {
         self.runner.lua.used_memory()
     }
 }
-

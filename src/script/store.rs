@@ -114,7 +114,10 @@ impl ScriptStore {
 
     /// The script of that hash.
     pub fn script(&self, hash: &[u8; 20]) -> Option<Arc<Script>> {
-        self.lock().scripts.get(hash).map(|(script, _)| script.clone())
+        self.lock()
+            .scripts
+            .get(hash)
+            .map(|(script, _)| script.clone())
     }
 
     /// Keeps a script; one that was loaded stays until the next flush. The error is the reply's text.
@@ -128,7 +131,9 @@ impl ScriptStore {
         if !loaded {
             stored.evaluated.push_back(script.hash);
         }
-        while stored.evaluated.len() > SCRIPTS_EVALUATED_MAX || stored.bytes + bytes > SCRIPTS_BYTES_MAX {
+        while stored.evaluated.len() > SCRIPTS_EVALUATED_MAX
+            || stored.bytes + bytes > SCRIPTS_BYTES_MAX
+        {
             let Some(oldest) = stored.evaluated.pop_front() else {
                 return Err(b"ERR the scripts take too much memory, use SCRIPT FLUSH".to_vec());
             };
@@ -165,7 +170,10 @@ impl ScriptStore {
     }
 
     /// Replaces the libraries by what the closure makes of them, unless it fails. Nobody else changes them meanwhile.
-    pub fn change_functions<E>(&self, change: impl FnOnce(&Functions) -> Result<Functions, E>) -> Result<(), E> {
+    pub fn change_functions<E>(
+        &self,
+        change: impl FnOnce(&Functions) -> Result<Functions, E>,
+    ) -> Result<(), E> {
         let mut stored = self.lock();
         let changed = change(&stored.functions)?;
         stored.functions = Arc::new(changed);

@@ -46,7 +46,10 @@ impl<'a> Format<'a> {
     fn digits(&mut self) -> Result<Option<usize>, Fault> {
         let mut value: Option<usize> = None;
         while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
-            let longer = value.unwrap_or(0).checked_mul(10).and_then(|value| value.checked_add(usize::from(digit - b'0')));
+            let longer = value
+                .unwrap_or(0)
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(usize::from(digit - b'0')));
             match longer {
                 Some(longer) if longer <= i32::MAX as usize => value = Some(longer),
                 _ => return fault("integral size overflow"),
@@ -59,7 +62,9 @@ impl<'a> Format<'a> {
     fn integer_size(&mut self, default: usize) -> Result<usize, Fault> {
         let size = self.digits()?.unwrap_or(default);
         if size > INTEGER_BYTES_MAX {
-            return fault(format!("integral size {size} is larger than limit of {INTEGER_BYTES_MAX}"));
+            return fault(format!(
+                "integral size {size} is larger than limit of {INTEGER_BYTES_MAX}"
+            ));
         }
         Ok(size)
     }
@@ -92,7 +97,10 @@ impl<'a> Format<'a> {
             }
             other => return fault(format!("invalid format option '{}'", char::from(*other))),
         };
-        Ok(Some(Item { option: *option, bytes }))
+        Ok(Some(Item {
+            option: *option,
+            bytes,
+        }))
     }
 
     /// Bytes of padding in front of an item at this place.
@@ -118,10 +126,18 @@ fn pack(lua: &Lua, arguments: &[Value]) -> Outcome {
                 let value = number(lua, arguments, argument)?;
                 argument += 1;
                 // Beyond 64 bits the sign is not continued, as in the original.
-                let value = if value < 0.0 { truncated(value) as u64 } else { value as u64 };
+                let value = if value < 0.0 {
+                    truncated(value) as u64
+                } else {
+                    value as u64
+                };
                 let start = bytes.len();
                 for place in 0..item.bytes {
-                    bytes.push(if place < 8 { (value >> (8 * place)) as u8 } else { 0 });
+                    bytes.push(if place < 8 {
+                        (value >> (8 * place)) as u8
+                    } else {
+                        0
+                    });
                 }
                 if format.big_endian {
                     bytes[start..].reverse();
@@ -131,18 +147,30 @@ fn pack(lua: &Lua, arguments: &[Value]) -> Outcome {
             b'f' => {
                 let value = number(lua, arguments, argument)? as f32;
                 argument += 1;
-                bytes.extend_from_slice(&if format.big_endian { value.to_be_bytes() } else { value.to_le_bytes() });
+                bytes.extend_from_slice(&if format.big_endian {
+                    value.to_be_bytes()
+                } else {
+                    value.to_le_bytes()
+                });
             }
             b'd' => {
                 let value = number(lua, arguments, argument)?;
                 argument += 1;
-                bytes.extend_from_slice(&if format.big_endian { value.to_be_bytes() } else { value.to_le_bytes() });
+                bytes.extend_from_slice(&if format.big_endian {
+                    value.to_be_bytes()
+                } else {
+                    value.to_le_bytes()
+                });
             }
             b'c' | b's' => {
                 let value = string(lua, arguments, argument)?;
                 argument += 1;
                 let value = value.as_bytes();
-                let len = if item.option == b's' || item.bytes == 0 { value.len() } else { item.bytes };
+                let len = if item.option == b's' || item.bytes == 0 {
+                    value.len()
+                } else {
+                    item.bytes
+                };
                 if value.len() < len {
                     return Err(Fault::Argument(argument, "string too short".into()));
                 }
@@ -177,7 +205,10 @@ fn unpack(lua: &Lua, arguments: &[Value]) -> Outcome {
     let mut values: Vec<Value> = Vec::new();
     while let Some(item) = format.next()? {
         place = place.saturating_add(format.padding(&item, place));
-        if place.checked_add(item.bytes).is_none_or(|end| end > data.len()) {
+        if place
+            .checked_add(item.bytes)
+            .is_none_or(|end| end > data.len())
+        {
             return Err(Fault::Argument(2, "data string too short".into()));
         }
         let bytes = &data[place..place + item.bytes];
@@ -185,22 +216,36 @@ fn unpack(lua: &Lua, arguments: &[Value]) -> Outcome {
         match item.option {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 let signed = item.option.is_ascii_lowercase();
-                values.push(Value::Number(read_integer(bytes, format.big_endian, signed)));
+                values.push(Value::Number(read_integer(
+                    bytes,
+                    format.big_endian,
+                    signed,
+                )));
             }
             b'f' => {
                 let raw: [u8; 4] = bytes.try_into().expect("four bytes");
-                values.push(Value::Number(f64::from(if format.big_endian { f32::from_be_bytes(raw) } else { f32::from_le_bytes(raw) })));
+                values.push(Value::Number(f64::from(if format.big_endian {
+                    f32::from_be_bytes(raw)
+                } else {
+                    f32::from_le_bytes(raw)
+                })));
             }
             b'd' => {
                 let raw: [u8; 8] = bytes.try_into().expect("eight bytes");
-                values.push(Value::Number(if format.big_endian { f64::from_be_bytes(raw) } else { f64::from_le_bytes(raw) }));
+                values.push(Value::Number(if format.big_endian {
+                    f64::from_be_bytes(raw)
+                } else {
+                    f64::from_le_bytes(raw)
+                }));
             }
             b'c' => {
                 if item.bytes == 0 {
                     // The number read before says how long it is.
                     let len = match values.pop() {
                         Some(Value::Number(len)) if len >= 0.0 => len as usize,
-                        Some(Value::Number(_)) => return Err(Fault::Argument(2, "data string too short".into())),
+                        Some(Value::Number(_)) => {
+                            return Err(Fault::Argument(2, "data string too short".into()));
+                        }
                         _ => return fault("format `c0' needs a previous size"),
                     };
                     if place.checked_add(len).is_none_or(|end| end > data.len()) {
@@ -208,7 +253,9 @@ fn unpack(lua: &Lua, arguments: &[Value]) -> Outcome {
                     }
                     used = len;
                 }
-                values.push(Value::String(lua.create_string(&data[place..place + used])?));
+                values.push(Value::String(
+                    lua.create_string(&data[place..place + used])?,
+                ));
             }
             b's' => {
                 let Some(len) = data[place..].iter().position(|byte| *byte == 0) else {
@@ -231,7 +278,13 @@ fn unpack(lua: &Lua, arguments: &[Value]) -> Outcome {
 /// An integer of up to 32 bytes, of which eight count.
 fn read_integer(bytes: &[u8], big_endian: bool, signed: bool) -> f64 {
     let mut value: u64 = 0;
-    let place = |index: usize| if big_endian { bytes[bytes.len() - 1 - index] } else { bytes[index] };
+    let place = |index: usize| {
+        if big_endian {
+            bytes[bytes.len() - 1 - index]
+        } else {
+            bytes[index]
+        }
+    };
     for index in 0..bytes.len().min(8) {
         value |= u64::from(place(index)) << (8 * index);
     }
@@ -254,7 +307,12 @@ fn size(lua: &Lua, arguments: &[Value]) -> Outcome {
         place = place.saturating_add(format.padding(&item, place));
         match item.option {
             b's' => return Err(Fault::Argument(1, "variable-size format in `size'".into())),
-            b'c' if item.bytes == 0 => return Err(Fault::Argument(1, "variable-length format in `size'".into())),
+            b'c' if item.bytes == 0 => {
+                return Err(Fault::Argument(
+                    1,
+                    "variable-length format in `size'".into(),
+                ));
+            }
             _ => place = place.saturating_add(item.bytes),
         }
     }
