@@ -291,8 +291,12 @@ fn append_object(
         match &key {
             Value::String(name) => append_string(&name.as_bytes(), text),
             Value::Integer(_) | Value::Number(_) => {
+                let number = match key {
+                    Value::Integer(number) => number as f64,
+                    _ => key.as_f64().unwrap_or_default(),
+                };
                 text.push(b'"');
-                append_number(&key, key.as_f64().unwrap_or_default(), settings, text)?;
+                append_number(&key, number, settings, text)?;
                 text.push(b'"');
             }
             other => return refused(other, "table key must be a number or string"),

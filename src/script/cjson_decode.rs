@@ -103,8 +103,9 @@ impl<'a> Parser<'a> {
     fn deeper(&self, depth: usize) -> Result<usize, Fault> {
         if depth + 1 > self.depth_max {
             return fault(format!(
-                "Found too many nested data structures ({})",
-                depth + 1
+                "Found too many nested data structures ({}) at character {}",
+                depth + 1,
+                self.at
             ));
         }
         Ok(depth + 1)
