@@ -8,6 +8,10 @@
 //! A coroutine lives as long as its Lua state and runs one script after the other. It is never dropped while it is suspended in a script, because
 //! unwinding cannot pass through C's frames: [`Runner`] ends the script with an error first.
 
+// Every unsafe function here has one contract, which stands for a comment at each block: it is called by Lua, or below a call of Lua's, with the state that is
+// running on this thread, and it pushes no more than it has made room for (each C function has 20 places).
+#![expect(clippy::undocumented_unsafe_blocks)]
+
 use super::api::Left;
 use super::reply_words::{Kind, Words};
 use crate::large::LargeBytes;
