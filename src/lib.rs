@@ -1,7 +1,7 @@
 //! torc: Thread-per-core On io_uRing Cache.
 //!
 //! The modules in reading order; imports go down this list's arrows only (a test holds them to it):
-//! `main > server > shard > command > {engine, protocol}`, `server > net`,
+//! `main > server > shard > command > {engine, protocol}`, `server > script > command`, `server > net`,
 //! and `config`, `glob`, `limits`, `large`, `metrics` usable by all.
 
 /// What each command does. Synchronous; no I/O, no channels.

@@ -2,7 +2,7 @@
 //! path that begins with `crate::` names a layer wherever it stands, in a `use` or in the middle of an expression.
 //!
 //! ```text
-//! main > server > shard > command > {engine, protocol}      shard > persist, net      server > net
+//! main > server > shard > command > {engine, protocol}      shard > persist, net      server > net      server > script > command
 //! config, glob, limits, large, metrics: usable by all, and use nothing above them
 //! ```
 

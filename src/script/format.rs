@@ -58,7 +58,7 @@ fn trimmed(digits: &str) -> &str {
 
 /// A number as an integer of 64 bits as the processor converts it: what does not fit, and what is no number, is the least integer.
 pub fn truncated(value: f64) -> i64 {
-    if value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
         value as i64
     } else {
         i64::MIN

@@ -15,6 +15,7 @@
 mod api;
 mod bits;
 mod cjson;
+mod cjson_decode;
 mod cmsgpack;
 pub mod flags;
 mod format;
@@ -134,6 +135,7 @@ pub struct Scripts {
     /// States by the number of their run; idle ones are in `idle`.
     running: Vec<Option<Box<State>>>,
     vacant: Vec<usize>,
+    #[expect(clippy::vec_box, reason = "states go from list to list, by pointer")]
     idle: Vec<Box<State>>,
     /// The state of the run that was done last, whose reply may be read until something else happens.
     done: Option<Box<State>>,

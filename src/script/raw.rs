@@ -8,6 +8,10 @@
 //! A coroutine lives as long as its Lua state and runs one script after the other. It is never dropped while it is suspended in a script, because
 //! unwinding cannot pass through C's frames: [`Runner`] ends the script with an error first.
 
+// Every unsafe function here has one contract, which stands for a comment at each block: it is called by Lua, or below a call of Lua's, with the state that is
+// running on this thread, and it pushes no more than it has made room for (each C function has 20 places).
+#![expect(clippy::undocumented_unsafe_blocks)]
+
 use super::api::Left;
 use super::reply_words::{Kind, Words};
 use crate::large::LargeBytes;
@@ -233,11 +237,6 @@ impl Runner {
         &mut self.exchange
     }
 
-    /// True between the start of a script and its end.
-    pub fn is_running(&self) -> bool {
-        self.running
-    }
-
     fn resume(&mut self, input: Input) -> Stop {
         match self.coroutine.resume(input) {
             CoroutineResult::Yield(stop) => stop,
@@ -349,6 +348,8 @@ impl Runner {
                 ffi::lua_getfield(state, ffi::LUA_GLOBALSINDEX, c"next".as_ptr());
                 ffi::lua_pushcclosure(state, pairs, 1);
                 ffi::lua_setfield(state, ffi::LUA_GLOBALSINDEX, c"pairs".as_ptr());
+                ffi::lua_pushcclosure(state, lua_protected, 0);
+                ffi::lua_setfield(state, ffi::LUA_GLOBALSINDEX, c"pcall".as_ptr());
                 ffi::lua_settop(state, 0);
             })
         }
@@ -1328,6 +1329,29 @@ unsafe extern "C-unwind" fn pairs(state: *mut lua_State) -> c_int {
         ffi::lua_pushnil(state);
     }
     3
+}
+
+/// `pcall` as Redis has it: of an error table the script gets the text.
+unsafe extern "C-unwind" fn lua_protected(state: *mut lua_State) -> c_int {
+    unsafe {
+        ffi::luaL_checkany(state, 1);
+        let count = ffi::lua_gettop(state);
+        // The result's place, so that there is room for it whatever the function returns.
+        ffi::lua_pushboolean(state, 1);
+        ffi::lua_insert(state, 1);
+        if ffi::lua_pcall(state, count - 1, ffi::LUA_MULTRET, 0) != ffi::LUA_OK {
+            ffi::lua_remove(state, 1);
+            if ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
+                field(state, -1, c"err");
+                if ffi::lua_isstring(state, -1) != 0 {
+                    ffi::lua_replace(state, -2);
+                }
+            }
+            ffi::lua_pushboolean(state, 0);
+            ffi::lua_insert(state, 1);
+        }
+        ffi::lua_gettop(state)
+    }
 }
 
 /// Where the stack is now, about.

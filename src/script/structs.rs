@@ -1,4 +1,4 @@
-//! The library `struct`: values to bytes and back by a format string, as Roberto Ierusalimschy's library of that name does it: `>` `<` `=` (byte order),
+//! The library `struct`: values to bytes and back by a format string, as Roberto Ierusalimschy's library of that name does it: `>` `<` (byte order),
 //! `!` (alignment), `x` `b` `B` `h` `H` `i` `I` `l` `L` `T` `f` `d` `s` `c`.
 
 use super::format::truncated;
@@ -83,19 +83,24 @@ impl<'a> Format<'a> {
             b'c' => self.digits()?.unwrap_or(1),
             b'i' | b'I' => self.integer_size(4)?,
             b's' | b' ' => 0,
-            b'>' | b'<' | b'=' => {
+            b'>' | b'<' => {
                 self.big_endian = *option == b'>';
                 0
             }
             b'!' => {
                 let alignment = self.digits()?.unwrap_or(NATIVE_BYTES);
                 if !alignment.is_power_of_two() {
-                    return fault("alignment is not a power of 2");
+                    return fault(format!("alignment {alignment} is not a power of 2"));
                 }
                 self.alignment = alignment;
                 0
             }
-            other => return fault(format!("invalid format option '{}'", char::from(*other))),
+            other => {
+                return Err(Fault::Argument(
+                    1,
+                    format!("invalid format option '{}'", char::from(*other)),
+                ));
+            }
         };
         Ok(Some(Item {
             option: *option,
@@ -246,7 +251,7 @@ fn unpack(lua: &Lua, arguments: &[Value]) -> Outcome {
                         Some(Value::Number(_)) => {
                             return Err(Fault::Argument(2, "data string too short".into()));
                         }
-                        _ => return fault("format `c0' needs a previous size"),
+                        _ => return fault("format 'c0' needs a previous size"),
                     };
                     if place.checked_add(len).is_none_or(|end| end > data.len()) {
                         return Err(Fault::Argument(2, "data string too short".into()));
@@ -306,12 +311,9 @@ fn size(lua: &Lua, arguments: &[Value]) -> Outcome {
     while let Some(item) = format.next()? {
         place = place.saturating_add(format.padding(&item, place));
         match item.option {
-            b's' => return Err(Fault::Argument(1, "variable-size format in `size'".into())),
+            b's' => return Err(Fault::Argument(1, "option 's' has no fixed size".into())),
             b'c' if item.bytes == 0 => {
-                return Err(Fault::Argument(
-                    1,
-                    "variable-length format in `size'".into(),
-                ));
+                return Err(Fault::Argument(1, "option 'c0' has no fixed size".into()));
             }
             _ => place = place.saturating_add(item.bytes),
         }
