@@ -16,6 +16,7 @@ pub mod random;
 pub mod reply;
 pub mod server;
 pub mod shrink;
+pub mod slots;
 
 use std::time::{Duration, Instant};
 
