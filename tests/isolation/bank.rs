@@ -400,3 +400,33 @@ pub fn run(address: SocketAddr, abilities: Abilities, seed: u64, turns: u64) -> 
         )
     })
 }
+
+/// The pairs with a writer who sets one key after the other: what a reader must notice.
+pub fn run_torn(address: SocketAddr, seed: u64, turns: u64) -> Option<String> {
+    fn write(client: &mut Client, random: &mut Random, names: &[String]) -> Result<(), String> {
+        let (half, one) = (
+            names.len() / 2,
+            random.below(names.len() as u64 / 2) as usize,
+        );
+        let value = random.between(-1000, 1000);
+        call(client, &["SET", &names[one], &value.to_string()]);
+        call(
+            client,
+            &["SET", &names[one + half], &(BALANCE - value).to_string()],
+        );
+        Ok(())
+    }
+    let halves: Vec<_> = names("torn")
+        .iter()
+        .map(|name| words(&["SET", name, &(BALANCE / 2).to_string()]))
+        .collect();
+    contend(
+        address,
+        seed,
+        "torn",
+        turns,
+        &halves,
+        &[write as Turn],
+        &[read_pairs as Turn; 3],
+    )
+}

@@ -22,6 +22,7 @@ mod search;
 mod session;
 mod step;
 mod subject;
+mod watch;
 
 use registers::Variant;
 use session::Cheat;
@@ -29,8 +30,8 @@ use subject::Subject;
 use support::random::seed;
 use support::server::tested_is_torc;
 
-/// How many runs share the operations: six workloads, five servers.
-const RUNS: u64 = 30;
+/// How many runs share the operations: seven workloads on five servers.
+const RUNS: u64 = 35;
 
 fn share() -> u64 {
     let total = std::env::var("TORC_TEST_OPERATIONS").map_or(120_000, |text| {
@@ -68,7 +69,7 @@ fn with_each_server(
     for count in shards {
         judge(
             Subject::tested(*count),
-            &format!("the tested server with {count} shards"),
+            &format!("the tested server with {count} shard(s)"),
         );
     }
 }
@@ -114,9 +115,22 @@ fn nothing_is_lost_or_seen_twice_while_it_moves() {
 }
 
 #[test]
+fn exec_is_refused_exactly_when_a_watched_key_changed() {
+    with_each_server("watch", false, |subject, seed| {
+        match subject.abilities.exec {
+            true => watch::run(subject.address(), seed, share()),
+            false => {
+                println!("skipped: no EXEC");
+                None
+            }
+        }
+    });
+}
+
+#[test]
 fn what_a_connection_wrote_first_is_seen_first() {
     with_each_server("order", true, |subject, seed| {
-        order::run(subject.address(), seed, share())
+        order::run(subject.address(), seed, share(), false)
     });
 }
 
@@ -185,4 +199,23 @@ fn a_stale_read_is_caught() {
 #[test]
 fn reordered_requests_are_caught() {
     is_caught(Cheat::Reordered);
+}
+
+#[test]
+fn a_torn_pair_a_careless_producer_and_a_wrong_expectation_are_noticed() {
+    let seed = seed("notice");
+    let Some(subject) = Subject::redis() else {
+        return;
+    };
+    let address = subject.address();
+    println!(
+        "{}",
+        bank::run_torn(address, seed, 100_000).expect("a reader sees half of a pair")
+    );
+    println!(
+        "{}",
+        order::run(address, seed, 10_000, true).expect("a consumer finds no key")
+    );
+    assert_eq!(watch::run_wrong(address).len(), 2);
+    subject.server.stop();
 }

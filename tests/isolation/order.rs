@@ -1,13 +1,15 @@
 //! The order of one connection's requests, as other connections see it: a producer sets a job's key and then puts its name in a queue, on other shards
-//! and in long pipelines; whoever takes the name must find the key.
+//! and in long pipelines; whoever takes the name must find the key, and every name is taken once.
 
+use crate::support::WAIT_LIMIT;
 use crate::support::client::{Client, request};
 use crate::support::random::Random;
 use crate::support::reply::Reply;
 use crate::support::slots::name_in;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 const QUEUES: u32 = 3;
 const PRODUCERS: u64 = 2;
@@ -19,40 +21,52 @@ fn queue(number: u32) -> String {
     name_in("queue", number, QUEUES)
 }
 
-/// A producer's jobs: every name is pushed after its key was set, by whichever command.
-fn produce(client: &mut Client, random: &mut Random, producer: u64, jobs: u64) {
+/// A producer's jobs: every name is pushed after its key was set, by whichever command; before it, by a careless one.
+fn produce(client: &mut Client, random: &mut Random, producer: u64, jobs: u64, careless: bool) {
     let mut next = 0;
     while next < jobs {
         let longest = *random.pick(&[1, 16, PIPELINE]);
         let count = (1 + random.below(longest)).min(jobs - next);
-        let (mut bytes, mut replies) = (Vec::new(), 0);
+        let mut requests = Vec::new();
         for _ in 0..count {
             let name = format!("job:{producer}:{next}");
             let other = format!("other:{producer}:{next}");
             let queue = queue(random.below(u64::from(QUEUES)) as u32);
             match random.below(3) {
-                0 => bytes.extend(request(&["MSET", &name, "1", &other, "1"])),
+                0 => requests.push(request(&["MSET", &name, "1", &other, "1"])),
                 1 => {
-                    bytes.extend(request(&["SET", &other, "1"]));
-                    bytes.extend(request(&["RENAME", &other, &name]));
-                    replies += 1;
+                    requests.push(request(&["SET", &other, "1"]));
+                    requests.push(request(&["RENAME", &other, &name]));
                 }
-                _ => bytes.extend(request(&["SET", &name, "1"])),
+                _ => requests.push(request(&["SET", &name, "1"])),
             }
-            bytes.extend(request(&["LPUSH", &queue, &name]));
-            replies += 2;
+            let push = request(&["LPUSH", &queue, &name]);
+            if careless {
+                call(client, &push);
+            } else {
+                requests.push(push);
+            }
             next += 1;
         }
-        client.send(&bytes).expect("the server receives");
-        for _ in 0..replies {
-            let reply = client.read().expect("the server answers");
-            assert!(!matches!(reply, Reply::Error(_)), "{reply:?}");
-        }
+        client
+            .send(&requests.concat())
+            .expect("the server receives");
+        requests.iter().for_each(|_| read(client));
     }
 }
 
-/// Takes one job and looks for its key: whether there was one, or what is wrong.
-fn consume(client: &mut Client, random: &mut Random) -> Result<bool, String> {
+fn call(client: &mut Client, request: &[u8]) {
+    client.send(request).expect("the server receives");
+    read(client);
+}
+
+fn read(client: &mut Client) {
+    let reply = client.read().expect("the server answers");
+    assert!(!matches!(reply, Reply::Error(_)), "{reply:?}");
+}
+
+/// Takes one job and looks for its key: the name, if there was one, or what is wrong.
+fn consume(client: &mut Client, random: &mut Random) -> Result<Option<String>, String> {
     let queues: Vec<String> = (0..QUEUES).map(queue).collect();
     let popped = match random.chance(50) {
         true => client.call(&["RPOP", random.pick(&queues).as_str()]),
@@ -67,49 +81,94 @@ fn consume(client: &mut Client, random: &mut Random) -> Result<bool, String> {
     };
     let Reply::Bulk(name) = popped else {
         assert_eq!(popped, Reply::Null, "a queue has names only");
-        return Ok(false);
+        return Ok(None);
     };
-    match client.call(&[b"GET", name.as_slice()]) {
+    let name = String::from_utf8(name).expect("a name is text");
+    match client.call(&["GET", &name]) {
         Reply::Null => Err(format!(
-            "{} was taken from a queue, but there is no such key",
-            String::from_utf8_lossy(&name)
+            "{name} was taken from a queue, but there is no such key"
         )),
-        _ => Ok(true),
+        _ => Ok(Some(name)),
     }
 }
 
-/// Passes so many jobs from producers to consumers: the first that was not found, or None.
-pub fn run(address: SocketAddr, seed: u64, jobs: u64) -> Option<String> {
+/// What producers and consumers share.
+#[derive(Default)]
+struct Shop {
+    taken: Mutex<BTreeSet<String>>,
+    violation: Mutex<Option<String>>,
+}
+
+impl Shop {
+    fn report(&self, what: String) {
+        self.violation
+            .lock()
+            .expect("no client panicked")
+            .get_or_insert(what);
+    }
+
+    /// Takes jobs until all are taken, something is wrong, or nothing has come for long.
+    fn consume_all(&self, client: &mut Client, random: &mut Random, jobs: u64) {
+        let mut last = Instant::now();
+        let mut before = 0;
+        loop {
+            match consume(client, random) {
+                Ok(None) => {}
+                Ok(Some(name)) => {
+                    if !self
+                        .taken
+                        .lock()
+                        .expect("no client panicked")
+                        .insert(name.clone())
+                    {
+                        self.report(format!("{name} was taken twice"));
+                    }
+                }
+                Err(what) => self.report(what),
+            }
+            let taken = self.taken.lock().expect("no client panicked").len() as u64;
+            if taken >= jobs || self.violation.lock().expect("no client panicked").is_some() {
+                return;
+            }
+            if taken > before {
+                (before, last) = (taken, Instant::now());
+            } else if last.elapsed() > WAIT_LIMIT {
+                return self.report(format!(
+                    "only {taken} of {jobs} jobs came out of the queues"
+                ));
+            }
+        }
+    }
+}
+
+/// Passes so many jobs from producers to consumers: what is wrong with one, or None.
+pub fn run(address: SocketAddr, seed: u64, jobs: u64, careless: bool) -> Option<String> {
     let jobs_each = jobs / PRODUCERS;
-    let violation = Mutex::new(None);
-    let taken = AtomicU64::new(0);
+    let shop = Shop::default();
     let random = |number: u64| Random::new(seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
     let connect = || Client::connect(address).expect("the server accepts");
     std::thread::scope(|scope| {
         for producer in 0..PRODUCERS {
-            scope
-                .spawn(move || produce(&mut connect(), &mut random(producer), producer, jobs_each));
+            scope.spawn(move || {
+                produce(
+                    &mut connect(),
+                    &mut random(producer),
+                    producer,
+                    jobs_each,
+                    careless,
+                )
+            });
         }
         for consumer in 0..CONSUMERS {
-            let (violation, taken) = (&violation, &taken);
+            let shop = &shop;
             scope.spawn(move || {
-                let (mut client, mut random) = (connect(), random(PRODUCERS + consumer));
-                while taken.load(Ordering::Relaxed) < jobs_each * PRODUCERS {
-                    match consume(&mut client, &mut random) {
-                        Ok(false) => {}
-                        outcome => {
-                            taken.fetch_add(1, Ordering::Relaxed);
-                            if let Err(what) = outcome {
-                                violation
-                                    .lock()
-                                    .expect("no client panicked")
-                                    .get_or_insert(what);
-                            }
-                        }
-                    }
-                }
+                shop.consume_all(
+                    &mut connect(),
+                    &mut random(PRODUCERS + consumer),
+                    jobs_each * PRODUCERS,
+                );
             });
         }
     });
-    violation.into_inner().expect("no client panicked")
+    shop.violation.into_inner().expect("no client panicked")
 }

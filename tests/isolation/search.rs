@@ -5,7 +5,9 @@
 
 use crate::history::{NEVER, Outcome, Transaction};
 use crate::model::Keyspace;
-use std::collections::HashSet;
+use crate::step::{Key, Step};
+use crate::support::shrink::shrink;
+use std::collections::{BTreeSet, HashSet};
 
 /// The most states that a search visits.
 const STATES_MAX: usize = 300_000;
@@ -167,49 +169,68 @@ fn until(history: &[Transaction], time_ns: u64) -> Vec<Transaction> {
     known.collect()
 }
 
-/// Finds the first answer that made it impossible, and shows what is near.
+/// Whether what is left of a history when some of it is left out can be judged alone: what is left out only read, or touched no key that is left.
+fn is_closed(history: &[Transaction], left: &[Transaction]) -> bool {
+    let is_left = |transaction: &Transaction| left.iter().any(|other| is_same(other, transaction));
+    let keys: BTreeSet<Key> = left
+        .iter()
+        .flat_map(|transaction| transaction.steps.iter().flat_map(Step::keys))
+        .collect();
+    let mut gone = history
+        .iter()
+        .filter(|transaction| !is_left(transaction) && transaction.outcome != Outcome::Refused);
+    gone.all(|transaction| {
+        let mut of_it = transaction.steps.iter().flat_map(Step::keys);
+        transaction.steps.iter().all(Step::only_reads) || !of_it.any(|key| keys.contains(&key))
+    })
+}
+
+fn is_same(one: &Transaction, other: &Transaction) -> bool {
+    (one.connection, one.invoke_ns, &one.steps) == (other.connection, other.invoke_ns, &other.steps)
+}
+
+/// Finds the first answer that made it impossible, leaves out what has nothing to do with it, and shows the rest.
 fn explain(history: &[Transaction], names: &[String]) -> String {
+    let is_impossible =
+        |history: &[Transaction]| Search::new(history, names.len()).run() == Some(false);
     let ends = history.iter().map(|transaction| transaction.return_ns);
     let mut ends: Vec<u64> = ends.filter(|end| *end != NEVER).collect();
     ends.sort_unstable();
     // What is impossible stays so, whatever comes later.
-    let culprit = ends.partition_point(|end| {
-        Search::new(&until(history, *end), names.len()).run() != Some(false)
-    });
+    let culprit = ends.partition_point(|end| !is_impossible(&until(history, *end)));
     let Some(end) = ends.get(culprit) else {
-        return "a search found no order, and then one: this is a mistake of the search"
-            .to_string();
+        return "no order was found, and then one: this is a mistake of the search".to_string();
     };
-    let shortened = until(history, *end);
-    let mut search = Search::new(&shortened, names.len());
+    let whole = until(history, *end);
+    let short = shrink(&whole, |left| {
+        is_closed(&whole, left) && is_impossible(left)
+    });
+    let mut search = Search::new(&short, names.len());
     search.run();
-    let mut report =
-        String::from("no order explains the answers. The longest that explains most ends with\n");
-    for transaction in &search.longest[search.longest.len().saturating_sub(15)..] {
-        report.push_str(&format!("  {}\n", transaction.describe(names)));
-    }
+    let line = |transaction: &Transaction| {
+        let mark = if transaction.return_ns == *end {
+            "->"
+        } else {
+            "  "
+        };
+        format!("{mark}{}\n", transaction.describe(names))
+    };
+    let mut report = "no order explains these answers; that of -> made it impossible. The longest order that explains some:\n".to_string();
+    search
+        .longest
+        .iter()
+        .for_each(|transaction| report.push_str(&line(transaction)));
     report.push_str(&format!(
-        "after which there is {}\n",
+        "after which there is {}, and these fit nowhere:\n",
         search.after_longest.describe(names)
     ));
-    report.push_str("and this cannot follow, whatever else of these comes before:\n");
-    for transaction in &shortened {
+    for transaction in &short {
         let is_placed = search
             .longest
             .iter()
             .any(|placed| std::ptr::eq(*placed, transaction));
         if !is_placed && transaction.outcome != Outcome::Refused {
-            let original = history.iter().find(|original| {
-                original.connection == transaction.connection
-                    && original.invoke_ns == transaction.invoke_ns
-                    && original.steps == transaction.steps
-            });
-            let mark = if original.is_some_and(|original| original.return_ns == *end) {
-                "->"
-            } else {
-                "  "
-            };
-            report.push_str(&format!("{mark}{}\n", transaction.describe(names)));
+            report.push_str(&line(transaction));
         }
     }
     report

@@ -161,6 +161,19 @@ impl Step {
         }
     }
 
+    /// Whether it changes nothing.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Step::Get(_)
+                | Step::GetMany(_)
+                | Step::Exists(_)
+                | Step::Range(_)
+                | Step::Members(_)
+                | Step::Union(_)
+        )
+    }
+
     /// What a reply says. Panics on an error that none of these commands may get.
     pub fn answer(&self, reply: &Reply) -> Answer {
         let mut answer = Answer::of(reply);
@@ -225,8 +238,14 @@ impl std::fmt::Display for Answer {
             Answer::Number(number) => write!(formatter, "{number}"),
             Answer::NoSuchKey => write!(formatter, "no such key"),
             Answer::Many(elements) => {
-                let elements: Vec<String> = elements.iter().map(Answer::to_string).collect();
-                write!(formatter, "[{}]", elements.join(" "))
+                // Of long lists the end tells most.
+                const SHOWN: usize = 8;
+                let hidden = elements.len().saturating_sub(SHOWN);
+                let shown: Vec<String> = elements[hidden..].iter().map(Answer::to_string).collect();
+                match hidden {
+                    0 => write!(formatter, "[{}]", shown.join(" ")),
+                    _ => write!(formatter, "[{hidden} more, {}]", shown.join(" ")),
+                }
             }
         }
     }
