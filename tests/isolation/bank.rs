@@ -1,5 +1,5 @@
-//! Invariants that every reader must see at any time, however others move things meanwhile: the sum of all accounts, the tokens in sets, the key that is
-//! renamed, the elements of lists. No history is kept; each read is judged alone.
+//! Invariants that every reader must see at any time, however others move things meanwhile: the sum of all accounts, the tokens in sets, the key that
+//! is renamed, the elements of lists. No history is kept; each read is judged alone.
 
 use crate::subject::Abilities;
 use crate::support::client::{Client, request};

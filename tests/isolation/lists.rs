@@ -1,6 +1,6 @@
 //! Judges histories of unique elements appended to lists (RPUSH) and of whole lists read (LRANGE), of any length: the method of Elle (Kingsbury &
-//! Alvaro, 2020). A list read shows the order of all appends before it, so that what came before what is known without any search. A history ends with
-//! a read of every key, by which no append stays unseen.
+//! Alvaro, 2020). A list read shows the order of all appends before it, so that what came before what is known without any search. A history ends
+//! with a read of every key, by which no append stays unseen.
 
 use crate::graph::{Graph, Why, describe};
 use crate::history::{Outcome, Transaction};

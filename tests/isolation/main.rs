@@ -1,10 +1,10 @@
-//! Strict serializability: every command, EXEC and script takes effect at one point between its sending and its answer, whatever shards its keys are on,
-//! and one connection's requests take effect in their order. Clients contend for few keys and record what they see; checkers judge the histories. The
-//! decision worth knowing: the same workloads run against redis-server, with and without clients that cheat, which shows that what the checkers
+//! Strict serializability: every command, EXEC and script takes effect at one point between its sending and its answer, whatever shards its keys are
+//! on, and one connection's requests take effect in their order. Clients contend for few keys and record what they see; checkers judge the histories.
+//! The decision worth knowing: the same workloads run against redis-server, with and without clients that cheat, which shows that what the checkers
 //! demand is the truth and that they find what they should.
 //!
-//! `TORC_TEST_OPERATIONS` sets how many transactions all comparisons together make (120,000 unless told), `TORC_TEST_SEED` replays the choices of a run
-//! (though not the schedule of its threads), `TORC_TEST_ISOLATION=1` claims isolation across shards for a server that has no EXEC yet.
+//! `TORC_TEST_OPERATIONS` sets how many transactions all comparisons together make (210,000 unless told), `TORC_TEST_SEED` replays the choices of a
+//! run (though not the schedule of its threads), `TORC_TEST_ISOLATION=1` claims isolation across shards for a server that has no EXEC yet.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -34,7 +34,7 @@ use support::server::tested_is_torc;
 const RUNS: u64 = 35;
 
 fn share() -> u64 {
-    let total = std::env::var("TORC_TEST_OPERATIONS").map_or(120_000, |text| {
+    let total = std::env::var("TORC_TEST_OPERATIONS").map_or(210_000, |text| {
         text.parse().expect("TORC_TEST_OPERATIONS is a number")
     });
     total / RUNS

@@ -1,5 +1,5 @@
-//! The order of one connection's requests, as other connections see it: a producer sets a job's key and then puts its name in a queue, on other shards
-//! and in long pipelines; whoever takes the name must find the key, and every name is taken once.
+//! The order of one connection's requests, as other connections see it: a producer sets a job's key and then puts its name in a queue, on other
+//! shards and in long pipelines; whoever takes the name must find the key, and every name is taken once.
 
 use crate::support::WAIT_LIMIT;
 use crate::support::client::{Client, request};

@@ -350,19 +350,19 @@ fn faults_of_registers_are_found() {
         at(20, 60, &[get(Y, 0), set(X, 1)]),
     ]);
     // A renamed key is in neither place.
-    let rename = (Step::Rename(X, Y), Answer::Ok);
+    let rename = || (Step::Rename(X, Y), Answer::Ok);
     search_finds(&[
         at(1, 2, &[set(X, 1)]),
-        at(10, 50, &[rename.clone()]),
+        at(10, 50, &[rename()]),
         at(20, 40, &[mget(0, 0)]),
     ]);
     search_accepts(&[
         at(1, 2, &[set(X, 1)]),
-        at(10, 50, &[rename.clone()]),
+        at(10, 50, &[rename()]),
         at(20, 40, &[mget(0, 1)]),
     ]);
     // It is gone although it was never answered: that may be, but not come back.
-    let lost = unknown(at(10, 0, &[rename]));
+    let lost = unknown(at(10, 0, &[rename()]));
     search_accepts(&[
         at(1, 2, &[set(X, 1)]),
         lost.clone(),
@@ -380,27 +380,24 @@ fn faults_of_registers_are_found() {
 
 #[test]
 fn what_expired_stays_so() {
-    let brief = (Step::SetFor(X, 1, 1), Answer::Ok);
+    let brief = || (Step::SetFor(X, 1, 1), Answer::Ok);
     let long = (Step::SetFor(X, 1, 100_000), Answer::Ok);
     let second = 1_000_000_000;
     search_accepts(&[
-        at(1, 2, &[brief.clone()]),
+        at(1, 2, &[brief()]),
         at(10, 20, &[get(X, 1)]),
         at(30, 40, &[get(X, 0)]),
     ]);
     search_finds(&[
-        at(1, 2, &[brief.clone()]),
+        at(1, 2, &[brief()]),
         at(10, 20, &[get(X, 0)]),
         at(30, 40, &[get(X, 1)]),
     ]);
     search_finds(&[at(1, 2, &[long]), at(10, 20, &[get(X, 0)])]);
-    search_finds(&[
-        at(1, 2, &[brief.clone()]),
-        at(second, second + 1, &[get(X, 1)]),
-    ]);
+    search_finds(&[at(1, 2, &[brief()]), at(second, second + 1, &[get(X, 1)])]);
     // A later value without a lifetime does not vanish.
     search_finds(&[
-        at(1, 2, &[brief]),
+        at(1, 2, &[brief()]),
         at(3, 4, &[set(X, 2)]),
         at(second, second + 1, &[get(X, 0)]),
     ]);

@@ -1,5 +1,6 @@
 //! The workload of all other commands: strings, sets and lists on keys of different shards, changed and read by commands on one and on several keys,
-//! alone, in MULTI and EXEC, behind WATCH and in scripts. It runs in segments, each short enough for the search of `search.rs`, each with keys of its own.
+//! alone, in MULTI and EXEC, behind WATCH and in scripts. It runs in segments, each short enough for the search of `search.rs`, each with keys of its
+//! own.
 
 use crate::history::{Clock, How, NEVER, Outcome, Transaction};
 use crate::search::{Verdict, judge};

@@ -1,6 +1,6 @@
 //! Decides whether a short history is strictly serializable: whether its transactions can be put in one order, in which each takes effect at a point
-//! between its begin and its end, that explains all answers. The search of Wing & Gong ("Testing and verifying concurrent objects", 1993), with Lowe's
-//! memory of what was tried ("Testing for linearizability", 2017), over all keys at once, so that commands on several keys count as one step.
+//! between its begin and its end, that explains all answers. The search of Wing & Gong ("Testing and verifying concurrent objects", 1993), with
+//! Lowe's memory of what was tried ("Testing for linearizability", 2017), over all keys at once, so that commands on several keys count as one step.
 //! A search that becomes too long ends undecided; it never guesses.
 
 use crate::history::{NEVER, Outcome, Transaction};

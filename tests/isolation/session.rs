@@ -1,5 +1,5 @@
-//! One client: sends transactions, several at once or one at a time, and records what it saw of each. It can die in the middle of a request, and it can
-//! be told to cheat: to send as several requests what should be one, as a server without isolation would carry it out. Never judges an answer.
+//! One client: sends transactions, several at once or one at a time, and records what it saw of each. It can die in the middle of a request, and it
+//! can be told to cheat: to send as several requests what should be one, as a server without isolation would carry it out. Never judges an answer.
 
 use crate::history::{Clock, How, NEVER, Outcome, Transaction};
 use crate::step::{Answer, Step};
@@ -70,6 +70,8 @@ pub struct Session {
     client: Client,
     connection: u32,
     resp3: bool,
+    /// How many it sent alone.
+    transactions: u64,
     /// For [`Cheat::StaleRead`]: earlier answers by command.
     seen: HashMap<String, Reply>,
     reads: u64,
@@ -87,6 +89,7 @@ impl Session {
             client,
             connection: party.connections.fetch_add(1, Ordering::Relaxed),
             resp3,
+            transactions: 0,
             seen: HashMap::new(),
             reads: 0,
         }
@@ -109,6 +112,12 @@ impl Session {
     ) -> Vec<Transaction> {
         if party.cheat.is_some_and(|cheat| cheats(cheat, &plans)) {
             return self.run_cheating(party, plans);
+        }
+        if death.is_none() && plans.len() == 1 && plans[0].how == How::Exec {
+            self.transactions += 1;
+            if self.transactions.is_multiple_of(3) {
+                return self.run_slowly(party, plans);
+            }
         }
         let encoded: Vec<Vec<u8>> = plans.iter().map(|plan| encode(plan, party.names)).collect();
         let mut bytes = encoded.concat();
@@ -144,6 +153,23 @@ impl Session {
         transactions
     }
 
+    /// MULTI, each command and EXEC one after the other, as most client programs send them.
+    fn run_slowly(&mut self, party: &Party<'_>, plans: Vec<Plan>) -> Vec<Transaction> {
+        let run = |plan: Plan| {
+            self.send(&request(&["MULTI"]));
+            assert_eq!(self.read().text(), "OK");
+            for step in &plan.steps {
+                self.send(&request(&step.words(party.names)));
+                assert_eq!(self.read().text(), "QUEUED", "{step:?}");
+            }
+            let invoke_ns = party.clock.now_ns();
+            self.send(&request(&["EXEC"]));
+            let outcome = self.read_end(&plan);
+            self.record(plan, invoke_ns, party.clock.now_ns(), outcome)
+        };
+        plans.into_iter().map(run).collect()
+    }
+
     fn record(&self, plan: Plan, invoke_ns: u64, return_ns: u64, outcome: Outcome) -> Transaction {
         Transaction {
             connection: self.connection,
@@ -166,6 +192,11 @@ impl Session {
                 assert_eq!(self.read(), Reply::Simple(b"QUEUED".to_vec()), "{step:?}");
             }
         }
+        self.read_end(plan)
+    }
+
+    /// The reply of EXEC or of a script.
+    fn read_end(&mut self, plan: &Plan) -> Outcome {
         match self.read() {
             Reply::Null if plan.how == How::Watched => Outcome::Refused,
             Reply::Array(replies) => Outcome::Happened(answers(&plan.steps, &replies)),
@@ -173,8 +204,8 @@ impl Session {
         }
     }
 
-    /// WATCH of the keys that `reads` name, the reads, then what `write` makes of their answers within MULTI and EXEC. The reads are in the history alone too,
-    /// since they tell something even if EXEC is refused.
+    /// WATCH of the keys that `reads` name, the reads, then what `write` makes of their answers within MULTI and EXEC. The reads are in the history
+    /// alone too, since they tell something even if EXEC is refused.
     pub fn run_watched(
         &mut self,
         party: &Party<'_>,

@@ -1,5 +1,6 @@
-//! WATCH: EXEC is refused when a watched key changed meanwhile, on whichever shard, and never otherwise. Each change is made by another connection between
-//! the replies to WATCH and EXEC, so that what must happen is known; and many clients who change keys that nobody else watches must all succeed.
+//! WATCH: EXEC is refused when a watched key changed meanwhile, on whichever shard, and never otherwise. Each change is made by another connection
+//! between the replies to WATCH and EXEC, so that what must happen is known; and many clients who change keys that nobody else watches must all
+//! succeed.
 
 use crate::support::client::{Client, request};
 use crate::support::random::Random;
@@ -9,8 +10,8 @@ use crate::support::{WAIT_LIMIT, eventually};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
-/// What is there before, what happens between WATCH of `a` and `b` and EXEC, and whether EXEC is refused. Commands are separated by semicolons; `a`, `b` and `c`
-/// are keys of different shards. `self:` is before what the watching connection does itself.
+/// What is there before, what happens between WATCH of `a` and `b` and EXEC, and whether EXEC is refused. Commands are separated by semicolons; `a`,
+/// `b` and `c` are keys of different shards. `self:` is before what the watching connection does itself.
 const CASES: &[(&str, &str, bool)] = &[
     ("", "", false),
     (

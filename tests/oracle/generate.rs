@@ -669,7 +669,8 @@ impl Builder<'_> {
         self.arguments.iter().any(is_lex)
     }
 
-    /// Ranges of bytes keep their key: of another set they mean nothing. So do searches, and added positions their members: two at one place would be tied.
+    /// Ranges of bytes keep their key: of another set they mean nothing. So do searches, and added positions their members: two at one place would be
+    /// tied.
     fn may_become_nonsense(&self, place: usize) -> bool {
         match self.arguments[0].as_slice() {
             b"GEOADD" => !self.arguments[place].starts_with(b"p"),

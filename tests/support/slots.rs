@@ -1,4 +1,5 @@
-//! Hash slots of keys, as Redis Cluster defines them, and names of keys that lie far apart. Written apart from torc's own table on purpose, and plainly.
+//! Hash slots of keys, as Redis Cluster defines them, and names of keys that lie far apart. Written apart from torc's own table on purpose, and
+//! plainly.
 
 /// The number of slots, which shards share in contiguous ranges.
 const SLOTS: u32 = 16_384;

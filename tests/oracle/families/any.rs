@@ -12,8 +12,8 @@ fn key(builder: &mut Builder<'_>) -> Vec<u8> {
     format!("{}{family}:{number}", builder.territory.prefix).into_bytes()
 }
 
-/// A key that belongs to no family: values of all types come here. Keys of positions get only positions, which are never equal, and those of HyperLogLogs
-/// only sound ones.
+/// A key that belongs to no family: values of all types come here. Keys of positions get only positions, which are never equal, and those of
+/// HyperLogLogs only sound ones.
 fn own_key(builder: &mut Builder<'_>) -> Vec<u8> {
     if builder.random.chance(10) {
         let key = key(builder);

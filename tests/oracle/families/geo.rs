@@ -1,6 +1,6 @@
 //! Random operations on positions: few places, so that searches find some, and the edges of the map. Which of two at the same distance comes first is
-//! open, and COUNT makes it matter. So no two members of a positions' key are ever at one place, and only such keys are searched with COUNT or stored as
-//! positions; distances, which are often equal, are stored to keys of their own.
+//! open, and COUNT makes it matter. So no two members of a positions' key are ever at one place, and only such keys are searched with COUNT or stored
+//! as positions; distances, which are often equal, are stored to keys of their own.
 
 use crate::generate::{Builder, Compare};
 

@@ -1,5 +1,5 @@
-//! Random operations on HyperLogLogs. Their strings are compared byte for byte. What a PFADD that fails leaves of an unsound one is open: Redis keeps what it
-//! added before it met the damage. So damage is done to keys of their own, which get one element at a time.
+//! Random operations on HyperLogLogs. Their strings are compared byte for byte. What a PFADD that fails leaves of an unsound one is open: Redis keeps
+//! what it added before it met the damage. So damage is done to keys of their own, which get one element at a time.
 
 use crate::generate::Builder;
 

@@ -221,8 +221,8 @@ impl Node {
         Node { bytes }
     }
 
-    /// Takes over a node from elsewhere when everything in it is as it should be: ids grow from `first` on, and counts are right. It may have no live entry:
-    /// XTRIM of Redis 7.0 with MINID leaves such nodes.
+    /// Takes over a node from elsewhere when everything in it is as it should be: ids grow from `first` on, and counts are right. It may have no live
+    /// entry: XTRIM of Redis 7.0 with MINID leaves such nodes.
     pub fn from_listpack(first: StreamId, bytes: Vec<u8>) -> Option<Node> {
         listpack::check(&bytes)?;
         let master = master(&bytes)?;
