@@ -147,24 +147,24 @@ fn transfer_by_watch(
 
 fn read_by_mget(client: &mut Client, _: &mut Random, names: &[String]) -> Result<(), String> {
     let reply = client.call(&[&["MGET".to_string()], names].concat());
-    let sum = reply.elements().iter().map(number).sum();
+    let balances: Vec<i64> = reply.elements().iter().map(number).collect();
     expect(
         "the sum of all accounts",
         BALANCE * i64::from(PLACES),
-        sum,
-        &reply,
+        balances.iter().sum(),
+        &balances,
     )
 }
 
 fn read_by_exec(client: &mut Client, _: &mut Random, names: &[String]) -> Result<(), String> {
     let reads: Vec<_> = names.iter().map(|name| words(&["GET", name])).collect();
     let replies = exec(client, &reads).ok_or("EXEC without WATCH is refused")?;
-    let sum = replies.iter().map(number).sum();
+    let balances: Vec<i64> = replies.iter().map(number).collect();
     expect(
         "the sum of all accounts",
         BALANCE * i64::from(PLACES),
-        sum,
-        &replies,
+        balances.iter().sum(),
+        &balances,
     )
 }
 
@@ -208,7 +208,7 @@ fn read_pairs(client: &mut Client, _: &mut Random, names: &[String]) -> Result<(
             "the sum of a pair",
             BALANCE,
             values[one] + values[one + half],
-            &reply,
+            &values,
         )
     })
 }
