@@ -45,6 +45,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod timeout;
+pub mod transaction;
 pub mod transfer;
 
 use crate::engine::{Engine, Item, Key, OutOfMemory, Touch};
@@ -276,9 +277,12 @@ pub enum ServerCommand {
     Client,
     Config,
     Debug,
+    Discard,
+    Exec,
     Hello,
     Info,
     Memory,
+    Multi,
     Publish(Subscription),
     Pubsub,
     Quit,
@@ -287,6 +291,8 @@ pub enum ServerCommand {
     Shutdown,
     Subscribe(Subscription),
     Unsubscribe(Subscription),
+    Unwatch,
+    Watch,
     /// A command of memcached's protocols; the request's verb says which.
     Memcache,
 }

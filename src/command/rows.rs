@@ -24,6 +24,7 @@ const FAMILIES: &[&[Command]] = &[
     super::sets::ROWS,
     super::sort::rows::ROWS,
     super::sorted_set::rows::ROWS,
+    super::transaction::ROWS,
     super::stream::rows::ROWS,
 ];
 

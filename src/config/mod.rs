@@ -15,7 +15,9 @@ mod value;
 mod words;
 
 pub use document::markdown_table;
-pub use types::{Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, Policy, Thresholds};
+pub use types::{
+    Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy, Thresholds,
+};
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -77,6 +79,8 @@ pub struct Config {
     pub proto_max_bulk_len: usize,
     pub thresholds: Thresholds,
     pub hll_sparse_max_bytes: usize,
+    /// `pipeline-order`.
+    pub pipeline_order: PipelineOrder,
     pub databases: usize,
     pub shards: usize,
     pub cpu_list: Vec<usize>,
@@ -145,6 +149,7 @@ impl Default for Config {
             proto_max_bulk_len: crate::limits::STRING_BYTES_MAX,
             thresholds: Thresholds::default(),
             hll_sparse_max_bytes: 3000,
+            pipeline_order: PipelineOrder::Strict,
             databases: 16,
             shards: 0,
             cpu_list: Vec::new(),

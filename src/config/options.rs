@@ -3,7 +3,7 @@
 //! Command line, file, CONFIG GET, SET and REWRITE, `--help` and the README's table are made from it; an option that stands here is known to all.
 
 use super::Config;
-use super::types::{DebugCommand, LogLevel, OutputLimit, Policy};
+use super::types::{DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy};
 use super::value::{self, yes_no_text};
 use super::words;
 use crate::limits::{SHARDS_MAX, STRING_BYTES_MAX};
@@ -485,6 +485,8 @@ rows! {
         "Bytes of a stream's node; 0 sets no limit.";
     "stream-node-max-entries", threshold!(stream_node_entries_max: usize, 0, INT_MAX), "entries", changes,
         "Entries of a stream's node; 0 sets no limit.";
+    "pipeline-order", choice!(pipeline_order: PipelineOrder), "", changes,
+        "Order of a connection's writes to keys of different shards: strict lets nobody see a later one without the earlier; relaxed is faster and promises nothing.";
     "dir", text!(dir), "", fixed,
         "Directory that the process changes to at the start; relative paths begin there.";
     "loglevel", choice!(loglevel: LogLevel), "", changes,

@@ -50,6 +50,16 @@ named! {
 }
 
 named! {
+    /// `pipeline-order`: what the writes of one connection wait for when their keys lie on different shards.
+    PipelineOrder {
+        /// The earlier ones: nobody sees a later write without them.
+        Strict = "strict",
+        /// Nothing: writes on different shards may be seen in another order.
+        Relaxed = "relaxed",
+    }
+}
+
+named! {
     /// `loglevel`.
     LogLevel {
         /// Everything.

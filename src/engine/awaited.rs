@@ -57,6 +57,9 @@ impl Engine {
         if !self.awaited.keys.is_empty() {
             self.awaited.touch((db, hash));
         }
+        if !self.watched.is_empty() {
+            self.watched.touch((db, hash));
+        }
     }
 
     /// All keys of some database have.

@@ -30,6 +30,7 @@ mod tokens;
 mod upkeep;
 /// The types of values beside strings.
 pub mod value;
+mod watched;
 
 use crate::large::{LargeBuffer, LargeBytes};
 use arena::Arena;
@@ -45,6 +46,7 @@ use hash::KeyHasher;
 pub use item::Attributes;
 use random::Random;
 use tokens::Tokens;
+use watched::Watched;
 
 /// A key with its database and hash; made by [`Engine::key`].
 #[derive(Debug, Clone, Copy)]
@@ -242,6 +244,7 @@ pub struct Engine {
     found: Vec<u32>,
     tokens: Tokens,
     awaited: Awaited,
+    watched: Watched,
 }
 
 /// One database: its index, and what INFO keyspace says about expiry.

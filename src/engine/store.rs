@@ -21,6 +21,7 @@ use super::size_class::{
 };
 use super::tokens::Tokens;
 use super::value::ElementHasher;
+use super::watched::Watched;
 use super::{
     Attributes, ClassStats, Database, Encoding, Engine, EngineOptions, EngineStats, Expiry, Item,
     Key, NewValue, OutOfMemory, Policy, Touch, Value,
@@ -122,6 +123,7 @@ impl Engine {
             found: Vec::new(),
             tokens: Tokens::default(),
             awaited: Awaited::default(),
+            watched: Watched::default(),
         })
     }
 
@@ -726,8 +728,11 @@ impl Engine {
         let Some(old) = self.find(key, Touch::No) else {
             return Ok(false);
         };
+        let before = self.expiry(old);
+        if before != expiry && !self.watched.is_empty() {
+            self.watched.touch((key.db, key.hash));
+        }
         let (layout, bytes) = self.layout(old);
-        let before = item::expiry(bytes);
         if let (Some(_), Some(after)) = (before, expiry) {
             layout.write_expiry(self.arena.slot_mut(old.0), after);
             self.arena.note_expiry(old.0, before, expiry);
@@ -945,6 +950,7 @@ impl Engine {
 
     /// Empties a database at once for every look-up; the memory comes back in [`Engine::upkeep`] (`lazy`) or before this returns.
     pub fn flush(&mut self, db: usize, lazy: bool) {
+        self.watched_keys_change(&[db]);
         self.all_changed();
         let database = std::mem::take(&mut self.databases[db]);
         if database.dictionary.len() > 0 || database.dictionary.bytes() > 0 {
@@ -957,6 +963,9 @@ impl Engine {
 
     /// Exchanges two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
+        if a != b {
+            self.watched_keys_change(&[a, b]);
+        }
         self.databases.swap(a, b);
         self.all_changed();
     }

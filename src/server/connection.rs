@@ -10,16 +10,23 @@ use crate::net::Token;
 use crate::protocol::memcache::sasl;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::protocol::{Dialect, RequestParser};
+use crate::shard::message::Message;
+use crate::shard::operation::WatchedKey;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
+
+/// So many bytes of replies are sent although more of them will be ready soon.
+const SENT_EARLY_BYTES_MIN: usize = 16 * 1024;
 
 /// A place among a connection's replies.
 enum Slot {
     /// Another shard, or an operation, will fill it. `muted`: the client wants no reply (CLIENT REPLY).
     Waiting {
         muted: bool,
+        /// It is that of a write, which later writes wait for.
+        is_write: bool,
         /// What was pushed to the client meanwhile and goes before the reply.
         ahead: Option<Box<Reply>>,
     },
@@ -69,18 +76,36 @@ impl Replies {
 
     /// Reserves the next place for a reply that comes later.
     pub fn reserve(&mut self, muted: bool) -> u32 {
-        self.slots.push_back(Slot::Waiting { muted, ahead: None });
+        self.reserve_for(muted, false)
+    }
+
+    /// The same for a write that later writes wait for.
+    pub fn reserve_write(&mut self, muted: bool) -> u32 {
+        self.reserve_for(muted, true)
+    }
+
+    fn reserve_for(&mut self, muted: bool, is_write: bool) -> u32 {
+        self.slots.push_back(Slot::Waiting {
+            muted,
+            is_write,
+            ahead: None,
+        });
         self.first_place.wrapping_add(self.slots.len() as u32 - 1)
     }
 
-    /// Fills a reserved place.
-    pub fn fill(&mut self, place: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+    /// Fills a reserved place; whether it was reserved for a write.
+    pub fn fill(&mut self, place: u32, bytes: &[u8], large: &[(usize, LargeBytes)]) -> bool {
         let index = place.wrapping_sub(self.first_place) as usize;
         let slot = &mut self.slots[index];
-        let Slot::Waiting { muted, ahead } = slot else {
+        let Slot::Waiting {
+            muted,
+            is_write,
+            ahead,
+        } = slot
+        else {
             panic!("a place is filled once")
         };
-        let (muted, ahead) = (*muted, ahead.take());
+        let (muted, is_write, ahead) = (*muted, *is_write, ahead.take());
         let (bytes, large) = if muted {
             (&[][..], &[][..])
         } else {
@@ -90,7 +115,7 @@ impl Replies {
             let mut reply = ahead.map_or_else(|| Reply::new(self.out.protocol), |ahead| *ahead);
             reply.append_replies(bytes, large);
             *slot = Slot::Ready(reply);
-            return;
+            return is_write;
         }
         assert!(ahead.is_none(), "what goes before the first reply has gone");
         self.out.append_replies(bytes, large);
@@ -107,6 +132,7 @@ impl Replies {
         if self.slots.is_empty() && self.slots.capacity() > 256 {
             self.slots = VecDeque::new();
         }
+        is_write
     }
 
     fn pop_first(&mut self) {
@@ -278,6 +304,93 @@ pub struct Session {
     pub commands: u64,
     /// How much it has subscribed to.
     pub subscriptions: Counts,
+    /// Between MULTI and EXEC: what is queued.
+    pub multi: Option<Box<Multi>>,
+    /// What it watches.
+    pub watched: Vec<WatchedKey>,
+    /// An EXEC under way that waits for something.
+    pub exec: Option<Box<Exec>>,
+}
+
+/// Commands queued between MULTI and EXEC.
+#[derive(Debug, Default)]
+pub struct Queued {
+    /// The commands; what their headers say is of no matter.
+    pub commands: Option<Box<Message>>,
+    /// How many.
+    pub len: usize,
+}
+
+/// A transaction being put together.
+#[derive(Debug, Default)]
+pub struct Multi {
+    /// What is to be done.
+    pub queued: Queued,
+    /// One of its commands was refused, so that EXEC is.
+    pub is_refused: bool,
+}
+
+/// An EXEC whose commands are being carried out.
+#[derive(Debug)]
+pub struct Exec {
+    /// What is to be done.
+    pub queued: Queued,
+    /// Where its next command is.
+    pub at: (usize, usize),
+    /// Commands under way that the next one must not overtake.
+    pub under_way: usize,
+    /// It is going through its commands now.
+    pub is_running: bool,
+    /// The transaction that holds its locks, unless it does without.
+    pub transaction: Option<u32>,
+    /// Whether the client wants no replies.
+    pub is_muted: bool,
+    /// What was pushed to the client meanwhile and goes behind the reply.
+    pub pushed: Reply,
+}
+
+impl Queued {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let held = self.commands.as_ref().map(|message| message.bytes_held());
+        held.unwrap_or(0)
+    }
+}
+
+/// Writes of a connection that other shards have not answered. They are all at one shard: one for another shard waits for them.
+#[derive(Debug, Default)]
+pub struct WritesUnderWay {
+    count: u32,
+    shard: u32,
+}
+
+impl WritesUnderWay {
+    /// Whether there are none.
+    #[inline]
+    pub fn are_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether this is where they are.
+    pub fn are_at(&self, shard: usize) -> bool {
+        self.shard as usize == shard
+    }
+
+    /// One has been sent.
+    pub fn add(&mut self, shard: usize) {
+        assert!(
+            self.are_none() || self.are_at(shard),
+            "a write for another shard waits"
+        );
+        self.shard = shard as u32;
+        self.count += 1;
+    }
+
+    /// One has been answered; whether it was the last.
+    pub fn end_one(&mut self) -> bool {
+        self.count -= 1;
+        self.count == 0
+    }
 }
 
 /// Why a connection's requests wait.
@@ -294,6 +407,8 @@ pub enum Hold {
     },
     /// CLIENT PAUSE.
     Pause,
+    /// Earlier writes at another shard.
+    Order,
     /// A command that waits for something.
     Blocked,
 }
@@ -327,6 +442,8 @@ pub struct Connection {
     pub replies: Replies,
     /// Why its requests wait.
     pub hold: Option<Hold>,
+    /// Its writes at another shard.
+    pub writes_under_way: WritesUnderWay,
     /// How far its end has come.
     pub state: State,
     /// Whether a send is under way, and its bytes.
@@ -357,9 +474,34 @@ impl Connection {
             && self.replies.waiting() < crate::limits::HOPS_WAITING_MAX
     }
 
+    /// Whether it is worth waiting with the replies that are ready, because the rest of a pipeline only waits for another shard's next turn.
+    pub fn has_more_soon(&self) -> bool {
+        self.hold == Some(Hold::Order)
+            && self.state == State::Open
+            && self.replies.ready_bytes() < SENT_EARLY_BYTES_MIN
+    }
+
+    /// Lets its requests wait, or the next command of the transaction that they belong to.
+    pub fn hold_for(&mut self, hold: Hold) {
+        match &mut self.session.exec {
+            Some(exec) => exec.under_way += 1,
+            None => self.hold = Some(hold),
+        }
+    }
+
+    /// Goes on with its requests, if this is what has held them.
+    pub fn go_on_after(&mut self, hold: Hold) {
+        if self.hold == Some(hold) {
+            self.hold = None;
+            self.stalled = true;
+        }
+    }
+
     /// Bytes of requests waiting.
     pub fn input_bytes(&self) -> usize {
-        self.tail.len() + self.deferred.len() + self.parser.bytes_held()
+        let multi = self.session.multi.as_ref();
+        let queued = multi.map_or(0, |multi| multi.queued.bytes());
+        self.tail.len() + self.deferred.len() + self.parser.bytes_held() + queued
     }
 
     /// All that it makes the server keep: requests, replies, subscriptions.

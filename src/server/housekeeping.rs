@@ -2,7 +2,7 @@
 
 use super::connection::{Hold, Peer, State};
 use super::service::Service;
-use crate::config::Config;
+use crate::config::{Config, PipelineOrder};
 use crate::protocol::{Dialect, Limits};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -146,6 +146,7 @@ impl Service {
             config.lfu_log_factor,
             config.lfu_decay_time,
         );
+        self.is_order_strict = config.pipeline_order == PipelineOrder::Strict;
         self.shard.settings.string_bytes_max = config.proto_max_bulk_len;
         self.shard.settings.item_bytes_max = config.item_size_max;
         self.shard.settings.hll_sparse_bytes_max = config.hll_sparse_max_bytes;
@@ -188,6 +189,7 @@ impl Service {
     /// Whether clients are still owed something.
     pub fn has_unfinished(&self) -> bool {
         !self.operations.is_empty()
+            || !self.transactions.is_empty()
             || self.connections().any(|connection| {
                 connection.state != State::Closed
                     && (connection.sending_bytes > 0

@@ -20,6 +20,7 @@ pub mod shared;
 mod snapshot;
 pub mod start;
 mod subscriptions;
+mod transactions;
 mod turn;
 mod waiting;
 mod worker;

@@ -3,13 +3,14 @@
 use super::connection::Hold;
 use super::server_operation::ServerOperation;
 use super::service::Service;
+use super::transactions::Then;
 use crate::command::gather;
 use crate::command::lcs::Lcs;
 use crate::command::table::{self, Command, flags, resolved_row};
 use crate::command::transfer::Transfer;
 use crate::command::{self, CommandError, Merge, Split, cursor};
 use crate::config::Policy;
-use crate::engine::{Engine, EngineOptions, Touch};
+use crate::engine::{Engine, EngineOptions};
 use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::args::Args;
@@ -40,6 +41,10 @@ pub(super) struct Pending {
     pub no_touch: bool,
     /// Later commands of the connection wait for it.
     pub holds: bool,
+    /// The transaction that holds its locks, and ends with it.
+    pub transaction: Option<u32>,
+    /// It is done for a transaction that has all it needs.
+    pub is_locked: bool,
     /// The command that waits for something and tries again, if it is one: then the reply goes to it.
     pub waiting: Option<u64>,
     pub work: Work,
@@ -96,10 +101,11 @@ impl Service {
         holds: bool,
         muted: bool,
     ) -> Option<u32> {
+        let is_locked = self.transactions.is_locked;
         let connection = self.connection_at(index)?;
         let place = connection.replies.reserve(muted);
         if holds {
-            connection.hold = Some(Hold::Operation);
+            connection.hold_for(Hold::Operation);
         }
         let pending = Pending {
             token: connection.token,
@@ -108,6 +114,8 @@ impl Service {
             db: connection.session.db,
             no_touch: connection.session.no_touch,
             holds,
+            transaction: None,
+            is_locked,
             waiting: None,
             work,
         };
@@ -136,34 +144,37 @@ impl Service {
             pending.db,
             pending.protocol,
             pending.no_touch,
+            pending.is_locked,
         );
         if shard != self.shard.id {
             self.message_to(shard)
                 .push_words(&header, words.iter().copied());
-            self.metrics.hops_sent += 1;
-            return;
+            self.hopped(shard);
+        } else if let Some(reply) = self.run_words(&header, words) {
+            self.operation_reply(id, part, &reply.bytes, &reply.large);
         }
-        let reply = self.run_words(&header, words);
-        self.operation_reply(id, part, &reply.bytes, &reply.large);
     }
 
-    /// Runs a command made of words on this shard.
-    pub(super) fn run_words(&mut self, header: &RequestHeader, words: &[&[u8]]) -> Reply {
+    /// Runs a command made of words on this shard. None: it has met a lock, and its reply comes later, as its header says.
+    pub(super) fn run_words(&mut self, header: &RequestHeader, words: &[&[u8]]) -> Option<Reply> {
         let mut message = Message::new(self.shard.id);
         message.push_words(header, words.iter().copied());
         let view = message.request(0, 0).expect("it was just put there");
         let mut ranges = Vec::new();
         let mut reply = Reply::new(header.protocol);
-        let touch = if header.no_touch {
-            Touch::No
-        } else {
-            Touch::Yes
-        };
-        let args = message.args(&view, &mut ranges);
+        let mut args = message.args(&view, &mut ranges);
         let row = resolved_row(header.command, &args);
+        let own = self.shard.id;
+        let waits = !header.locked
+            && !self.transactions.is_quiet()
+            && self.park(own, |_| Some(*header), u64::MAX, row, &mut args);
+        if waits {
+            return None;
+        }
+        let touch = Service::touch_of(header);
         self.shard
             .execute(row, args, header.db as usize, touch, None, &mut reply);
-        reply
+        Some(reply)
     }
 
     pub(super) fn send_steps(&mut self, id: u32, steps: Vec<Step>) {
@@ -250,6 +261,9 @@ impl Service {
         if let Some(waiting) = pending.waiting {
             return self.tried(waiting, reply);
         }
+        if let Some(transaction) = pending.transaction {
+            self.release(transaction);
+        }
         let Some(connection) = self.connection(pending.token) else {
             return;
         };
@@ -257,10 +271,50 @@ impl Service {
             .replies
             .fill(pending.place, &reply.bytes, &reply.large);
         if pending.holds {
-            connection.hold = None;
-            connection.stalled = true;
+            self.go_on(pending.token.index);
         }
         self.list(pending.token.index);
+    }
+
+    /// What has held a connection is over: it goes on with its requests, or with the transaction that they belong to.
+    pub(super) fn go_on(&mut self, index: u32) {
+        let Some(connection) = self.connection_at(index) else {
+            return;
+        };
+        let Some(exec) = &mut connection.session.exec else {
+            connection.hold = None;
+            connection.stalled = true;
+            return self.list(index);
+        };
+        exec.under_way -= 1;
+        if exec.under_way == 0 && !exec.is_running {
+            self.run_exec(index);
+        }
+    }
+
+    /// Begins a command over several shards. It claims its keys before the first of the steps, unless the transaction it belongs to has; if the steps are all
+    /// there is to do, the locks go with them.
+    fn begin_locked(
+        &mut self,
+        index: u32,
+        (row, args): (&'static Command, &Args<'_>),
+        operation: Operation,
+        steps: Vec<Step>,
+        are_all: bool,
+        muted: bool,
+    ) {
+        let holds = !(are_all && self.transactions.is_locked);
+        let Some(id) = self.begin(index, Work::Data(operation), holds, muted) else {
+            return;
+        };
+        if self.operations.get(id).is_locked {
+            return self.send_steps(id, steps);
+        }
+        self.operations.get(id).is_locked = true;
+        let mut claims = BTreeMap::new();
+        self.add_claims(row, args, &mut claims);
+        let transaction = self.acquire(claims, Vec::new(), Then::Steps(id, steps, are_all));
+        self.claim_next(transaction);
     }
 
     /// Carries out the envelopes of a message; those of the layer above are handed back.
@@ -281,6 +335,17 @@ impl Service {
                 Envelope::KeyDone { id, part, outcome } => {
                     self.operation_outcome(id, part, outcome)
                 }
+                Envelope::Claim {
+                    transaction,
+                    claims,
+                    watched,
+                } => self.take_claim(from, transaction, &claims, watched),
+                Envelope::Claimed {
+                    transaction,
+                    is_unchanged,
+                } => self.claimed(transaction, is_unchanged),
+                Envelope::Release { transaction } => self.release_here(from, transaction),
+                Envelope::Unwatch(keys) => self.unwatch_here(&keys),
                 Envelope::Wait(message) => self.take_wait_message(message),
                 Envelope::Server(matter) => matters.push(matter),
             }
@@ -303,24 +368,27 @@ impl Service {
             Split::Never => unreachable!("one key has one owner"),
             Split::Each => unreachable!("each key went its own way"),
             // One that always waits came here because its arguments are wrong, which it finds before it looks at a key.
-            Split::Steps(_) if row.flags & flags::BLOCKING != 0 && row.group != "stream" => {
+            Split::Steps(_)
+                if row.flags & flags::BLOCKING != 0
+                    && row.group != "stream"
+                    && row.blocking.and_then(|find| find(&args)).is_none() =>
+            {
                 self.execute_here(index, row, None, args, muted);
             }
             Split::Steps(null) => self.steps_command(index, row, &args, null, muted),
             Split::Whole => {
                 let (operation, steps) = self.whole(index, row, &args);
-                self.begin_steps(index, operation, steps, muted);
+                self.begin_locked(index, (row, &args), operation, steps, false, muted);
             }
             Split::Elements => {
-                let positions: Vec<usize> = command::key_positions(row, &args).collect();
-                let operation = Operation::elements(positions.len());
-                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
-                    return;
+                let step = |position| Step::Command {
+                    shard: owner(position),
+                    command: row,
+                    words: vec![args.get(0).into(), args.get(position).into()],
                 };
-                for (part, &position) in positions.iter().enumerate() {
-                    let words = [args.get(0), args.get(position)];
-                    self.send_words(id, part as u32, owner(position), row, &words);
-                }
+                let steps: Vec<Step> = command::key_positions(row, &args).map(step).collect();
+                let operation = Operation::elements(steps.len());
+                self.begin_locked(index, (row, &args), operation, steps, true, muted);
             }
             // Keys come with their values: a key without one is found before any shard has done its part.
             Split::AllOk if args.len().is_multiple_of(2) => {
@@ -333,12 +401,13 @@ impl Service {
                 } else {
                     Operation::all_ok(parts.len())
                 };
-                let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
-                    return;
+                let step = |(shard, words): (usize, Vec<&[u8]>)| Step::Command {
+                    shard,
+                    command: row,
+                    words: words.into_iter().map(Box::from).collect(),
                 };
-                for (part, (shard, words)) in parts.into_iter().enumerate() {
-                    self.send_words(id, part as u32, shard, row, &words);
-                }
+                let steps = parts.into_iter().map(step).collect();
+                self.begin_locked(index, (row, &args), operation, steps, true, muted);
             }
             Split::AllOrNothing => self.split_all_or_nothing(index, row, &args, muted),
             Split::Transfer => {
@@ -361,7 +430,7 @@ impl Service {
                         let source = key(1, db);
                         let destination = key(2, transfer.destination_db);
                         let (operation, steps) = Operation::transfer(transfer, source, destination);
-                        self.begin_steps(index, operation, steps, muted);
+                        self.begin_locked(index, (row, &args), operation, steps, false, muted);
                     }
                 }
             }
@@ -395,16 +464,10 @@ impl Service {
                     Ok(gather) => {
                         let (operation, steps) =
                             Operation::gather(gather, sources.map(key).collect(), reply);
-                        self.begin_steps(index, operation, steps, muted);
+                        self.begin_locked(index, (row, &args), operation, steps, false, muted);
                     }
                 }
             }
-        }
-    }
-
-    fn begin_steps(&mut self, index: u32, operation: Operation, steps: Vec<Step>, muted: bool) {
-        if let Some(id) = self.begin(index, Work::Data(operation), true, muted) {
-            self.send_steps(id, steps);
         }
     }
 
@@ -449,12 +512,8 @@ impl Service {
                 }
             })
             .collect();
-        self.begin_steps(
-            index,
-            Operation::all_or_nothing(parts.len(), then),
-            first,
-            muted,
-        );
+        let operation = Operation::all_or_nothing(parts.len(), then);
+        self.begin_locked(index, (row, args), operation, first, false, muted);
     }
 
     fn refuse_error(&mut self, index: u32, muted: bool, error: &CommandError) {
@@ -539,13 +598,14 @@ impl Service {
             Merge::Sum => Operation::sum(shards),
             Merge::Concatenate => Operation::concatenate(shards),
         };
-        let Some(id) = self.begin(index, Work::Data(operation), false, muted) else {
-            return;
+        let words: Vec<Box<[u8]>> = (0..args.len()).map(|at| args.get(at).into()).collect();
+        let step = |shard| Step::Command {
+            shard,
+            command: row,
+            words: words.clone(),
         };
-        let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
-        for shard in 0..shards {
-            self.send_words(id, shard as u32, shard, row, &words);
-        }
+        let steps = (0..shards).map(step).collect();
+        self.begin_locked(index, (row, &args), operation, steps, true, muted);
     }
 
     /// SCAN goes to the shard that its cursor names; a cursor that names none, or nothing that is a cursor, may go anywhere.
@@ -567,6 +627,7 @@ impl Service {
         muted: bool,
     ) {
         let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
+        let locked = self.transactions.is_locked;
         let Some(connection) = self.connection_at(index) else {
             return;
         };
@@ -582,15 +643,15 @@ impl Service {
             session.db,
             connection.replies.protocol(),
             session.no_touch,
+            locked,
         );
         if shard != self.shard.id {
             self.message_to(shard)
                 .push_words(&header, words.iter().copied());
-            self.metrics.hops_sent += 1;
-            return;
-        }
-        let reply = self.run_words(&header, &words);
-        if let Some(connection) = self.connection_at(index) {
+            self.hopped(shard);
+        } else if let Some(reply) = self.run_words(&header, &words)
+            && let Some(connection) = self.connection_at(index)
+        {
             connection.replies.fill(place, &reply.bytes, &reply.large);
             self.list(index);
         }
@@ -620,7 +681,10 @@ impl Service {
                 words: words.clone(),
             })
             .collect();
-        self.begin_steps(index, Operation::first_of(order.len()), steps, muted);
+        let operation = Operation::first_of(order.len());
+        if let Some(id) = self.begin(index, Work::Data(operation), true, muted) {
+            self.send_steps(id, steps);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::{ClassStats, Touch};
 use crate::net::Token;
 use crate::protocol::resp::{Protocol, Reply};
-use crate::shard::operation::Envelope;
+use crate::shard::operation::{Envelope, OwnedKey, WatchedKey};
 use std::any::Any;
 use std::collections::{BTreeSet, HashSet};
 use std::os::fd::AsRawFd;
@@ -102,6 +102,8 @@ pub enum Call {
     Channels(Subscription, Option<Vec<u8>>),
     /// PUBSUB NUMSUB and SHARDNUMSUB: the subscribers of these channels.
     Subscribers(Subscription, Vec<Vec<u8>>),
+    /// WATCH: those of these keys that are the shard's.
+    Watch(Vec<(usize, OwnedKey)>),
     /// Something about one key.
     Key {
         /// The database.
@@ -130,6 +132,8 @@ pub enum Answer {
     Channels(Vec<Name>),
     /// PUBSUB NUMSUB: a number for each channel.
     Subscribers(Vec<usize>),
+    /// WATCH: the versions of the keys.
+    Watched(Vec<WatchedKey>),
     /// Figures of the size classes.
     Classes(Vec<ClassStats>),
     /// memcached's `stats conns`: names and values of each connection.
@@ -155,6 +159,8 @@ pub enum Finish {
     Channels,
     /// PUBSUB NUMSUB and SHARDNUMSUB of these channels.
     Subscribers(Vec<Vec<u8>>),
+    /// WATCH.
+    Watched,
     /// MEMORY STATS.
     MemoryStats,
     /// MEMORY DOCTOR.
@@ -316,6 +322,7 @@ impl Service {
     /// Does on this shard what was asked.
     fn answer(&mut self, call: Call) -> Answer {
         match call {
+            Call::Watch(keys) => Answer::Watched(self.watch_here(&keys)),
             Call::Snapshot => Answer::Snapshot(Box::new(self.snapshot())),
             Call::Clients(filter) => {
                 let now_ms = self.now_ms;
@@ -447,12 +454,24 @@ impl Service {
     pub(super) fn finish_server_operation(
         &mut self,
         operation: ServerOperation,
-        _token: Token,
+        token: Token,
         reply: &mut Reply,
     ) {
         let mut answers = operation.answers;
         match operation.finish {
             Finish::Ok => reply.ok(),
+            Finish::Watched => {
+                let watched = answers.into_iter().flat_map(|answer| match answer {
+                    Answer::Watched(keys) => keys,
+                    _ => Vec::new(),
+                });
+                let watched = watched.collect();
+                match self.connection(token) {
+                    Some(connection) => connection.session.watched.append(&mut { watched }),
+                    None => self.unwatch_keys(watched),
+                }
+                reply.ok();
+            }
             Finish::Bytes(bytes) => reply.bytes.extend_from_slice(&bytes),
             Finish::MemcachedStats(group, form) => {
                 self.write_memcached_stats(group, form, answers, &mut reply.bytes)

@@ -5,12 +5,14 @@
 //! shards; its reply goes into its place among the connection's replies.
 
 use super::batch::{Batch, Request};
-use super::connection::{Connection, Hold, Peer, ReplyMode, Session, Socket, State};
+use super::connection::{
+    Connection, Hold, Peer, ReplyMode, Session, Socket, State, WritesUnderWay,
+};
 use super::shared::Shared;
 use super::turn::{LOOK_ARGUMENTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
-use crate::config::Config;
+use crate::config::{Config, PipelineOrder};
 use crate::engine::Touch;
 use crate::large::LargeBytes;
 use crate::limits::{
@@ -71,6 +73,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
+    /// Whether a connection's writes keep their order between shards.
+    pub(super) is_order_strict: bool,
     /// When database 0 is to be emptied (memcached's flush_all with a delay).
     pub(super) flush_at_ms: Option<i64>,
     /// CLIENT PAUSE, if in force.
@@ -83,6 +87,8 @@ pub struct Service {
     pub(super) waits: super::waiting::Waits,
     /// Operations over several shards that this shard coordinates.
     pub(super) operations: super::operations::Operations,
+    /// Locks, and what holds them.
+    pub(super) transactions: super::transactions::Transactions,
     /// Who has subscribed to what.
     pub(super) pubsub: super::commands::Pubsub,
     /// Messages delivered to subscribers, and patterns tried for them, since the turn's length was last looked at.
@@ -111,6 +117,7 @@ impl Service {
     /// A service without connections.
     pub fn new(shard: Shard, shared: Arc<Shared>) -> Service {
         let config = shared.config();
+        let is_order_strict = config.pipeline_order == PipelineOrder::Strict;
         let outgoing = (0..shared.shards())
             .map(|_| Message::new(shard.id))
             .collect();
@@ -119,12 +126,14 @@ impl Service {
             shared,
             config,
             metrics: ShardMetrics::new(table::rows_len()),
+            is_order_strict,
             flush_at_ms: None,
             pause: None,
             listed: Vec::new(),
             put_off: VecDeque::new(),
             waits: Default::default(),
             operations: super::operations::Operations::default(),
+            transactions: Default::default(),
             pubsub: Default::default(),
             publishing: 0,
             outgoing,
@@ -209,12 +218,16 @@ impl Service {
                 last_command: None,
                 commands: 0,
                 subscriptions: Default::default(),
+                multi: None,
+                watched: Vec::new(),
+                exec: None,
             },
             parser,
             deferred: Vec::new(),
             tail: Vec::new(),
             replies: Default::default(),
             hold: None,
+            writes_under_way: Default::default(),
             state: State::Open,
             sending_bytes: 0,
             receiving: false,
@@ -469,8 +482,8 @@ impl Service {
             let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
                 continue;
             };
-            if connection.may_execute() && is_paused(self.pause, known.command) {
-                connection.hold = Some(Hold::Pause);
+            if connection.may_execute() {
+                connection.hold = hold_before(self.pause, &connection.writes_under_way, &known);
             }
             if is_over || !connection.may_execute() || !connection.deferred.is_empty() {
                 if connection.state == State::Open {
@@ -618,12 +631,14 @@ impl Service {
                     arguments += args.len();
                     if !args.is_empty() || matches!(name, Name::Verb(_)) {
                         let known = know(&self.shard, self.shards(), name, &args, consumed);
-                        if is_paused(self.pause, known.command) {
+                        let pause = self.pause;
+                        if let Some(connection) = self.connection_at(index)
+                            && let Some(hold) =
+                                hold_before(pause, &connection.writes_under_way, &known)
+                        {
                             // The parser keeps the request, with its large arguments, and gives it again.
-                            if let Some(connection) = self.connection_at(index) {
-                                connection.hold = Some(Hold::Pause);
-                                connection.stalled = true;
-                            }
+                            connection.hold = Some(hold);
+                            connection.stalled = true;
                             return at;
                         }
                         self.execute(index, known, args);
@@ -707,9 +722,8 @@ impl Service {
             if let Some(row) = table::lookup(args.get(0)) {
                 self.metrics.count_rejected(usize::from(command_index(row)));
             }
-            return self.refuse(index, muted, error.text());
+            return self.refuse_in_multi(index, muted, args.get(0), error.text());
         };
-        let command = command_index(row);
         session.last_command = Some(row);
         if !session.authenticated && row.flags & flags::NO_AUTH == 0 {
             return match session.dialect {
@@ -717,12 +731,35 @@ impl Service {
                 Dialect::Memcached => self.refuse_memcached(index, &args),
             };
         }
+        let is_queueing = session.multi.is_some();
         if session.subscriptions.any()
             && connection.replies.protocol() == Protocol::Resp2
             && self.subscriber_command(index, row, &args, muted)
         {
             return;
         }
+        if is_queueing && self.queue(index, row, &known, &mut args, muted) {
+            return;
+        }
+        self.dispatch(index, row, known, args, muted);
+        if muted
+            && let Some(connection) = self.connection_at(index)
+            && connection.session.reply_mode == ReplyMode::Skip
+        {
+            connection.session.reply_mode = ReplyMode::On;
+        }
+    }
+
+    /// Carries out a request that may be carried out: here, at the owner of its keys, or with the help of several shards.
+    pub(super) fn dispatch(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        known: Known,
+        mut args: Args<'_>,
+        muted: bool,
+    ) {
+        let command = command_index(row);
         self.metrics.count_call(usize::from(command));
         // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
         let timed = self
@@ -767,24 +804,24 @@ impl Service {
             let ns = from.elapsed().as_nanos() as u64;
             self.metrics.count_call_time(usize::from(command), ns);
         }
-        if muted
-            && let Some(connection) = self.connection_at(index)
-            && connection.session.reply_mode == ReplyMode::Skip
-        {
-            connection.session.reply_mode = ReplyMode::On;
-        }
     }
 
-    /// Runs a data command on this shard, for a connection of this shard; whether it wrote a reply.
+    /// Runs a data command on this shard, for a connection of this shard; whether it wrote a reply, or will when the lock is gone that it has met.
     #[inline]
     pub(super) fn execute_here(
         &mut self,
         index: u32,
         row: &'static Command,
         hash: Option<u64>,
-        args: Args<'_>,
+        mut args: Args<'_>,
         muted: bool,
     ) -> bool {
+        if !self.transactions.is_quiet()
+            && !self.transactions.is_locked
+            && self.park_here(index, row, &mut args, muted)
+        {
+            return true;
+        }
         let Some(connection) = self.places[index as usize].connection.as_deref_mut() else {
             return true;
         };
@@ -820,6 +857,22 @@ impl Service {
         has_replied
     }
 
+    fn park_here(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        args: &mut Args<'_>,
+        muted: bool,
+    ) -> bool {
+        let own = self.shard.id;
+        let Some(connection) = self.connection_at(index) else {
+            return true;
+        };
+        let client = connection.token.to_bits();
+        let header = |service: &mut Service| service.hop_header(index, row, own, muted);
+        self.park(own, header, client, row, args)
+    }
+
     /// Sends a request to the shard that owns its key.
     fn hop(
         &mut self,
@@ -830,7 +883,7 @@ impl Service {
         len: usize,
         muted: bool,
     ) {
-        let Some(header) = self.hop_header(index, row, muted) else {
+        let Some(header) = self.hop_header(index, row, owner, muted) else {
             return;
         };
         // What the parser set aside (an inline request's unquoted words) is the buffer then, and its ranges point into it.
@@ -848,18 +901,27 @@ impl Service {
         &mut self,
         index: u32,
         row: &'static Command,
+        owner: usize,
         muted: bool,
     ) -> Option<RequestHeader> {
+        let locked = self.transactions.is_locked;
         let connection = self.places[index as usize].connection.as_deref_mut()?;
+        let place = if row.flags & flags::WRITE != 0 && self.is_order_strict && !locked {
+            connection.writes_under_way.add(owner);
+            connection.replies.reserve_write(muted)
+        } else {
+            connection.replies.reserve(muted)
+        };
         Some(RequestHeader {
             reply_to: ReplyTo::Connection {
                 token: connection.token.to_bits(),
-                place: connection.replies.reserve(muted),
+                place,
             },
             command: command_index(row),
             db: connection.session.db as u32,
             protocol: connection.replies.protocol(),
             no_touch: connection.session.no_touch,
+            locked,
         })
     }
 
@@ -889,7 +951,7 @@ impl Service {
                     large: &mut [],
                 };
                 self.execute_here(index, part, None, one, false);
-            } else if let Some(header) = self.hop_header(index, part, false) {
+            } else if let Some(header) = self.hop_header(index, part, owner, false) {
                 let words = (0..head.len()).chain([at]).map(|word| args.get(word));
                 self.outgoing[owner].push_words(&header, words);
                 self.hopped(owner);
@@ -989,53 +1051,80 @@ impl Service {
         }
         let first = hashes.iter().copied().flatten().take(BATCH_REQUESTS_MAX);
         self.shard.engine.prefetch(first);
-        let mut reply = mem::take(&mut self.scratch_reply);
+        let mut reply = self.take_scratch_reply();
         let mut ranges = mem::take(&mut self.scratch_ranges);
         let mut at = (0, 0);
         let mut number = 0;
         while let Some(view) = message.request(at.0, at.1) {
             let header = view.header;
-            let touch = if header.no_touch {
-                Touch::No
-            } else {
-                Touch::Yes
-            };
-            reply.protocol = header.protocol;
-            let args = message.args(&view, &mut ranges);
-            let row = table::resolved_row(header.command, &args);
-            if let Run::Server(ServerCommand::Publish(kind)) = row.run {
-                let receivers = self.publish_here(kind, args.get(1), args.get(2), None);
-                reply.integer(receivers as i64);
-            } else {
-                self.shard.execute(
-                    row,
-                    args,
-                    header.db as usize,
-                    touch,
-                    hashes[number],
-                    &mut reply,
-                );
-            }
+            let mut args = message.args(&view, &mut ranges);
             self.metrics.hops_received += 1;
-            self.serve_awaited();
-            self.outgoing[from].push_response(header.reply_to, &reply);
-            reply.bytes.clear();
-            reply.large.clear();
-            if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
-                self.post(from);
+            let waits = !self.transactions.is_quiet() && !header.locked && {
+                let row = table::resolved_row(header.command, &args);
+                let client = match header.reply_to {
+                    ReplyTo::Connection { token, .. } => token,
+                    ReplyTo::Operation { .. } => u64::MAX,
+                };
+                self.park(from, |_| Some(header), client, row, &mut args)
+            };
+            if !waits {
+                self.run_request(&header, args, hashes[number], &mut reply);
+                self.outgoing[from].push_response(header.reply_to, &reply);
+                reply.clear();
+                if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
+                    self.post(from);
+                }
             }
             number += 1;
             at = view.next();
         }
-        if reply.bytes.capacity() > KEPT_BUFFER_BYTES_MAX {
-            reply.bytes = Vec::new();
-        }
-        self.scratch_reply = reply;
+        self.keep_scratch_reply(reply);
         self.scratch_ranges = ranges;
         self.scratch_hashes = hashes;
     }
 
-    fn take_response(&mut self, reply_to: ReplyTo, bytes: &[u8], large: &[(usize, LargeBytes)]) {
+    /// Runs a request that was sent here, on this shard's keys.
+    pub(super) fn run_request(
+        &mut self,
+        header: &RequestHeader,
+        args: Args<'_>,
+        hash: Option<u64>,
+        reply: &mut Reply,
+    ) {
+        reply.protocol = header.protocol;
+        let row = table::resolved_row(header.command, &args);
+        if let Run::Server(ServerCommand::Publish(kind)) = row.run {
+            let receivers = self.publish_here(kind, args.get(1), args.get(2), None);
+            reply.integer(receivers as i64);
+        } else {
+            let touch = Service::touch_of(header);
+            let may_block = mem::replace(&mut self.shard.may_block, !header.locked);
+            self.shard
+                .execute(row, args, header.db as usize, touch, hash, reply);
+            self.shard.may_block = may_block;
+        }
+        self.serve_awaited();
+    }
+
+    pub(super) fn take_scratch_reply(&mut self) -> Reply {
+        mem::take(&mut self.scratch_reply)
+    }
+
+    pub(super) fn keep_scratch_reply(&mut self, mut reply: Reply) {
+        reply.clear();
+        if reply.bytes.capacity() > KEPT_BUFFER_BYTES_MAX {
+            reply.bytes = Vec::new();
+        }
+        self.scratch_reply = reply;
+    }
+
+    /// The reply to a request that another shard has executed, or this one when it had waited.
+    pub(super) fn take_response(
+        &mut self,
+        reply_to: ReplyTo,
+        bytes: &[u8],
+        large: &[(usize, LargeBytes)],
+    ) {
         match reply_to {
             ReplyTo::Connection { token, place } => {
                 let token = Token::from_bits(token);
@@ -1045,7 +1134,10 @@ impl Service {
                 if connection.state == State::Closed {
                     return;
                 }
-                connection.replies.fill(place, bytes, large);
+                let is_write = connection.replies.fill(place, bytes, large);
+                if is_write && connection.writes_under_way.end_one() {
+                    connection.go_on_after(Hold::Order);
+                }
                 if !connection.listed {
                     connection.listed = true;
                     self.listed.push(token.index);
@@ -1062,6 +1154,7 @@ impl Service {
         db: usize,
         protocol: Protocol,
         no_touch: bool,
+        locked: bool,
     ) -> RequestHeader {
         RequestHeader {
             reply_to,
@@ -1069,18 +1162,30 @@ impl Service {
             db: db as u32,
             protocol,
             no_touch,
+            locked,
         }
     }
 }
 
-/// Whether CLIENT PAUSE holds a command back. CLIENT itself goes on, so that a pause can be ended.
+/// Why a request must not be executed yet: CLIENT PAUSE, from which CLIENT itself is spared, so that a pause can be ended; or an earlier write of the connection that
+/// another shard has not answered, since nobody may see a later write without it.
 #[inline]
-fn is_paused(pause: Option<Pause>, command: Option<&'static Command>) -> bool {
-    let (Some(pause), Some(row)) = (pause, command) else {
-        return false;
-    };
-    (!pause.writes_only || row.flags & flags::WRITE != 0)
+fn hold_before(pause: Option<Pause>, writes: &WritesUnderWay, known: &Known) -> Option<Hold> {
+    let row = known.command?;
+    if let Some(pause) = pause
+        && (!pause.writes_only || row.flags & flags::WRITE != 0)
         && !matches!(row.run, Run::Server(ServerCommand::Client))
+    {
+        return Some(Hold::Pause);
+    }
+    let is_write = row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0
+        || matches!(row.run, Run::Server(ServerCommand::Exec));
+    if writes.are_none() || !is_write {
+        return None;
+    }
+    // On the shard of the earlier ones it comes after them anyway.
+    let follows = row.route == Route::Keys(Split::Never) && writes.are_at(known.owner);
+    (!follows).then_some(Hold::Order)
 }
 
 /// Looks a request's command up, finds the owner of its first key, and hashes that if the shard is this one.

@@ -7,6 +7,7 @@
 use super::connection::{Hold, State};
 use super::operations::{Pending, Work};
 use super::service::{Known, Service};
+use super::transactions::{Then, Transactions};
 use crate::command::table::{Command, command_index};
 use crate::command::{self, Blocking, CommandError, Null, stream};
 use crate::engine::Type;
@@ -16,10 +17,11 @@ use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use crate::shard::attempt::{Attempt, Next, Request, STREAM_GONE, Words};
 use crate::shard::awaited::{AwaitedKeys, Probe, Ready, ReadyKey, WaitMessage, Waiter, Wants};
+use crate::shard::locks::{Claims, Place};
 use crate::shard::message::{Message, ReplyTo};
 use crate::shard::operation::{Envelope, Operation, OwnedKey};
 use crate::shard::slots;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// A command that waits, or tries.
 struct Waiting {
@@ -29,6 +31,10 @@ struct Waiting {
     request: Request,
     db: usize,
     no_touch: bool,
+    /// The transaction that holds its locks while it tries.
+    transaction: Option<u32>,
+    /// It belongs to a transaction that holds them all along.
+    is_locked: bool,
     null: Null,
     /// Unix milliseconds; None for ever.
     deadline_ms: Option<i64>,
@@ -124,9 +130,14 @@ impl Service {
         let Some(blocking) = row.blocking.and_then(|find| find(args)) else {
             return false;
         };
+        if self.transactions.is_locked {
+            // Nothing waits in a transaction.
+            return false;
+        }
         let all_here = command::key_positions(row, args)
             .all(|at| slots::owner(args.get(at), self.shards()) == self.shard.id);
-        if all_here {
+        let may_run = all_here && !self.meets_lock(row, args);
+        if may_run {
             // The common case: there is something, and nothing is to be remembered.
             let request = Args {
                 buffer: args.buffer,
@@ -140,7 +151,7 @@ impl Service {
         let Some(id) = self.begin_waiting(index, row, args, blocking, muted) else {
             return true;
         };
-        if all_here {
+        if may_run {
             self.pin_here(id);
             self.tell_owners(id, true);
         } else {
@@ -190,11 +201,12 @@ impl Service {
             .map(|at| slots::owner(args.get(*at), self.shards()));
         let owners: Vec<usize> = owners.collect();
         let now_ms = self.now_ms;
+        let is_locked = self.transactions.is_locked;
         assert!(!keys.is_empty(), "a request without keys has been refused");
         let connection = self.connection_at(index)?;
         let (token, db) = (connection.token, connection.session.db);
         let place = connection.replies.reserve(muted);
-        connection.hold = Some(Hold::Blocked);
+        connection.hold_for(Hold::Blocked);
         let no_touch = connection.session.no_touch;
         let request = Request {
             command: row,
@@ -224,6 +236,8 @@ impl Service {
             request,
             db,
             no_touch,
+            transaction: None,
+            is_locked,
             null,
             deadline_ms,
             wants: wants(row, args),
@@ -300,6 +314,7 @@ impl Service {
             db,
             Default::default(),
             false,
+            true,
         );
         let mut message = Message::new(self.shard.id);
         message.push_words(&header, words.iter().map(|word| &**word));
@@ -354,7 +369,43 @@ impl Service {
     fn begin_attempt(&mut self, id: u64) {
         if let Some(waiting) = self.waits.waiting.get_mut(&id) {
             waiting.attempt = Some(waiting.request.first());
-            self.advance(id, None);
+            self.carry_out(id);
+        }
+    }
+
+    /// Begins the attempt: one at keys of several shards claims them all first.
+    fn carry_out(&mut self, id: u64) {
+        let Some(waiting) = self.waits.waiting.get(&id) else {
+            return;
+        };
+        let is_spread = waiting.attempt.as_ref().is_some_and(Attempt::is_spread);
+        if waiting.is_locked || !is_spread {
+            return self.advance(id, None);
+        }
+        let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
+        let request = &waiting.request;
+        for (&at, &owner) in request.keys.iter().zip(&request.owners) {
+            let place = Place::key(&request.words[at]);
+            let claims = claims.entry(owner).or_default();
+            claims.add(place, Transactions::mode(request.command));
+        }
+        let transaction = self.acquire(claims, Vec::new(), Then::Attempt(id));
+        self.claim_next(transaction);
+    }
+
+    /// The keys of an attempt are held.
+    pub(super) fn attempt_locked(&mut self, id: u64, transaction: u32) {
+        let waiting = self.waits.waiting.get_mut(&id);
+        let waiting = waiting.expect("it does not end while it tries");
+        waiting.transaction = Some(transaction);
+        self.advance(id, None);
+    }
+
+    /// An attempt is over.
+    fn release_attempt(&mut self, id: u64) {
+        let waiting = self.waits.waiting.get_mut(&id);
+        if let Some(transaction) = waiting.and_then(|waiting| waiting.transaction.take()) {
+            self.release(transaction);
         }
     }
 
@@ -363,6 +414,7 @@ impl Service {
         while let Some(waiting) = self.waits.waiting.get_mut(&id)
             && let Some(attempt) = &mut waiting.attempt
         {
+            let waiting_is_locked = waiting.is_locked;
             match attempt.next(&waiting.request, reply.take()) {
                 Next::Run(shard, command, words) => {
                     let pending = Pending {
@@ -372,11 +424,14 @@ impl Service {
                         db: waiting.db,
                         no_touch: waiting.no_touch,
                         holds: false,
+                        transaction: None,
+                        is_locked: waiting.is_locked || waiting.transaction.is_some(),
                         waiting: Some(id),
                         work: Work::Data(Operation::one()),
                     };
                     let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
-                    if shard != self.shard.id {
+                    let is_quiet = pending.is_locked || self.transactions.is_quiet();
+                    if shard != self.shard.id || !is_quiet {
                         let operation = self.begin_try(pending);
                         return self.send_words(operation, 0, shard, command, &words);
                     }
@@ -386,16 +441,27 @@ impl Service {
                         pending.db,
                         pending.protocol,
                         pending.no_touch,
+                        true,
                     );
-                    reply = Some(self.run_words(&header, &words));
+                    let may_block = self.shard.may_block;
+                    self.shard.may_block = !waiting_is_locked;
+                    reply = self.run_words(&header, &words);
+                    self.shard.may_block = may_block;
                 }
-                Next::Nothing => self.try_next(id),
-                Next::Answer(answer) => self.end_wait(id, answer),
+                Next::Nothing => {
+                    self.release_attempt(id);
+                    return self.try_next(id);
+                }
+                Next::Answer(answer) => {
+                    self.release_attempt(id);
+                    self.end_wait(id, answer);
+                }
                 Next::PutBack(answer, to, element) => {
                     let key = waiting.keys[0].clone();
-                    self.end_wait(id, answer);
                     let owner = slots::owner(&key.bytes, self.shards());
                     self.send_wait(owner, WaitMessage::PutBack(key, to, element));
+                    self.release_attempt(id);
+                    self.end_wait(id, answer);
                 }
             }
         }
@@ -427,6 +493,7 @@ impl Service {
             self.tell_owners(id, false);
         } else if let Some(key) = next {
             self.prepare_try(id, key);
+            self.carry_out(id);
         }
     }
 
@@ -492,12 +559,11 @@ impl Service {
                 .replies
                 .fill(waiting.place, &reply.bytes, &reply.large);
         }
-        connection.hold = None;
-        connection.stalled = true;
         if reply.bytes.first() == Some(&b'-') {
             let command = usize::from(command_index(waiting.request.command));
             self.metrics.count_error_reply(command, &reply.bytes[1..]);
         }
+        self.go_on(waiting.token.index);
         self.list(waiting.token.index);
     }
 
@@ -594,7 +660,7 @@ impl Service {
         };
         if !waiting.is_busy() {
             self.prepare_try(id, key);
-            self.advance(id, None);
+            self.carry_out(id);
         } else if !waiting.ready.contains(&key) {
             waiting.ready.push_back(key);
         }

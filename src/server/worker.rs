@@ -165,6 +165,7 @@ impl Worker {
             || !self.service.listed.is_empty()
             || !self.service.put_off.is_empty()
             || self.service.waits.has_ready()
+            || self.service.transactions.has_granted()
             || self.service.pubsub.has_leaving()
             || self.ring.has_taken_events()
     }
@@ -184,6 +185,7 @@ impl Worker {
         let mut active = self.service.resume_put_off();
         active |= self.take_events();
         active |= self.take_messages();
+        self.service.run_granted();
         self.service.serve_awaited();
         self.service.release_subscriptions();
         self.settle_listed();
@@ -430,6 +432,7 @@ impl Worker {
         if connection.state != State::Closed
             && connection.sending_bytes == 0
             && connection.replies.is_ready()
+            && !connection.has_more_soon()
         {
             if let Socket::Datagram { request, .. } = connection.socket {
                 if connection.replies.waiting() == 0 {
@@ -483,7 +486,9 @@ impl Worker {
         };
         if connection.receiving || connection.sending_bytes > 0 {
             socket::shutdown(connection.socket.as_raw_fd());
-        } else {
+        } else if connection.session.exec.is_none() {
+            // What is being carried out as one is carried out to the end.
+            self.service.unwatch_all(index);
             self.service.remove_connection(index);
         }
     }

@@ -184,6 +184,11 @@ impl Request {
 }
 
 impl Attempt {
+    /// Whether it takes several steps, which nobody may come between.
+    pub fn is_spread(&self) -> bool {
+        !matches!(self, Attempt::Whole | Attempt::One(_))
+    }
+
     /// What to do, and then what to do after each reply of the words that were to be run.
     pub fn next(&mut self, request: &Request, reply: Option<Reply>) -> Next {
         match self {

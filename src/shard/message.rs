@@ -65,6 +65,8 @@ pub struct RequestHeader {
     pub protocol: Protocol,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// It belongs to a transaction that holds what it needs: it waits for nobody, neither for locks nor as a blocking command.
+    pub locked: bool,
 }
 
 /// Bytes of an encoded request header.
@@ -125,6 +127,13 @@ impl Message {
         self.requests.is_empty() && self.responses.is_empty() && self.envelopes.is_empty()
     }
 
+    /// Bytes of its requests.
+    pub fn bytes_held(&self) -> usize {
+        let large = self.large_arguments.iter().flatten();
+        let large: usize = large.map(|large| large.as_slice().len()).sum();
+        self.requests.len() + large
+    }
+
     /// Empties it and keeps the buffers unless they have grown beyond `bytes_max`.
     pub fn clear(&mut self, from: usize, bytes_max: usize) {
         self.from = from;
@@ -147,7 +156,9 @@ impl Message {
         large: usize,
     ) {
         let (target, place) = header.reply_to.encode();
-        let flags = u8::from(header.protocol == Protocol::Resp3) | u8::from(header.no_touch) << 1;
+        let flags = u8::from(header.protocol == Protocol::Resp3)
+            | u8::from(header.no_touch) << 1
+            | u8::from(header.locked) << 2;
         let mut encoded = [0u8; REQUEST_HEADER];
         encoded[0..8].copy_from_slice(&target.to_le_bytes());
         encoded[8..12].copy_from_slice(&place.to_le_bytes());
@@ -223,6 +234,7 @@ impl Message {
                     Protocol::Resp2
                 },
                 no_touch: encoded[14] & 2 != 0,
+                locked: encoded[14] & 4 != 0,
             },
             args,
             ranges_at,
@@ -322,6 +334,7 @@ mod tests {
             db: 3,
             protocol: Protocol::Resp3,
             no_touch: true,
+            locked: true,
         }
     }
 
@@ -352,7 +365,10 @@ mod tests {
             },
             buffer.len(),
         );
-        let operation = header(ReplyTo::Operation { id: 4, part: 2 });
+        let operation = RequestHeader {
+            locked: false,
+            ..header(ReplyTo::Operation { id: 4, part: 2 })
+        };
         message.push_words(&operation, [&b"DEL"[..], b"", b"key"].into_iter());
         let first = message.request(0, 0).unwrap();
         assert_eq!(first.header, connection);

@@ -5,6 +5,7 @@
 
 pub mod attempt;
 pub mod awaited;
+pub mod locks;
 pub mod mesh;
 pub mod message;
 pub mod operation;

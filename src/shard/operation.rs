@@ -1,9 +1,10 @@
 //! Commands whose work is done by several shards: what has come back so far, and what to do next.
 //!
 //! Pure: an operation is told of every part's outcome and says whether it waits, goes on with further steps, or is done. The shard that received the
-//! command coordinates. (Isolation from other clients' commands is not its business yet: the steps of one operation may be seen apart.)
+//! command coordinates, and has claimed the keys at their owners before the first step ([`super::locks`]), so that nobody sees the steps apart.
 
 use super::awaited::WaitMessage;
+use super::locks::Claims;
 use super::message::{Message, ReplyTo, RequestHeader};
 use super::{Shard, slots};
 use crate::command::CommandError;
@@ -40,6 +41,29 @@ pub enum Envelope {
         /// What came of it.
         outcome: KeyOutcome,
     },
+    /// A transaction of the sender wants locks, and to know whether watched keys are as they were; the answer is [`Envelope::Claimed`].
+    Claim {
+        /// The transaction.
+        transaction: u32,
+        /// What it claims.
+        claims: Claims,
+        /// Keys that it watches.
+        watched: Vec<WatchedKey>,
+    },
+    /// A transaction of the receiver holds what it has claimed.
+    Claimed {
+        /// The transaction.
+        transaction: u32,
+        /// Whether all keys that it watches here are as they were.
+        is_unchanged: bool,
+    },
+    /// A transaction of the sender ends, and its locks with it.
+    Release {
+        /// The transaction.
+        transaction: u32,
+    },
+    /// Keys are watched no longer.
+    Unwatch(Vec<OwnedKey>),
     /// Between one who waits for a key and its owner.
     Wait(WaitMessage),
     /// A matter of the layer above.
@@ -53,6 +77,17 @@ pub struct OwnedKey {
     pub db: usize,
     /// The bytes.
     pub bytes: Box<[u8]>,
+}
+
+/// A key that somebody watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedKey {
+    /// Its owner.
+    pub shard: usize,
+    /// The key.
+    pub key: OwnedKey,
+    /// Its version when the watch began.
+    pub version: u64,
 }
 
 /// One step on one key.
@@ -702,6 +737,7 @@ impl WholeState {
             db: self.db as u32,
             protocol: self.protocol,
             no_touch: false,
+            locked: true,
         };
         message.push_words(&header, self.words.iter().map(|word| &**word));
         let view = message.request(0, 0).expect("it was just put there");

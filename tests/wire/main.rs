@@ -14,3 +14,4 @@ mod start;
 mod streams;
 mod tables;
 mod talk;
+mod transactions;

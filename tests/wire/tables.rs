@@ -194,3 +194,8 @@ fn hyperloglog() {
 fn sort() {
     with_each_number_of_shards(&[], |server| run(server, "sort"));
 }
+
+#[test]
+fn transactions() {
+    with_each_number_of_shards(&[], |server| run(server, "transactions"));
+}

@@ -6,6 +6,7 @@ mod debug;
 mod memcached;
 mod memcached_stats;
 mod memory;
+mod multi;
 mod pubsub;
 mod session;
 
@@ -64,6 +65,11 @@ impl Service {
             ServerCommand::Reset => self.reset(index, &mut reply),
             ServerCommand::Client => self.client(index, &args, &mut reply),
             ServerCommand::Config => self.config_command(&args, &mut reply),
+            ServerCommand::Discard => self.discard(index, &mut reply),
+            ServerCommand::Exec => self.exec(index, muted),
+            ServerCommand::Multi => self.multi(index, &mut reply),
+            ServerCommand::Unwatch => self.unwatch(index, &mut reply),
+            ServerCommand::Watch => self.watch(index, &args, &mut reply),
             ServerCommand::Debug => self.debug(index, &args, &mut reply),
             ServerCommand::Info => self.info(&args),
             ServerCommand::Memory => self.memory(&args, &mut reply),

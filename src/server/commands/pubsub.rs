@@ -335,7 +335,10 @@ impl Service {
         let is_blocked = connection.hold == Some(Hold::Blocked);
         let replies = &mut connection.replies;
         let protocol = replies.protocol();
-        let reply = if is_blocked {
+        let reply = if let Some(exec) = &mut connection.session.exec {
+            // The replies to its commands are one array, which nothing may come between.
+            &mut exec.pushed
+        } else if is_blocked {
             replies.writer_ahead()
         } else {
             replies.writer()
@@ -382,7 +385,7 @@ impl Service {
                 id: operation,
                 part: part as u32,
             };
-            let header = Service::operation_header(row, reply_to, 0, Protocol::Resp2, false);
+            let header = Service::operation_header(row, reply_to, 0, Protocol::Resp2, false, true);
             self.message_to(shard)
                 .push_words(&header, [name, channel, message].into_iter());
             self.hopped(shard);

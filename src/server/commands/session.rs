@@ -161,6 +161,7 @@ impl Service {
         if let Some(token) = self.connection_at(index).map(|connection| connection.token) {
             self.unsubscribe_all(token);
         }
+        self.unwatch_all(index);
         if let Some(connection) = self.connection_at(index) {
             connection.parser.set_limits(limits);
             let session = &mut connection.session;
@@ -170,6 +171,7 @@ impl Service {
             session.reply_mode = ReplyMode::On;
             session.no_touch = false;
             session.no_evict = false;
+            session.multi = None;
             connection.replies.set_protocol(Protocol::Resp2);
             reply.protocol = Protocol::Resp2;
         }

@@ -1,0 +1,414 @@
+//! Transactions: what must be seen as one, on one shard or several. Locks are claimed at their owners, the work is done while all are held, then they are released; and requests
+//! of others that meet a lock wait at its owner in the order in which they came.
+//!
+//! The common case costs nothing: what concerns this shard alone runs at once, without a lock, unless somebody holds one here. The decision worth knowing: a transaction claims
+//! at one shard after the other, in ascending order, all keys of a shard together; why nobody waits for ever then is said in [`crate::shard::locks`].
+
+use super::service::Service;
+use crate::command::table::{Command, flags};
+use crate::command::{self, Route};
+use crate::engine::Touch;
+use crate::net::Token;
+use crate::protocol::args::Args;
+use crate::shard::locks::{Claims, Locks, Mode, Outcome, Place, Ticket};
+use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::operation::{Envelope, OwnedKey, Step, WatchedKey};
+use crate::shard::slots;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// What a transaction does once it holds its locks.
+pub(super) enum Then {
+    /// These steps of an operation; `true`: they are all there is to do, so that the locks go as soon as the steps have been sent.
+    Steps(u32, Vec<Step>, bool),
+    /// An attempt of a command that takes elements from keys.
+    Attempt(u64),
+    /// EXEC, of this connection.
+    Exec(Token),
+}
+
+/// A transaction that this shard coordinates.
+struct Transaction {
+    /// What it claims at each shard, ascending.
+    claims: Vec<(usize, Claims)>,
+    watched: Vec<WatchedKey>,
+    /// At so many of these shards it has what it claims.
+    held: usize,
+    /// All keys that it watches are as they were, as far as is known.
+    is_unchanged: bool,
+    then: Option<Then>,
+}
+
+/// Who waits for locks of this shard.
+enum Waiter {
+    /// A transaction, which a shard coordinates.
+    Transaction {
+        shard: usize,
+        id: u32,
+        watched: Vec<WatchedKey>,
+    },
+    /// One request, which runs when nothing excludes it any more.
+    Request(Box<Message>),
+}
+
+/// Something that may go on now.
+enum Granted {
+    /// A transaction of this shard that was waiting here, and whether what it watches is unchanged.
+    Transaction(u32, bool),
+    Request(Ticket, Box<Message>),
+}
+
+/// The transactions that this shard coordinates, and the locks of its keys.
+#[derive(Default)]
+pub(super) struct Transactions {
+    locks: Locks<Waiter>,
+    /// The claims of transactions at this shard, by their coordinators and numbers.
+    tickets: HashMap<(usize, u32), Ticket>,
+    transactions: HashMap<u32, Transaction>,
+    last: u32,
+    granted: VecDeque<Granted>,
+    /// What is being sent or run belongs to a transaction that has all it needs.
+    pub(super) is_locked: bool,
+}
+
+impl Transactions {
+    /// Whether nobody holds a lock of this shard.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.locks.is_empty()
+    }
+
+    /// Whether some of those who waited may go on at once.
+    pub(super) fn has_granted(&self) -> bool {
+        !self.granted.is_empty()
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.locks.is_empty() && self.transactions.is_empty() && self.granted.is_empty()
+    }
+
+    /// How a command uses what it touches.
+    pub(super) fn mode(row: &Command) -> Mode {
+        if row.flags & flags::WRITE != 0 {
+            Mode::Write
+        } else {
+            Mode::Read
+        }
+    }
+
+    /// Whether somebody holds, or waits for, what excludes these claims.
+    pub(super) fn exclude(&self, claims: &Claims) -> bool {
+        !self.locks.is_empty() && self.locks.exclude(claims)
+    }
+}
+
+impl Service {
+    /// What a request claims at each shard.
+    pub(super) fn add_claims(
+        &self,
+        row: &'static Command,
+        args: &Args<'_>,
+        claims: &mut BTreeMap<usize, Claims>,
+    ) {
+        let mode = Transactions::mode(row);
+        let takes_all = matches!(
+            row.route,
+            Route::AllShards(_) | Route::Cursor | Route::RandomShard
+        );
+        if takes_all || row.asks_further_keys(args) {
+            for shard in 0..self.shards() {
+                claims.entry(shard).or_default().add_whole(mode);
+            }
+        }
+        for position in command::key_positions(row, args) {
+            let key = args.get(position);
+            let owner = slots::owner(key, self.shards());
+            claims.entry(owner).or_default().add(Place::key(key), mode);
+        }
+    }
+
+    /// What a request that runs on this shard needs of it.
+    fn claims_here(&self, row: &'static Command, args: &Args<'_>) -> Claims {
+        let mode = Transactions::mode(row);
+        let mut claims = Claims::default();
+        if row.route == Route::Anywhere {
+            return claims;
+        }
+        if !matches!(row.route, Route::Keys(_)) || row.asks_further_keys(args) {
+            claims.add_whole(mode);
+        }
+        for position in command::key_positions(row, args) {
+            claims.add(Place::key(args.get(position)), mode);
+        }
+        claims
+    }
+
+    /// Whether a request has to wait for a lock of this shard.
+    pub(super) fn meets_lock(&self, row: &'static Command, args: &Args<'_>) -> bool {
+        !self.transactions.is_quiet()
+            && !self.transactions.is_locked
+            && self.transactions.exclude(&self.claims_here(row, args))
+    }
+
+    /// Lets a request wait if it meets a lock, or an earlier write of its client does; it is copied then. `false`: it may run.
+    #[cold]
+    pub(super) fn park(
+        &mut self,
+        from: usize,
+        header: impl FnOnce(&mut Service) -> Option<RequestHeader>,
+        client: u64,
+        row: &'static Command,
+        args: &mut Args<'_>,
+    ) -> bool {
+        let mut claims = self.claims_here(row, args);
+        if claims.is_empty() {
+            return false;
+        }
+        if row.flags & flags::WRITE != 0 {
+            claims.add(Place::client(from, client), Mode::Write);
+        }
+        if !self.transactions.locks.exclude(&claims) {
+            return false;
+        }
+        let Some(header) = header(self) else {
+            return true;
+        };
+        let mut message = Message::new(from);
+        let bytes = args.buffer.len();
+        let args = Args {
+            buffer: args.buffer,
+            ranges: args.ranges,
+            large: &mut *args.large,
+        };
+        message.push_request(&header, args, bytes);
+        let waiter = Waiter::Request(Box::new(message));
+        let outcome = self.transactions.locks.claim(&claims, waiter);
+        assert!(matches!(outcome, Outcome::Waits(_)), "it is excluded");
+        true
+    }
+
+    /// Begins a transaction: claims, and goes on when all is held, which may be at once.
+    pub(super) fn acquire(
+        &mut self,
+        claims: BTreeMap<usize, Claims>,
+        watched: Vec<WatchedKey>,
+        then: Then,
+    ) -> u32 {
+        let transactions = &mut self.transactions;
+        transactions.last = transactions.last.wrapping_add(1);
+        let id = transactions.last;
+        let transaction = Transaction {
+            claims: claims.into_iter().collect(),
+            watched,
+            held: 0,
+            is_unchanged: true,
+            then: Some(then),
+        };
+        transactions.transactions.insert(id, transaction);
+        id
+    }
+
+    /// Goes on with a transaction that has just been made, or has been given what it claimed at a shard.
+    pub(super) fn claim_next(&mut self, id: u32) {
+        loop {
+            let own = self.shard.id;
+            let transactions = &mut self.transactions;
+            let transaction = transactions.transactions.get_mut(&id).expect("it is there");
+            let Some((shard, claims)) = transaction.claims.get(transaction.held) else {
+                return self.all_held(id);
+            };
+            let (shard, claims) = (*shard, claims.clone());
+            let watched = transaction.watched.iter();
+            let watched: Vec<WatchedKey> =
+                watched.filter(|key| key.shard == shard).cloned().collect();
+            if shard != own {
+                let envelope = Envelope::Claim {
+                    transaction: id,
+                    claims,
+                    watched,
+                };
+                return self.message_to(shard).envelopes.push(envelope);
+            }
+            let Some(is_unchanged) = self.claim_here(own, id, &claims, watched) else {
+                return;
+            };
+            self.note_claimed(id, is_unchanged);
+        }
+    }
+
+    fn note_claimed(&mut self, id: u32, is_unchanged: bool) {
+        let transaction = self.transactions.transactions.get_mut(&id);
+        let transaction = transaction.expect("it is there");
+        transaction.held += 1;
+        transaction.is_unchanged &= is_unchanged;
+    }
+
+    /// A shard, which may be this one, gives a transaction what it has claimed there.
+    pub(super) fn claimed(&mut self, id: u32, is_unchanged: bool) {
+        self.note_claimed(id, is_unchanged);
+        self.claim_next(id);
+    }
+
+    /// Claims at this shard. When it holds: whether the watched keys are as they were. None: it waits, and will be told.
+    fn claim_here(
+        &mut self,
+        shard: usize,
+        id: u32,
+        claims: &Claims,
+        watched: Vec<WatchedKey>,
+    ) -> Option<bool> {
+        let kept = watched.clone();
+        let waiter = Waiter::Transaction { shard, id, watched };
+        let outcome = self.transactions.locks.claim(claims, waiter);
+        let (Outcome::Held(ticket) | Outcome::Waits(ticket)) = outcome;
+        self.transactions.tickets.insert((shard, id), ticket);
+        matches!(outcome, Outcome::Held(_)).then(|| self.are_unchanged(&kept))
+    }
+
+    /// Whether watched keys of this shard are as they were.
+    pub(super) fn are_unchanged(&mut self, watched: &[WatchedKey]) -> bool {
+        let engine = &mut self.shard.engine;
+        watched.iter().all(|watched| {
+            let key = engine.key(watched.key.db, &watched.key.bytes);
+            engine.is_unchanged(&key, watched.version)
+        })
+    }
+
+    /// Another shard's transaction claims.
+    pub(super) fn take_claim(
+        &mut self,
+        from: usize,
+        id: u32,
+        claims: &Claims,
+        watched: Vec<WatchedKey>,
+    ) {
+        if let Some(is_unchanged) = self.claim_here(from, id, claims, watched) {
+            self.tell_claimed(from, id, is_unchanged);
+        }
+    }
+
+    fn tell_claimed(&mut self, shard: usize, transaction: u32, is_unchanged: bool) {
+        let envelope = Envelope::Claimed {
+            transaction,
+            is_unchanged,
+        };
+        self.message_to(shard).envelopes.push(envelope);
+    }
+
+    /// A transaction holds all that it has claimed.
+    fn all_held(&mut self, id: u32) {
+        let transaction = self.transactions.transactions.get_mut(&id);
+        let transaction = transaction.expect("it is there");
+        let is_unchanged = transaction.is_unchanged;
+        match transaction.then.take().expect("it goes on once") {
+            Then::Steps(operation, steps, is_all) => {
+                if is_all {
+                    self.send_steps(operation, steps);
+                    self.release(id);
+                } else {
+                    self.operations.get(operation).transaction = Some(id);
+                    self.send_steps(operation, steps);
+                }
+            }
+            Then::Attempt(waiting) => self.attempt_locked(waiting, id),
+            Then::Exec(token) => self.exec_locked(token, id, is_unchanged),
+        }
+    }
+
+    /// Ends a transaction.
+    pub(super) fn release(&mut self, id: u32) {
+        let transaction = self.transactions.transactions.remove(&id);
+        let transaction = transaction.expect("it ends once");
+        assert!(
+            transaction.held == transaction.claims.len(),
+            "it has all its locks"
+        );
+        for (shard, _) in transaction.claims {
+            if shard == self.shard.id {
+                self.release_here(shard, id);
+            } else {
+                let envelope = Envelope::Release { transaction: id };
+                self.message_to(shard).envelopes.push(envelope);
+            }
+        }
+    }
+
+    /// A transaction has ended that held locks of this shard.
+    pub(super) fn release_here(&mut self, from: usize, id: u32) {
+        let ticket = self.transactions.tickets.remove(&(from, id));
+        self.release_ticket(ticket.expect("it has claimed here"));
+    }
+
+    fn release_ticket(&mut self, ticket: Ticket) {
+        for (ticket, waiter) in self.transactions.locks.release(ticket) {
+            let granted = match waiter {
+                Waiter::Request(message) => Granted::Request(ticket, message),
+                Waiter::Transaction { shard, id, watched } => {
+                    let is_unchanged = self.are_unchanged(&watched);
+                    if shard != self.shard.id {
+                        self.tell_claimed(shard, id, is_unchanged);
+                        continue;
+                    }
+                    Granted::Transaction(id, is_unchanged)
+                }
+            };
+            self.transactions.granted.push_back(granted);
+        }
+    }
+
+    /// Goes on with what has waited for locks, as far as the turn has time.
+    pub fn run_granted(&mut self) {
+        while !self.turn.takes_no_more()
+            && let Some(granted) = self.transactions.granted.pop_front()
+        {
+            match granted {
+                Granted::Transaction(id, is_unchanged) => self.claimed(id, is_unchanged),
+                Granted::Request(ticket, message) => self.run_parked(ticket, *message),
+            }
+        }
+    }
+
+    fn run_parked(&mut self, ticket: Ticket, mut message: Message) {
+        let from = message.from;
+        let view = message.request(0, 0).expect("one request was parked");
+        let mut ranges = Vec::new();
+        let mut reply = self.take_scratch_reply();
+        let header = view.header;
+        let args = message.args(&view, &mut ranges);
+        self.run_request(&header, args, None, &mut reply);
+        self.respond(from, header.reply_to, &reply);
+        self.keep_scratch_reply(reply);
+        self.release_ticket(ticket);
+    }
+
+    /// Gives the reply of a request to who waits for it.
+    pub(super) fn respond(
+        &mut self,
+        from: usize,
+        reply_to: ReplyTo,
+        reply: &crate::protocol::resp::Reply,
+    ) {
+        if from == self.shard.id {
+            self.take_response(reply_to, &reply.bytes, &reply.large);
+        } else {
+            self.message_to(from).push_response(reply_to, reply);
+        }
+    }
+
+    /// Keys of this shard are watched no longer.
+    pub(super) fn unwatch_here(&mut self, keys: &[OwnedKey]) {
+        for owned in keys {
+            let key = self.shard.engine.key(owned.db, &owned.bytes);
+            self.shard.engine.unwatch(&key);
+        }
+    }
+
+    /// Touch of a request with this header.
+    pub(super) fn touch_of(header: &RequestHeader) -> Touch {
+        if header.no_touch {
+            Touch::No
+        } else {
+            Touch::Yes
+        }
+    }
+}
