@@ -279,7 +279,11 @@ impl Service {
             .any(|owner| *owner != request.owners[0]);
         let asked = match waiting.wants {
             Wants::Group(_) if is_spread => (0..request.keys.len()).collect(),
-            Wants::Entries => moving_ids(request),
+            // Those before them too: what is wrong with the first is the answer.
+            Wants::Entries => {
+                let last = moving_ids(request).last().copied();
+                last.map_or_else(Vec::new, |last| (0..=last).collect())
+            }
             Wants::Group(_) | Wants::Take(_) => Vec::new(),
         };
         let questions: Vec<(usize, usize, Words)> = asked

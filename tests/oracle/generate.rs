@@ -645,10 +645,11 @@ impl Builder<'_> {
             2 | 3 if !self.arguments[0].ends_with(b"RANK") => {
                 self.word(nonsense);
             }
-            // Ranges of bytes keep their key: of another set they mean nothing.
-            4 | 5 if self.arguments.len() > 1 && !self.asks_for_bytes() => {
+            4 | 5 if self.arguments.len() > 1 => {
                 let place = 1 + self.random.below(self.arguments.len() as u64 - 1) as usize;
-                self.arguments[place] = nonsense.into_bytes();
+                if self.may_become_nonsense(place) {
+                    self.arguments[place] = nonsense.into_bytes();
+                }
             }
             _ => {}
         }
@@ -666,6 +667,16 @@ impl Builder<'_> {
     fn asks_for_bytes(&self) -> bool {
         let is_lex = |word: &Vec<u8>| word.windows(3).any(|part| part == b"LEX");
         self.arguments.iter().any(is_lex)
+    }
+
+    /// Ranges of bytes keep their key: of another set they mean nothing. So do searches, and added positions their members: two at one place would be
+    /// tied.
+    fn may_become_nonsense(&self, place: usize) -> bool {
+        match self.arguments[0].as_slice() {
+            b"GEOADD" => !self.arguments[place].starts_with(b"p"),
+            name if name.starts_with(b"GEOSEARCH") || name.starts_with(b"GEORADIUS") => place > 2,
+            _ => !self.asks_for_bytes(),
+        }
     }
 
     /// How an encoding is compared does not depend on who asks for it.

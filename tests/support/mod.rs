@@ -3,9 +3,10 @@
 //! same tests run against a real redis-server when `TORC_TEST_SERVER=redis-server` says so, which shows that what they
 //! demand of torc is the truth. Things only torc has are then skipped with a word.
 //!
-//! Environment: `TORC_TEST_SERVER` (the program tested in torc's place, or another build of torc), `TORC_REQUIRE_PEERS=1` (a missing redis-server is a
-//! failure rather than a skip), `TORC_TEST_SEED` (replays a randomised test), `TORC_TEST_OPERATIONS` (size of the oracle),
-//! `TORC_TEST_FULL=1` (the acceptance tests at full size), `TORC_TEST_MEMCACHE_SERVER` (the program tested by the memcached protocols' tests).
+//! Environment: `TORC_TEST_SERVER` (the program tested in torc's place, or another build of torc), `TORC_REQUIRE_PEERS=1` (a missing redis-server is
+//! a failure rather than a skip), `TORC_TEST_SEED` (replays a randomised test), `TORC_TEST_OPERATIONS` (size of the oracle), `TORC_TEST_FULL=1` (the
+//! acceptance tests at full size), `TORC_TEST_MEMCACHE_SERVER` (the program tested by the memcached protocols' tests), `TORC_TEST_ISOLATION=1`
+//! (commands on keys of several shards are held to take effect at once, whatever the server says).
 // Every test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
 
@@ -16,6 +17,7 @@ pub mod random;
 pub mod reply;
 pub mod server;
 pub mod shrink;
+pub mod slots;
 
 use std::time::{Duration, Instant};
 

@@ -156,6 +156,21 @@ fn streams_keep_everything() {
     assert!(Stream::from_parts(older).is_some());
 }
 
+#[test]
+fn a_stream_may_have_a_node_without_live_entries() {
+    // What redis-server 7.0.15 says after XADD 26-0 and 37-0, XDEL 37-0 and XTRIM MINID = 33-2.
+    let payload = b"\x13\x01\x10\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x00\x00\x00\x00\x00@DD\x00\x00\x00\x15\x00\
+        \x00\x01\x02\x01\x02\x01\x81g\x02\x81x\x02\x00\x01\x03\x01\x00\x01\x00\x01\xf1\x13K\x03\xf2\x8b\x96\x00\x04\x05\x01\
+        \x01\x01\x0b\x01\x00\x01\x02\x01\x81f\x02\x82-0\x03\x81g\x02\xf4\xff\xff\xff\xff\xff\xff\xff\x7f\t\x08\x01\xff\x00\
+        %\x00\x00\x00%\x00\x02\x00\n\x00+\x90\x19\x80\xfa\xd1\xa8\x0c";
+    let Ok(DumpedValue::Stream(parts)) = read(payload) else {
+        panic!("a stream");
+    };
+    let stream = Stream::from_parts(parts).expect("a sound one");
+    assert!(stream.view().log().is_empty());
+    assert_eq!(stream.view().log().last_id(), StreamId::new(37, 0));
+}
+
 fn payload_of(kind: u8, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut out = Writer::new(kind);
     write(&mut out);

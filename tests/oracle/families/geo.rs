@@ -1,5 +1,6 @@
-//! Random operations on positions: few places, so that searches find some, and the edges of the map. No two members are ever at one place: which of
-//! two at the same distance comes first is open.
+//! Random operations on positions: few places, so that searches find some, and the edges of the map. Which of two at the same distance comes first is
+//! open, and COUNT makes it matter. So no two members of a positions' key are ever at one place, and only such keys are searched with COUNT or stored
+//! as positions; distances, which are often equal, are stored to keys of their own.
 
 use crate::generate::{Builder, Compare};
 
@@ -33,6 +34,36 @@ fn key(builder: &mut Builder<'_>) {
     let number = builder.random.below(3);
     let key = format!("{}geo:{number}", builder.territory.prefix);
     builder.word(key);
+}
+
+/// What a search reads: of those whose outcome a tie could change, positions only, and now and then a string.
+fn searched_key(builder: &mut Builder<'_>, ties_matter: bool) {
+    let (number, prefix) = (builder.random.below(3), &builder.territory.prefix);
+    if !ties_matter && builder.random.chance(20) {
+        let key = format!("{prefix}distances:{number}");
+        builder.word(key);
+    } else if !ties_matter {
+        key(builder);
+    } else {
+        let name = if builder.random.chance(4) {
+            "short"
+        } else {
+            "geo"
+        };
+        let key = format!("{prefix}{name}:{number}");
+        builder.word(key);
+    }
+}
+
+/// Where a search stores what it found.
+fn destination(builder: &mut Builder<'_>, distances: bool) {
+    if distances {
+        let number = builder.random.below(3);
+        let key = format!("{}distances:{number}", builder.territory.prefix);
+        builder.word(key);
+    } else {
+        key(builder);
+    }
 }
 
 fn place(builder: &mut Builder<'_>) {
@@ -88,12 +119,10 @@ fn length(builder: &mut Builder<'_>) {
 }
 
 fn count(builder: &mut Builder<'_>) {
-    if builder.random.chance(40) {
-        // ANY chooses what it meets first, which is the same where the cells are visited in one order.
-        builder.word("COUNT").integer(-1, 6);
-        if builder.random.chance(20) {
-            builder.word("ANY");
-        }
+    // ANY chooses what it meets first, which is the same where the cells are visited in one order.
+    builder.word("COUNT").integer(-1, 6);
+    if builder.random.chance(20) {
+        builder.word("ANY");
     }
 }
 
@@ -162,13 +191,15 @@ pub fn choose(builder: &mut Builder<'_>) {
 
 fn search(builder: &mut Builder<'_>) {
     let stores = builder.random.chance(30);
+    let distances = stores && builder.random.chance(40);
+    let counts = builder.random.chance(40);
     if stores {
         builder.word("GEOSEARCHSTORE");
-        key(builder);
+        destination(builder, distances);
     } else {
         builder.word("GEOSEARCH");
     }
-    key(builder);
+    searched_key(builder, counts || stores && !distances);
     if builder.random.chance(50) {
         builder.word("FROMMEMBER");
         member(builder);
@@ -186,8 +217,10 @@ fn search(builder: &mut Builder<'_>) {
     }
     unit(builder);
     order(builder);
-    count(builder);
-    if stores && builder.random.chance(40) {
+    if counts {
+        count(builder);
+    }
+    if distances {
         builder.word("STOREDIST");
     }
     if !stores || builder.random.chance(5) {
@@ -203,8 +236,11 @@ fn radius(builder: &mut Builder<'_>) {
         "GEORADIUSBYMEMBER_RO",
     ];
     let name = *builder.random.pick(&names);
+    let stores = builder.random.chance(30);
+    let distances = stores && builder.random.chance(50);
+    let counts = builder.random.chance(40);
     builder.word(name);
-    key(builder);
+    searched_key(builder, counts || stores && !distances);
     if name.contains("MEMBER") {
         member(builder);
     } else {
@@ -213,12 +249,12 @@ fn radius(builder: &mut Builder<'_>) {
     length(builder);
     unit(builder);
     order(builder);
-    count(builder);
-    let stores = builder.random.chance(30);
+    if counts {
+        count(builder);
+    }
     if stores {
-        let word = *builder.random.pick(&["STORE", "STOREDIST"]);
-        builder.word(word);
-        key(builder);
+        builder.word(if distances { "STOREDIST" } else { "STORE" });
+        destination(builder, distances);
     }
     if !stores || builder.random.chance(5) {
         with(builder);

@@ -1,4 +1,5 @@
-//! Random operations on HyperLogLogs. Their strings are compared byte for byte.
+//! Random operations on HyperLogLogs. Their strings are compared byte for byte. What a PFADD that fails leaves of an unsound one is open: Redis keeps
+//! what it added before it met the damage. So damage is done to keys of their own, which get one element at a time.
 
 use crate::generate::Builder;
 
@@ -13,9 +14,26 @@ fn key(builder: &mut Builder<'_>) {
     builder.word(key);
 }
 
+/// A key that others never damage.
+fn sound_key(builder: &mut Builder<'_>) {
+    let number = builder.random.below(5);
+    let key = format!("{}hll:{number}", builder.territory.prefix);
+    builder.word(key);
+}
+
+/// A key whose value may be no HyperLogLog, or no longer a sound one.
+fn unsound_key(builder: &mut Builder<'_>) {
+    let number = builder.random.below(2);
+    let key = format!("{}unsound:{number}", builder.territory.prefix);
+    builder.word(key);
+}
+
 fn keys(builder: &mut Builder<'_>, most: u64) {
     for _ in 0..=builder.random.below(most) {
-        key(builder);
+        match builder.random.chance(6) {
+            true => unsound_key(builder),
+            false => key(builder),
+        }
     }
 }
 
@@ -24,7 +42,18 @@ pub fn choose(builder: &mut Builder<'_>) {
     match builder.random.below(100) {
         0..=39 => {
             builder.word("PFADD");
-            key(builder);
+            if builder.random.chance(8) {
+                match builder.random.chance(50) {
+                    true => unsound_key(builder),
+                    false => key(builder),
+                }
+                let element = builder.random.below(300);
+                builder.word(element.to_string());
+                // A word that is put in would be a second element.
+                builder.spoils = false;
+                return;
+            }
+            sound_key(builder);
             // Many now and then, so that some become dense.
             let many = builder.random.chance(5);
             let count = builder.random.below(if many { 600 } else { 6 });
@@ -47,18 +76,23 @@ pub fn choose(builder: &mut Builder<'_>) {
             key(builder);
         }
         93 | 94 => {
-            // What is no HyperLogLog, or no longer a sound one.
             builder.word("SETRANGE");
-            key(builder);
+            unsound_key(builder);
             builder.integer(0, 30).word("x");
         }
-        95 | 96 => {
+        95 => {
+            builder.word("COPY");
+            sound_key(builder);
+            unsound_key(builder);
+            builder.word("REPLACE");
+        }
+        96 => {
             builder.word("DEL");
             key(builder);
         }
         97 => {
             builder.word("SET");
-            key(builder);
+            unsound_key(builder);
             builder.word("HYLL\0");
         }
         _ => {

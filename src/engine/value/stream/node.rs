@@ -221,7 +221,8 @@ impl Node {
         Node { bytes }
     }
 
-    /// Takes over a node from elsewhere when everything in it is as it should be: ids grow from `first` on, counts are right, and an entry is live.
+    /// Takes over a node from elsewhere when everything in it is as it should be: ids grow from `first` on, and counts are right. It may have no live
+    /// entry: XTRIM of Redis 7.0 with MINID leaves such nodes.
     pub fn from_listpack(first: StreamId, bytes: Vec<u8>) -> Option<Node> {
         listpack::check(&bytes)?;
         let master = master(&bytes)?;
@@ -247,7 +248,7 @@ impl Node {
                 live += 1;
             }
         }
-        (live > 0 && live == master.live && deleted == master.deleted).then_some(Node { bytes })
+        (live == master.live && deleted == master.deleted).then_some(Node { bytes })
     }
 
     /// The listpack.

@@ -64,7 +64,11 @@ impl Stream {
     pub fn from_parts(parts: StreamParts) -> Option<Stream> {
         let mut nodes = Vec::with_capacity(parts.nodes.len());
         for (first, listpack) in parts.nodes {
-            nodes.push((first, Node::from_listpack(first, listpack)?));
+            let node = Node::from_listpack(first, listpack)?;
+            // Nodes of a log have something to show.
+            if node.live() > 0 {
+                nodes.push((first, node));
+            }
         }
         let log = Log::from_nodes(nodes, parts.counters)?;
         if log.len() != parts.length {
