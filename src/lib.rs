@@ -1,7 +1,7 @@
 //! torc: Thread-per-core On io_uRing Cache.
 //!
 //! The modules in reading order; imports go down this list's arrows only (a test holds them to it):
-//! `main > server > shard > command > {engine, protocol}`, `server > net`,
+//! `main > server > shard > command > {engine, protocol}`, `server > script > command`, `server > net`,
 //! and `config`, `glob`, `limits`, `large`, `metrics` usable by all.
 
 /// What each command does. Synchronous; no I/O, no channels.
@@ -22,6 +22,8 @@ pub mod metrics;
 pub mod net;
 /// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
 pub mod protocol;
+/// Scripts and functions in Lua: compiled, run and suspended. No I/O, no keys.
+pub mod script;
 /// Connections, sessions, listeners, start and stop.
 pub mod server;
 /// One shard: routing, messages, the mesh, multi-shard commands, upkeep. Its core does no I/O.

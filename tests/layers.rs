@@ -2,7 +2,7 @@
 //! path that begins with `crate::` names a layer wherever it stands, in a `use` or in the middle of an expression.
 //!
 //! ```text
-//! main > server > shard > command > {engine, protocol}      shard > persist, net      server > net
+//! main > server > shard > command > {engine, protocol}      shard > persist, net      server > net      server > script > command
 //! config, glob, limits, large, metrics: usable by all, and use nothing above them
 //! ```
 
@@ -14,12 +14,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["server"]),
     (
         "server",
-        &["shard", "command", "engine", "protocol", "persist", "net"],
+        &[
+            "shard", "script", "command", "engine", "protocol", "persist", "net",
+        ],
     ),
     (
         "shard",
         &["command", "engine", "protocol", "persist", "net"],
     ),
+    ("script", &["command", "protocol"]),
     ("command", &["engine", "protocol"]),
     ("engine", &[]),
     ("protocol", &[]),

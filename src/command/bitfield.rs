@@ -7,6 +7,7 @@ use super::number::{integer, parse_i64};
 use super::string_value::{StringValue, find_string_read, find_string_write, string_value};
 use super::substrings::{edit_or_create, value_len};
 use super::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
@@ -128,8 +129,8 @@ impl Field {
 }
 
 impl Operation {
-    /// Carries it out and writes its result; returns whether it changed something.
-    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> bool {
+    /// Carries it out and writes its result. Some: it wrote, and whether another value than was there.
+    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
         let before = self.field.get(bytes);
         let (after, result) = match self.action {
             Action::Get => (None, Some(before)),
@@ -157,7 +158,7 @@ impl Operation {
             Some(value) => reply.integer(value),
             None => reply.null(),
         }
-        after.is_some()
+        after.map(|after| after != before)
     }
 }
 
@@ -233,8 +234,16 @@ pub fn bitfield(context: &mut Context<'_>) -> Result<(), CommandError> {
         needed.max(before.unwrap_or(0)),
     )?;
     context.reply.array(operations.len());
+    let grows = before.is_none_or(|len| len < needed);
+    let mut differs = false;
     for operation in operations {
-        context.stats.changes += u64::from(operation.run(bytes, context.reply));
+        if let Some(is_other) = operation.run(bytes, context.reply) {
+            differs |= grows || is_other;
+            context.stats.changes += 1;
+        }
+    }
+    if differs {
+        context.engine.notify(EventClass::String, "setbit", &key);
     }
     Ok(())
 }

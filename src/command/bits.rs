@@ -4,6 +4,7 @@ use super::number::{integer, parse_i64};
 use super::string_value::{find_string_read, find_string_write, string_value};
 use super::substrings::{clamp_range, edit_or_create, value_len};
 use super::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 
 /// Reads a bit offset: not negative, and its byte within the longest string.
 pub fn bit_offset(text: &[u8], string_bytes_max: usize) -> Result<u64, CommandError> {
@@ -38,6 +39,7 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
     let before = find_string_write(context, 1)?.map(|item| value_len(context.engine, item));
     let byte = (offset >> 3) as usize;
     let mask = 0x80 >> (offset & 7);
+    let grows = before.is_none_or(|len| len <= byte);
     let key = key_at!(context, 1);
     let value = edit_or_create(
         context.engine,
@@ -50,6 +52,9 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
         value[byte] |= mask;
     } else {
         value[byte] &= !mask;
+    }
+    if grows || was_on != on {
+        context.engine.notify(EventClass::String, "setbit", &key);
     }
     context.stats.changes += 1;
     context.reply.integer(i64::from(was_on));

@@ -6,7 +6,7 @@
 use super::keys::del;
 use super::string_value::{find_string_read, string_value};
 use super::{CommandError, Context, key_at};
-use crate::engine::{Item, Type};
+use crate::engine::{EventClass, Item, Type};
 use twox_hash::XxHash3_64;
 
 /// Hexadecimal digits of a digest.
@@ -125,6 +125,7 @@ fn delete_if(
     if holds {
         let key = key_at!(context, 1);
         context.engine.remove(&key);
+        context.engine.notify(EventClass::Generic, "del", &key);
         context.stats.changes += 1;
     }
     context.reply.integer(i64::from(holds));

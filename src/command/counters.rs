@@ -4,7 +4,7 @@ use super::long_double::{self, LongDouble, Parsed};
 use super::number::{integer, parse_i64};
 use super::string_value::{find_string_write, string_value};
 use super::{CommandError, Context, key_at};
-use crate::engine::{Attributes, Engine, Expiry, Item, NewValue, Value};
+use crate::engine::{Attributes, Engine, EventClass, Expiry, Item, NewValue, Value};
 
 /// What stays with a number that is changed: the flags of memcached's clients, by which they read it.
 fn kept(engine: &Engine, item: Item) -> Attributes {
@@ -34,6 +34,7 @@ fn add(context: &mut Context<'_>, increment: i64) -> Result<(), CommandError> {
     context
         .engine
         .set_with(&key, NewValue::Integer(sum), Expiry::Keep, attributes)?;
+    context.engine.notify(EventClass::String, "incrby", &key);
     context.stats.changes += 1;
     context.reply.integer(sum);
     Ok(())
@@ -90,6 +91,9 @@ pub fn incrbyfloat(context: &mut Context<'_>) -> Result<(), CommandError> {
     context
         .engine
         .set_with(&key, value, Expiry::Keep, attributes)?;
+    context
+        .engine
+        .notify(EventClass::String, "incrbyfloat", &key);
     context.stats.changes += 1;
     context.reply.bulk(text.as_bytes());
     Ok(())

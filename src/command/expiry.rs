@@ -2,6 +2,7 @@
 
 use super::number::integer;
 use super::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 
 /// Whether the number is a duration or a time, and its unit.
 #[derive(Clone, Copy)]
@@ -86,11 +87,14 @@ fn expire_generic(
         return Ok(());
     }
     let key = key_at!(context, 1);
-    if time <= now_ms {
+    let name = if time <= now_ms {
         context.engine.remove(&key);
+        "del"
     } else {
         context.engine.set_expiry(&key, Some(time))?;
-    }
+        "expire"
+    };
+    context.engine.notify(EventClass::Generic, name, &key);
     context.stats.changes += 1;
     context.reply.integer(1);
     Ok(())
@@ -220,6 +224,7 @@ pub fn persist(context: &mut Context<'_>) -> Result<(), CommandError> {
     if had_expiry {
         let key = key_at!(context, 1);
         context.engine.set_expiry(&key, None)?;
+        context.engine.notify(EventClass::Generic, "persist", &key);
         context.stats.changes += 1;
     }
     context.reply.integer(i64::from(had_expiry));

@@ -8,7 +8,7 @@ use super::lcs::Lcs;
 use super::string_value::{find_string_read, string_value};
 use super::transfer::Portable;
 use super::{CommandError, CommandStats, Context};
-use crate::engine::{Engine, Expiry, Key, NewValue, Touch, Type};
+use crate::engine::{Engine, EventClass, Expiry, Key, NewValue, Touch, Type};
 use crate::large::LargeBuffer;
 use crate::limits::LARGE_BYTES_MIN;
 use crate::protocol::args::Args;
@@ -67,7 +67,7 @@ pub fn fetch(
     key: &Key<'_>,
 ) -> Result<Option<Portable>, CommandError> {
     let found = engine.find(key, touch);
-    stats.count_read(found.is_some());
+    stats.count_read(engine, key, found.is_some());
     if found.is_some_and(|item| engine.type_of(item) != Type::String) {
         return Err(CommandError::WrongType);
     }
@@ -128,7 +128,10 @@ pub fn store_bits(
 ) -> Result<i64, CommandError> {
     let len = made.as_slice().len();
     if len == 0 {
-        stats.changes += u64::from(engine.remove(destination));
+        if engine.remove(destination) {
+            stats.changes += 1;
+            engine.notify(EventClass::Generic, "del", destination);
+        }
         return Ok(0);
     }
     match made {
@@ -140,6 +143,7 @@ pub fn store_bits(
         }
     }
     stats.changes += 1;
+    engine.notify(EventClass::String, "set", destination);
     Ok(len as i64)
 }
 

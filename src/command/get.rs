@@ -3,7 +3,7 @@
 use super::set::{ExpiryOption, Options};
 use super::string_value::{find_string_read, reply_value};
 use super::{CommandError, Context, key_at};
-use crate::engine::{Expiry, NewValue};
+use crate::engine::{EventClass, Expiry, NewValue};
 
 /// GET key.
 #[inline]
@@ -28,6 +28,7 @@ pub fn getset(context: &mut Context<'_>) -> Result<(), CommandError> {
         context.reply.large.truncate(large_written);
         return Err(error.into());
     }
+    context.engine.notify(EventClass::String, "set", &key);
     context.stats.changes += 1;
     Ok(())
 }
@@ -40,6 +41,7 @@ pub fn getdel(context: &mut Context<'_>) -> Result<(), CommandError> {
             reply_value(context.reply, context.engine, item);
             let key = key_at!(context, 1);
             context.engine.remove(&key);
+            context.engine.notify(EventClass::Generic, "del", &key);
             context.stats.changes += 1;
         }
     }
@@ -70,6 +72,7 @@ pub fn getex(context: &mut Context<'_>) -> Result<(), CommandError> {
     match expiry {
         Some(time) if time <= now_ms => {
             context.engine.remove(&key);
+            context.engine.notify(EventClass::Generic, "del", &key);
             context.stats.changes += 1;
         }
         None if !had_expiry => {}
@@ -79,6 +82,12 @@ pub fn getex(context: &mut Context<'_>) -> Result<(), CommandError> {
                 context.reply.large.truncate(large_written);
                 return Err(error.into());
             }
+            let name = if expiry.is_some() {
+                "expire"
+            } else {
+                "persist"
+            };
+            context.engine.notify(EventClass::Generic, name, &key);
             context.stats.changes += 1;
         }
     }

@@ -3,14 +3,17 @@
 use super::databases::database_index;
 use super::transfer::Portable;
 use super::{CommandError, Context, key_at};
-use crate::engine::Touch;
+use crate::engine::{EventClass, Touch};
 
 /// DEL key [key ...], and UNLINK: memory that takes long to free is never freed within a command.
 pub fn del(context: &mut Context<'_>) -> Result<(), CommandError> {
     let mut removed = 0;
     for index in 1..context.args.len() {
         let key = key_at!(context, index);
-        removed += u64::from(context.engine.remove(&key));
+        if context.engine.remove(&key) {
+            removed += 1;
+            context.engine.notify(EventClass::Generic, "del", &key);
+        }
     }
     context.stats.changes += removed;
     context.reply.integer(removed as i64);
@@ -76,6 +79,9 @@ pub fn move_key(context: &mut Context<'_>) -> Result<(), CommandError> {
             .write(context.engine, &destination)?;
         context.engine.remove(&source);
     }
+    let generic = EventClass::Generic;
+    context.engine.notify(generic, "move_from", &source);
+    context.engine.notify(generic, "move_to", &destination);
     context.stats.changes += 1;
     context.reply.integer(1);
     Ok(())

@@ -34,6 +34,7 @@ pub mod pubsub;
 pub mod rows;
 pub mod sample;
 pub mod scan;
+pub mod scripting;
 pub mod set;
 pub mod sets;
 pub mod sort;
@@ -48,7 +49,7 @@ pub mod timeout;
 pub mod transaction;
 pub mod transfer;
 
-use crate::engine::{Engine, Item, Key, OutOfMemory, Touch};
+use crate::engine::{Engine, EventClass, Item, Key, OutOfMemory, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub use error::CommandError;
@@ -158,7 +159,7 @@ impl Context<'_> {
     fn find_counted(&mut self, index: usize, touch: Touch) -> Option<Item> {
         let key = key_at!(self, index);
         let found = self.engine.find(&key, touch);
-        self.stats.count_read(found.is_some());
+        self.stats.count_read(self.engine, &key, found.is_some());
         found
     }
 }
@@ -210,11 +211,14 @@ impl CommandStats {
         self.changes += other.changes;
         self.memcache.add(&other.memcache);
     }
-    /// Counts a look-up for reading.
+    /// Counts a look-up for reading, and tells of one that found nothing.
     #[inline]
-    pub fn count_read(&mut self, found: bool) {
+    pub fn count_read(&mut self, engine: &mut Engine, key: &Key<'_>, found: bool) {
         self.keyspace_hits += u64::from(found);
-        self.keyspace_misses += u64::from(!found);
+        if !found {
+            self.keyspace_misses += 1;
+            engine.notify(EventClass::KeyMiss, "keymiss", key);
+        }
     }
 }
 
@@ -278,7 +282,10 @@ pub enum ServerCommand {
     Config,
     Debug,
     Discard,
+    /// EVAL and all others that run a script or a function.
+    Eval,
     Exec,
+    Function,
     Hello,
     Info,
     Memory,
@@ -287,6 +294,7 @@ pub enum ServerCommand {
     Pubsub,
     Quit,
     Reset,
+    Script,
     Select,
     Shutdown,
     Subscribe(Subscription),

@@ -1,7 +1,7 @@
 //! MSET and MSETNX: several strings in one command. Across shards MSETNX is [`any_exists`] everywhere, then MSET.
 
 use super::{CommandError, Context, key_at};
-use crate::engine::{Expiry, NewValue, Touch};
+use crate::engine::{EventClass, Expiry, NewValue, Touch};
 use crate::protocol::args::Args;
 
 fn check_pairs(args: &Args<'_>, name: &str) -> Result<(), CommandError> {
@@ -21,6 +21,7 @@ fn store_all(context: &mut Context<'_>) -> Result<(), CommandError> {
             NewValue::Large,
         );
         context.engine.set(&key, value, Expiry::None)?;
+        context.engine.notify(EventClass::String, "set", &key);
         context.stats.changes += 1;
     }
     Ok(())

@@ -9,7 +9,11 @@ const SHARED_INTEGERS: i64 = 10_000;
 
 /// Looks the key of an OBJECT subcommand up; one that is not there is a null.
 fn find(context: &mut Context<'_>) -> Option<Item> {
-    let found = context.find_untouched(2);
+    let key = key_at!(context, 2);
+    let found = context.engine.find(&key, Touch::No);
+    // A miss counts, but is no event, as in Redis.
+    context.stats.keyspace_hits += u64::from(found.is_some());
+    context.stats.keyspace_misses += u64::from(found.is_none());
     if found.is_none() {
         context.reply.null();
     }

@@ -25,6 +25,7 @@ const FAMILIES: &[&[Command]] = &[
     super::sort::rows::ROWS,
     super::sorted_set::rows::ROWS,
     super::transaction::ROWS,
+    super::scripting::ROWS,
     super::stream::rows::ROWS,
 ];
 

@@ -6,7 +6,7 @@ use super::compare::Condition;
 use super::number::integer;
 use super::string_value::{find_string_read, find_string_write, reply_value, string_value};
 use super::{CommandError, Context, key_at};
-use crate::engine::{Expiry, NewValue, Touch};
+use crate::engine::{Engine, EventClass, Expiry, Key, NewValue, Touch};
 use crate::protocol::args::Args;
 
 /// The expiry that options ask for.
@@ -165,6 +165,16 @@ impl Options {
     }
 }
 
+/// Stores what has expired already, of which nothing is left but the events.
+pub fn store_expired(engine: &mut Engine, key: &Key<'_>) {
+    if !engine.remove(key) {
+        engine.notify(EventClass::New, "new", key);
+    }
+    engine.notify(EventClass::String, "set", key);
+    engine.notify(EventClass::Generic, "expire", key);
+    engine.notify(EventClass::Expired, "expired", key);
+}
+
 /// Stores argument `index`. An expiry that has passed leaves no key.
 #[inline]
 fn store(context: &mut Context<'_>, index: usize, expiry: Expiry) -> Result<(), CommandError> {
@@ -173,13 +183,17 @@ fn store(context: &mut Context<'_>, index: usize, expiry: Expiry) -> Result<(), 
     if let Expiry::At(time) = expiry
         && time <= context.engine.now_ms()
     {
-        context.engine.remove(&key);
+        store_expired(context.engine, &key);
     } else {
         let value = match large {
             None => NewValue::Bytes(context.args.get(index)),
             Some(buffer) => NewValue::Large(buffer),
         };
         context.engine.set(&key, value, expiry)?;
+        context.engine.notify(EventClass::String, "set", &key);
+        if let Expiry::At(_) = expiry {
+            context.engine.notify(EventClass::Generic, "expire", &key);
+        }
     }
     context.stats.changes += 1;
     Ok(())

@@ -3,7 +3,7 @@
 use super::number::{Digits, integer};
 use super::string_value::{find_string_read, find_string_write, string_value};
 use super::{CommandError, Context, key_at};
-use crate::engine::{Engine, Expiry, Item, Key, NewValue, OutOfMemory, Value};
+use crate::engine::{Engine, EventClass, Expiry, Item, Key, NewValue, OutOfMemory, Value};
 
 /// The length of an item's value in bytes.
 pub fn value_len(engine: &Engine, item: Item) -> usize {
@@ -56,6 +56,8 @@ pub fn append(context: &mut Context<'_>) -> Result<(), CommandError> {
             len
         }
     };
+    let key = key_at!(context, 1);
+    context.engine.notify(EventClass::String, "append", &key);
     context.stats.changes += 1;
     context.reply.integer(len as i64);
     Ok(())
@@ -121,6 +123,7 @@ pub fn setrange(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
     let value = edit_or_create(context.engine, &key, before.is_some(), len)?;
     value[offset..end].copy_from_slice(patch);
+    context.engine.notify(EventClass::String, "setrange", &key);
     context.stats.changes += 1;
     context.reply.integer(len as i64);
     Ok(())

@@ -6,12 +6,15 @@
 use super::databases::database_index;
 use super::{CommandError, CommandStats, Context, key_at};
 use crate::engine::{
-    Attributes, Collection, Encoding, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch,
-    Type, Value,
+    Attributes, Collection, Encoding, Engine, EventClass, Expiry, Item, Key, NewValue, OutOfMemory,
+    Touch, Type, Value,
 };
 use crate::large::LargeBytes;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+
+/// The event of a key whose value is under another from now on.
+pub const RENAME_FROM: &str = "rename_from";
 
 /// A value that can leave one engine and enter another, with its encoding, its expiry and its attributes. A large one is shared, not copied.
 #[derive(Debug, Clone)]
@@ -211,7 +214,7 @@ impl Transfer {
     ) -> Result<Option<Portable>, CommandError> {
         let portable = Portable::read(engine, source);
         match self.kind {
-            TransferKind::Copy => stats.count_read(portable.is_some()),
+            TransferKind::Copy => stats.count_read(engine, source, portable.is_some()),
             TransferKind::Rename | TransferKind::RenameNx if portable.is_none() => {
                 return Err(CommandError::NoSuchKey);
             }
@@ -231,9 +234,13 @@ impl Transfer {
         if !self.replace && engine.find(destination, Touch::No).is_some() {
             return Err(Unplaced::IsInTheWay(portable));
         }
+        let renews = renews(engine, destination);
         portable
             .place(engine, destination)
             .map_err(Unplaced::OutOfMemory)?;
+        if renews {
+            engine.notify(EventClass::New, "new", destination);
+        }
         stats.changes += 1;
         Ok(())
     }
@@ -251,6 +258,14 @@ impl Transfer {
         self.kind != TransferKind::Copy
     }
 
+    /// The event of the destination.
+    pub fn arrival(&self) -> &'static str {
+        match self.kind {
+            TransferKind::Rename | TransferKind::RenameNx => "rename_to",
+            TransferKind::Copy => "copy_to",
+        }
+    }
+
     /// The reply: `stored` is what [`Transfer::put`] returned, or false when [`Transfer::fetch`] found nothing.
     pub fn reply(&self, reply: &mut Reply, stored: bool) {
         match self.kind {
@@ -258,6 +273,11 @@ impl Transfer {
             TransferKind::RenameNx | TransferKind::Copy => reply.integer(i64::from(stored)),
         }
     }
+}
+
+/// Whether a key that is there will be replaced by one that counts as new all the same: Redis deletes the old one first. Asked only by who will be told.
+pub fn renews(engine: &mut Engine, key: &Key<'_>) -> bool {
+    engine.wants_event(EventClass::New) && engine.has(key)
 }
 
 fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
@@ -268,14 +288,19 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
         ..key_at!(context, 2)
     };
     let mut stored = false;
+    let renews = renews(context.engine, &destination);
+    let is_same = source.db == destination.db && source.bytes == destination.bytes;
     if transfer.moves(context.engine, &source, &destination)
         && context.engine.rename_collection(&source, &destination)?
     {
+        if renews {
+            context.engine.notify(EventClass::New, "new", &destination);
+        }
         context.stats.changes += 1;
         stored = true;
     } else if let Some(portable) = transfer.fetch(context.engine, context.stats, &source)? {
         // Only a RENAME comes here with one key for both, and it leaves the key as it is.
-        if source.db != destination.db || source.bytes != destination.bytes {
+        if !is_same {
             match transfer.put(context.engine, context.stats, &destination, portable) {
                 Ok(()) => stored = true,
                 Err(Unplaced::IsInTheWay(_)) => {}
@@ -285,6 +310,15 @@ fn transfer(context: &mut Context<'_>, name: &str) -> Result<(), CommandError> {
                 context.engine.remove(&source);
             }
         }
+    }
+    if stored {
+        let generic = EventClass::Generic;
+        if transfer.removes_source() {
+            context.engine.notify(generic, RENAME_FROM, &source);
+        }
+        context
+            .engine
+            .notify(generic, transfer.arrival(), &destination);
     }
     transfer.reply(context.reply, stored);
     Ok(())

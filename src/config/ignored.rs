@@ -60,7 +60,7 @@ ignored! {
     SYSTEM: "pidfile", "supervised" only ["no", "auto"], "oom-score-adj", "oom-score-adj-values", "disable-thp", "syslog-enabled" only ["no"],
         "syslog-ident", "syslog-facility", "crash-log-enabled", "crash-memcheck-enabled", "ignore-warnings";
     OBSERVE: "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking", "latency-tracking-info-percentiles",
-        "acllog-max-len", "notify-keyspace-events" only [""], "tracking-table-max-keys";
+        "acllog-max-len", "tracking-table-max-keys";
     THREADS: "io-threads", "io-threads-do-reads", "server-cpulist";
     SCRIPTS: "lua-time-limit", "busy-reply-threshold", "enable-module-command" only ["no"], "enable-protected-configs" only ["no"];
     ACL: "aclfile" only [""], "acl-pubsub-default";
@@ -115,15 +115,7 @@ mod tests {
                 .expect("it is in the table")
                 .allows(&[value.to_string()])
         };
-        assert!(
-            allows("hz", "10")
-                && allows("cluster-enabled", "no")
-                && allows("notify-keyspace-events", "")
-        );
-        assert!(
-            !allows("cluster-enabled", "yes")
-                && !allows("replicaof", "1.2.3.4 6379")
-                && !allows("notify-keyspace-events", "Ex")
-        );
+        assert!(allows("hz", "10") && allows("cluster-enabled", "no"));
+        assert!(!allows("cluster-enabled", "yes") && !allows("replicaof", "1.2.3.4 6379"));
     }
 }

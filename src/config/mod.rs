@@ -5,6 +5,7 @@
 //! The decision worth knowing: a `Config` is a plain value. A change (CONFIG SET) makes a new one or none, so nothing is ever half changed.
 
 mod document;
+mod events;
 mod ignored;
 mod load;
 pub mod options;
@@ -15,6 +16,7 @@ mod value;
 mod words;
 
 pub use document::markdown_table;
+pub use events::{EventClass, EventClasses};
 pub use types::{
     Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy, Thresholds,
 };
@@ -79,8 +81,11 @@ pub struct Config {
     pub proto_max_bulk_len: usize,
     pub thresholds: Thresholds,
     pub hll_sparse_max_bytes: usize,
+    /// `busy-reply-threshold`, milliseconds.
+    pub busy_reply_threshold: u64,
     /// `pipeline-order`.
     pub pipeline_order: PipelineOrder,
+    pub notify_keyspace_events: EventClasses,
     pub databases: usize,
     pub shards: usize,
     pub cpu_list: Vec<usize>,
@@ -149,7 +154,9 @@ impl Default for Config {
             proto_max_bulk_len: crate::limits::STRING_BYTES_MAX,
             thresholds: Thresholds::default(),
             hll_sparse_max_bytes: 3000,
+            busy_reply_threshold: 5000,
             pipeline_order: PipelineOrder::Strict,
+            notify_keyspace_events: EventClasses::default(),
             databases: 16,
             shards: 0,
             cpu_list: Vec::new(),

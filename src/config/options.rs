@@ -3,6 +3,7 @@
 //! Command line, file, CONFIG GET, SET and REWRITE, `--help` and the README's table are made from it; an option that stands here is known to all.
 
 use super::Config;
+use super::events::EventClasses;
 use super::types::{DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy};
 use super::value::{self, yes_no_text};
 use super::words;
@@ -345,6 +346,16 @@ const CLIENT_OUTPUT_BUFFER_LIMIT: Kind = Kind::Words {
     },
 };
 
+const NOTIFY_KEYSPACE_EVENTS: Kind = Kind::Words {
+    form: "letters of g$lshzxetdnKEmA",
+    get: |config| config.notify_keyspace_events.text(),
+    set: |config, words| {
+        config.notify_keyspace_events = EventClasses::parse(one(words)?)?;
+        Ok(())
+    },
+    lines: |config| vec![words::quoted(&config.notify_keyspace_events.text())],
+};
+
 const DAEMONIZE: Kind = Kind::Words {
     form: "no",
     get: |_| "no".to_string(),
@@ -445,6 +456,8 @@ rows! {
         "Unread replies at which a client is closed: at once above the hard limit, after some seconds above the soft one.";
     "proto-max-bulk-len", memory!(proto_max_bulk_len: usize, 1 << 20, STRING_BYTES_MAX as u64), "bytes", changes,
         "Longest argument of a request, and longest string.";
+    "notify-keyspace-events", NOTIFY_KEYSPACE_EVENTS, "", changes,
+        "Events of keys that are published to subscribers: K and E choose the channels, the other letters the events, A is g$lshzxetd.";
     "databases", integer!(databases: usize, 1, 1024), "", fixed,
         "Number of databases that SELECT may choose from.";
     "shards", integer!(shards: usize, 0, SHARDS_MAX as i64), "", fixed,
@@ -485,6 +498,8 @@ rows! {
         "Bytes of a stream's node; 0 sets no limit.";
     "stream-node-max-entries", threshold!(stream_node_entries_max: usize, 0, INT_MAX), "entries", changes,
         "Entries of a stream's node; 0 sets no limit.";
+    "busy-reply-threshold", integer!(busy_reply_threshold: u64, 0, INT_MAX), "milliseconds", changes,
+        "How long a script may hold keys before others that need them are answered BUSY; until then they wait.";
     "pipeline-order", choice!(pipeline_order: PipelineOrder), "", changes,
         "Order of a connection's writes to keys of different shards: strict lets nobody see a later one without the earlier; relaxed is faster and promises nothing.";
     "dir", text!(dir), "", fixed,

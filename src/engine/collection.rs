@@ -15,7 +15,9 @@ use super::value::set::{LargeSet, Set, SetLimits, SetView};
 use super::value::sorted_set::{LargeSortedSet, SortedSet, SortedSetLimits, SortedSetView};
 use super::value::stream::{LargeStream, Stream, StreamLimits, StreamView};
 use super::value::{ElementHasher, Stored};
-use super::{Attributes, Encoding, Engine, Expiry, Item, Key, OutOfMemory, Touch, Value};
+use super::{
+    Attributes, Encoding, Engine, EventClass, Expiry, Item, Key, OutOfMemory, Touch, Value,
+};
 pub use crate::config::Thresholds;
 use crate::limits::BATCH_REQUESTS_MAX;
 
@@ -298,6 +300,8 @@ pub struct Editing<'a> {
     pub now_ms: i64,
     /// Counts fields that were removed because they had expired.
     pub expired_fields: &'a mut u64,
+    /// To be set by who has removed some that had expired before.
+    pub found_expired: &'a mut bool,
 }
 
 /// A deleted collection up to this many bytes is freed at once.
@@ -418,15 +422,19 @@ impl Engine {
             Some(_) => value.heap_bytes() as u64,
             None => 0,
         };
-        let mut is_unchanged = false;
+        let (mut is_unchanged, mut found_expired) = (false, false);
         let editing = Editing {
             limits: &self.limits,
             is_unchanged: &mut is_unchanged,
             random: &mut self.random,
             now_ms: self.now_ms,
             expired_fields: &mut self.expired_fields,
+            found_expired: &mut found_expired,
         };
         let result = change(&mut value, editing);
+        if found_expired {
+            self.notify(EventClass::Hash, "hexpired", key);
+        }
         let after = value.heap_bytes() as u64;
         self.bytes_collections = self.bytes_collections + after - before;
         if T::VANISHES && value.is_empty() {

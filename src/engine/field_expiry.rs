@@ -12,7 +12,7 @@ use super::item;
 use super::store::{Payload, Record};
 use super::value::Stored;
 use super::value::hash::{Hash, HashView};
-use super::{Engine, Item, Key, Kind, Type, Value};
+use super::{Engine, EventClass, Item, Key, Kind, Type, Value};
 use std::collections::BTreeSet;
 
 /// Bytes of the index per hash: its nodes have room for eleven keys of 16 bytes and are about two thirds full.
@@ -134,10 +134,12 @@ impl Engine {
         let removed = value.expire_due(self.now_ms, FIELDS_AT_ONCE, |_| {});
         assert!(removed > 0, "the index is true to the items");
         self.expired_fields += removed as u64;
+        self.notify_item(EventClass::Hash, "hexpired", db, item.0);
         let after = value.heap_bytes() as u64;
         self.bytes_collections = self.bytes_collections + after - before;
         if value.is_empty() {
             self.bytes_collections -= after;
+            self.notify_item(EventClass::Generic, "del", db, item.0);
             self.delete(db, hash, item.0);
         } else {
             self.changed(db, hash);

@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -13,6 +13,7 @@ mod arena;
 mod awaited;
 mod collection;
 mod dict;
+mod events;
 mod evict;
 mod expiry;
 mod field_expiry;
@@ -39,6 +40,8 @@ pub use collection::{
     Collection, CollectionLimits, EditError, Editing, Kind, Thresholds, Type, WrongType,
 };
 use dict::Dictionary;
+use events::Events;
+pub use events::{Event, EventClass, EventClasses};
 use evict::Eviction;
 use expiry::Sweep;
 use field_expiry::FieldExpiries;
@@ -245,6 +248,7 @@ pub struct Engine {
     tokens: Tokens,
     awaited: Awaited,
     watched: Watched,
+    events: Events,
 }
 
 /// One database: its index, and what INFO keyspace says about expiry.

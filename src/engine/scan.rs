@@ -4,7 +4,7 @@
 //! present throughout is visited once, whatever the tables do meanwhile.
 
 use super::store::hash_of;
-use super::{Engine, Item};
+use super::{Engine, EventClass, Item};
 
 /// Expired items that one search for a random key deletes at most.
 const EXPIRED_MAX: usize = 1000;
@@ -51,6 +51,7 @@ impl Engine {
             }
             let hash = self.hash(reference);
             self.expired_keys += 1;
+            self.notify_item(EventClass::Expired, "expired", db, reference);
             self.delete(db, hash, reference);
         }
         None

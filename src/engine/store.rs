@@ -7,6 +7,7 @@ use super::arena::Arena;
 use super::awaited::Awaited;
 use super::collection::{Collection, CollectionLimits, Type};
 use super::dict::Dictionary;
+use super::events::{EventClass, Events};
 use super::evict::{Eviction, EvictionOptions};
 use super::expiry::Sweep;
 use super::field_expiry::FieldExpiries;
@@ -124,6 +125,7 @@ impl Engine {
             tokens: Tokens::default(),
             awaited: Awaited::default(),
             watched: Watched::default(),
+            events: Events::default(),
         })
     }
 
@@ -185,6 +187,7 @@ impl Engine {
         {
             self.expired_keys += 1;
             self.delete(key.db, key.hash, reference);
+            self.notify(EventClass::Expired, "expired", key);
             return None;
         }
         if touch == Touch::Yes {
@@ -548,6 +551,7 @@ impl Engine {
                 );
                 self.bytes_dictionaries =
                     self.bytes_dictionaries + dictionary.bytes() as u64 - before as u64;
+                self.notify(EventClass::New, "new", key);
             }
             (Some(_), None) => {}
         }
@@ -842,6 +846,11 @@ impl Engine {
         }
     }
 
+    /// Whether a key is there; no use of it is counted.
+    pub fn has(&mut self, key: &Key<'_>) -> bool {
+        self.find(key, Touch::No).is_some()
+    }
+
     /// Deletes an item of a known database.
     pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
         self.changed(db, hash);
@@ -885,8 +894,10 @@ impl Engine {
         if let Some(db) = found {
             if evicted {
                 self.evicted_keys += 1;
+                self.notify_item(EventClass::Evicted, "evicted", db, reference);
             } else {
                 self.expired_keys += 1;
+                self.notify_item(EventClass::Expired, "expired", db, reference);
             }
             self.delete(db, hash, reference);
             return;

@@ -259,6 +259,8 @@ pub enum Socket {
         /// The number the client gave its request.
         request: u16,
     },
+    /// None: a script of this number calls commands through the connection.
+    Script(u32),
 }
 
 impl AsRawFd for Socket {
@@ -266,6 +268,7 @@ impl AsRawFd for Socket {
         match self {
             Socket::Stream(socket) => socket.as_raw_fd(),
             Socket::Datagram { listener, .. } => listener.as_raw_fd(),
+            Socket::Script(_) => -1,
         }
     }
 }
@@ -472,6 +475,11 @@ impl Connection {
             && self.state == State::Open
             && self.replies.ready_bytes() + self.sending_bytes < crate::limits::OUTPUT_STALL_BYTES
             && self.replies.waiting() < crate::limits::HOPS_WAITING_MAX
+    }
+
+    /// Whether a script is its client.
+    pub fn is_inner(&self) -> bool {
+        matches!(self.socket, Socket::Script(_))
     }
 
     /// Whether it is worth waiting with the replies that are ready, because the rest of a pipeline only waits for another shard's next turn.

@@ -151,6 +151,8 @@ impl Service {
         self.shard.settings.item_bytes_max = config.item_size_max;
         self.shard.settings.hll_sparse_bytes_max = config.hll_sparse_max_bytes;
         self.shard.engine.set_thresholds(&config.thresholds);
+        let events = config.notify_keyspace_events;
+        self.shard.engine.set_events_wanted(events);
         for index in self.indexes() {
             if let Some(connection) = self.connection_at(index) {
                 let limits = Limits {
@@ -190,6 +192,7 @@ impl Service {
     pub fn has_unfinished(&self) -> bool {
         !self.operations.is_empty()
             || !self.transactions.is_empty()
+            || !self.script_runs.is_empty()
             || self.connections().any(|connection| {
                 connection.state != State::Closed
                     && (connection.sending_bytes > 0

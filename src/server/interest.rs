@@ -20,6 +20,8 @@ struct OfShard {
     channels: Box<[AtomicU32]>,
     shard_channels: Box<[AtomicU32]>,
     patterns: AtomicU32,
+    /// All of `channels`.
+    channels_total: AtomicU32,
 }
 
 /// Names with the number of shards that have subscribers for each; a tree, so that no insertion ever moves all of them.
@@ -53,6 +55,7 @@ impl Interest {
             channels: counters(),
             shard_channels: counters(),
             patterns: AtomicU32::new(0),
+            channels_total: AtomicU32::new(0),
         };
         Interest {
             shards: (0..shards).map(of_shard).collect(),
@@ -62,19 +65,23 @@ impl Interest {
 
     /// A shard has its first subscriber of a name. From the return on everybody who publishes asks that shard: the subscription may be confirmed.
     pub fn begin(&self, shard: usize, kind: Subscription, name: &Arc<[u8]>) {
-        self.shards[shard]
-            .counter(kind, name)
-            .fetch_add(1, Ordering::SeqCst);
+        let of_shard = &self.shards[shard];
+        of_shard.counter(kind, name).fetch_add(1, Ordering::SeqCst);
+        if kind == Subscription::Channel {
+            of_shard.channels_total.fetch_add(1, Ordering::SeqCst);
+        }
         let mut names = self.names();
         *names[kind as usize].entry(name.clone()).or_default() += 1;
     }
 
     /// A shard has lost its last subscriber of a name.
     pub fn end(&self, shard: usize, kind: Subscription, name: &[u8]) {
-        let before = self.shards[shard]
-            .counter(kind, name)
-            .fetch_sub(1, Ordering::SeqCst);
+        let of_shard = &self.shards[shard];
+        let before = of_shard.counter(kind, name).fetch_sub(1, Ordering::SeqCst);
         assert!(before > 0, "what ends has begun");
+        if kind == Subscription::Channel {
+            of_shard.channels_total.fetch_sub(1, Ordering::SeqCst);
+        }
         let mut names = self.names();
         let names = &mut names[kind as usize];
         let count = names.get_mut(name).expect("what ends has begun");
@@ -89,6 +96,12 @@ impl Interest {
         let shard = &self.shards[shard];
         shard.counter(kind, channel).load(Ordering::SeqCst) > 0
             || kind == Subscription::Channel && shard.patterns.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether a shard has subscribers of any channel or pattern; those of shard channels do not count.
+    pub fn has_any(&self, shard: usize) -> bool {
+        let shard = &self.shards[shard];
+        shard.patterns.load(Ordering::SeqCst) > 0 || shard.channels_total.load(Ordering::SeqCst) > 0
     }
 
     /// Names with subscribers on any shard, each counted once.
@@ -118,7 +131,15 @@ mod tests {
         assert_eq!(has(Subscription::Channel, b"news"), [true, false, true]);
         assert_eq!(has(Subscription::ShardChannel, b"news"), [false; 3]);
         assert_eq!(interest.count(Subscription::Channel), 1);
+        assert_eq!(
+            [0, 1, 2].map(|shard| interest.has_any(shard)),
+            [true, false, true]
+        );
+        interest.begin(1, Subscription::ShardChannel, &name);
+        assert!(!interest.has_any(1));
+        interest.end(1, Subscription::ShardChannel, &name);
         interest.begin(1, Subscription::Pattern, &name);
+        assert!(interest.has_any(1));
         assert_eq!(has(Subscription::Channel, b"other"), [false, true, false]);
         assert_eq!(has(Subscription::ShardChannel, b"other"), [false; 3]);
         interest.end(0, Subscription::Channel, b"news");
@@ -127,5 +148,6 @@ mod tests {
         interest.end(1, Subscription::Pattern, b"news");
         assert_eq!(Subscription::ALL.map(|kind| interest.count(kind)), [0; 3]);
         assert_eq!(has(Subscription::Channel, b"news"), [false; 3]);
+        assert_eq!([0, 1, 2].map(|shard| interest.has_any(shard)), [false; 3]);
     }
 }

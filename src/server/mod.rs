@@ -14,6 +14,7 @@ mod listen;
 pub mod log;
 pub mod memcache_users;
 mod operations;
+mod scripts;
 mod server_operation;
 pub mod service;
 pub mod shared;

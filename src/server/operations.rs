@@ -236,6 +236,8 @@ impl Service {
                     .take()
                     .unwrap_or_else(|| self.new_desk());
                 desk.engine.set_now(self.now_ms);
+                let events = self.shard.engine.events_wanted();
+                desk.engine.set_events_wanted(events);
                 let Work::Data(operation) = &mut self.operations.get(id).work else {
                     unreachable!("only commands run")
                 };
@@ -253,7 +255,10 @@ impl Service {
         let pending = self.operations.remove(id);
         let mut reply = Reply::new(pending.protocol);
         match pending.work {
-            Work::Data(operation) => operation.write_reply(&mut reply),
+            Work::Data(mut operation) => {
+                self.shard.engine.add_events(operation.take_events());
+                operation.write_reply(&mut reply)
+            }
             Work::Server(operation) => {
                 self.finish_server_operation(operation, pending.token, &mut reply)
             }
@@ -274,6 +279,14 @@ impl Service {
             self.go_on(pending.token.index);
         }
         self.list(pending.token.index);
+    }
+
+    /// Ends an operation of which nothing has been done.
+    pub(super) fn fail_operation(&mut self, id: u32, text: &str) {
+        if let Work::Data(operation) = &mut self.operations.get(id).work {
+            operation.fail(text);
+        }
+        self.finish(id);
     }
 
     /// What has held a connection is over: it goes on with its requests, or with the transaction that they belong to.
@@ -339,11 +352,10 @@ impl Service {
                     transaction,
                     claims,
                     watched,
-                } => self.take_claim(from, transaction, &claims, watched),
-                Envelope::Claimed {
-                    transaction,
-                    is_unchanged,
-                } => self.claimed(transaction, is_unchanged),
+                    only_now,
+                } => self.take_claim(from, transaction, &claims, watched, only_now),
+                Envelope::Claimed { transaction, reply } => self.claimed(transaction, reply),
+                Envelope::Busy { transaction } => self.take_busy(from, transaction),
                 Envelope::Release { transaction } => self.release_here(from, transaction),
                 Envelope::Unwatch(keys) => self.unwatch_here(&keys),
                 Envelope::Wait(message) => self.take_wait_message(message),

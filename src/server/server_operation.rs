@@ -1,6 +1,6 @@
 //! Questions to every shard about connections, figures and settings, and how their answers become one reply.
 
-use super::commands::{Form, Group};
+use super::commands::{Form, Group, Notifications};
 use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
@@ -18,6 +18,8 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
+const UNKILLABLE: &str = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.";
 
 /// CLIENT LIST's and KILL's types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +104,8 @@ pub enum Call {
     Channels(Subscription, Option<Vec<u8>>),
     /// PUBSUB NUMSUB and SHARDNUMSUB: the subscribers of these channels.
     Subscribers(Subscription, Vec<Vec<u8>>),
+    /// SCRIPT KILL, or FUNCTION KILL.
+    KillScripts(bool),
     /// WATCH: those of these keys that are the shard's.
     Watch(Vec<(usize, OwnedKey)>),
     /// Something about one key.
@@ -132,6 +136,8 @@ pub enum Answer {
     Channels(Vec<Name>),
     /// PUBSUB NUMSUB: a number for each channel.
     Subscribers(Vec<usize>),
+    /// SCRIPT KILL: how many were ended, and how many could not be.
+    KilledScripts(usize, usize),
     /// WATCH: the versions of the keys.
     Watched(Vec<WatchedKey>),
     /// Figures of the size classes.
@@ -161,6 +167,8 @@ pub enum Finish {
     Subscribers(Vec<Vec<u8>>),
     /// WATCH.
     Watched,
+    /// SCRIPT KILL and FUNCTION KILL.
+    KilledScripts,
     /// MEMORY STATS.
     MemoryStats,
     /// MEMORY DOCTOR.
@@ -302,9 +310,13 @@ impl Service {
             }
             Err(matter) => matter,
         };
+        let matter = match matter.downcast::<Notifications>() {
+            Ok(notifications) => return self.take_notifications(*notifications),
+            Err(matter) => matter,
+        };
         let answering = matter
             .downcast::<Answering>()
-            .expect("questions and answers are all there is");
+            .expect("questions, notifications and answers are all there is");
         self.take_answer(answering.id, answering.answer);
     }
 
@@ -322,6 +334,10 @@ impl Service {
     /// Does on this shard what was asked.
     fn answer(&mut self, call: Call) -> Answer {
         match call {
+            Call::KillScripts(functions) => {
+                let (killed, kept) = self.kill_scripts(functions);
+                Answer::KilledScripts(killed, kept)
+            }
             Call::Watch(keys) => Answer::Watched(self.watch_here(&keys)),
             Call::Snapshot => Answer::Snapshot(Box::new(self.snapshot())),
             Call::Clients(filter) => {
@@ -460,6 +476,17 @@ impl Service {
         let mut answers = operation.answers;
         match operation.finish {
             Finish::Ok => reply.ok(),
+            Finish::KilledScripts => {
+                let add = |sums: (usize, usize), answer: &Answer| match answer {
+                    Answer::KilledScripts(killed, kept) => (sums.0 + killed, sums.1 + kept),
+                    _ => sums,
+                };
+                match answers.iter().fold((0, 0), add) {
+                    (0, 0) => reply.error("NOTBUSY No scripts in execution right now."),
+                    (0, _) => reply.error(UNKILLABLE),
+                    _ => reply.ok(),
+                }
+            }
             Finish::Watched => {
                 let watched = answers.into_iter().flat_map(|answer| match answer {
                     Answer::Watched(keys) => keys,

@@ -87,6 +87,8 @@ pub struct Service {
     pub(super) waits: super::waiting::Waits,
     /// Operations over several shards that this shard coordinates.
     pub(super) operations: super::operations::Operations,
+    /// Scripts and functions.
+    pub(super) script_runs: super::scripts::ScriptRuns,
     /// Locks, and what holds them.
     pub(super) transactions: super::transactions::Transactions,
     /// Who has subscribed to what.
@@ -117,6 +119,7 @@ impl Service {
     /// A service without connections.
     pub fn new(shard: Shard, shared: Arc<Shared>) -> Service {
         let config = shared.config();
+        let script_runs = super::scripts::ScriptRuns::new(shared.scripts.clone());
         let is_order_strict = config.pipeline_order == PipelineOrder::Strict;
         let outgoing = (0..shared.shards())
             .map(|_| Message::new(shard.id))
@@ -134,6 +137,7 @@ impl Service {
             waits: Default::default(),
             operations: super::operations::Operations::default(),
             transactions: Default::default(),
+            script_runs,
             pubsub: Default::default(),
             publishing: 0,
             outgoing,
@@ -269,11 +273,23 @@ impl Service {
             .as_deref_mut()
     }
 
-    /// All connections.
+    /// All connections of clients.
     pub fn connections(&self) -> impl Iterator<Item = &Connection> {
         self.places
             .iter()
             .filter_map(|place| place.connection.as_deref())
+            .filter(|connection| !connection.is_inner())
+    }
+
+    /// A connection through which a script calls what is not simply here.
+    pub(super) fn add_inner_connection(&mut self, script: u32) -> Token {
+        let peer = Peer::Unix(String::new());
+        let token = self.add_connection(Socket::Script(script), peer, Dialect::Redis);
+        self.metrics.connections_received -= 1;
+        if let Some(connection) = self.connection(token) {
+            connection.session.authenticated = true;
+        }
+        token
     }
 
     /// The places of all connections.
@@ -301,9 +317,11 @@ impl Service {
             .take()
             .expect("it was there");
         self.places_free.push(index);
-        self.shared.connections[self.shard.id]
-            .0
-            .fetch_sub(1, Ordering::Relaxed);
+        if !connection.is_inner() {
+            self.shared.connections[self.shard.id]
+                .0
+                .fetch_sub(1, Ordering::Relaxed);
+        }
         if !connection.replies.is_ready() {
             let buffer = connection.replies.take_buffer();
             self.keep_buffer(buffer);
@@ -771,6 +789,9 @@ impl Service {
             (Run::Data(_), _)
                 if row.blocking.is_some()
                     && self.blocking_command(index, row, known, &mut args, muted) => {}
+            (Run::Server(ServerCommand::Eval), _) => {
+                self.script_command(index, row, known, args, muted);
+            }
             (Run::Server(ServerCommand::Memcache), _) => self.memcached_command(index, row, args),
             (Run::Server(which), _) => {
                 self.server_command(index, which, args, muted);
@@ -874,7 +895,7 @@ impl Service {
     }
 
     /// Sends a request to the shard that owns its key.
-    fn hop(
+    pub(super) fn hop(
         &mut self,
         index: u32,
         row: &'static Command,
@@ -897,7 +918,7 @@ impl Service {
     }
 
     /// The circumstances of a request for another shard, the place of its reply being reserved.
-    fn hop_header(
+    pub(super) fn hop_header(
         &mut self,
         index: u32,
         row: &'static Command,
@@ -906,7 +927,8 @@ impl Service {
     ) -> Option<RequestHeader> {
         let locked = self.transactions.is_locked;
         let connection = self.places[index as usize].connection.as_deref_mut()?;
-        let place = if row.flags & flags::WRITE != 0 && self.is_order_strict && !locked {
+        let is_write = row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
+        let place = if is_write && self.is_order_strict && !locked {
             connection.writes_under_way.add(owner);
             connection.replies.reserve_write(muted)
         } else {
@@ -965,7 +987,7 @@ impl Service {
     }
 
     /// Whether all keys of a request belong to the shard that owns the first.
-    fn one_owner(&self, row: &'static Command, args: &Args<'_>, first: usize) -> bool {
+    pub(super) fn one_owner(&self, row: &'static Command, args: &Args<'_>, first: usize) -> bool {
         let shards = self.shards();
         command::key_positions(row, args)
             .all(|position| slots::owner(args.get(position), shards) == first)
@@ -997,6 +1019,14 @@ impl Service {
     }
 
     fn post(&mut self, shard: usize) {
+        self.post_notifications();
+        if !self.outgoing[shard].is_empty() {
+            self.post_message(shard);
+        }
+    }
+
+    /// Posts the message to a shard as it is.
+    pub(super) fn post_message(&mut self, shard: usize) {
         let spare = self
             .messages_spare
             .pop()
@@ -1008,6 +1038,7 @@ impl Service {
 
     /// Posts the turn's messages.
     pub fn post_messages(&mut self) {
+        self.post_notifications();
         for shard in 0..self.outgoing.len() {
             if !self.outgoing[shard].is_empty() {
                 assert!(shard != self.shard.id, "a shard sends itself nothing");
@@ -1059,15 +1090,17 @@ impl Service {
             let header = view.header;
             let mut args = message.args(&view, &mut ranges);
             self.metrics.hops_received += 1;
+            let row = table::resolved_row(header.command, &args);
             let waits = !self.transactions.is_quiet() && !header.locked && {
-                let row = table::resolved_row(header.command, &args);
                 let client = match header.reply_to {
                     ReplyTo::Connection { token, .. } => token,
                     ReplyTo::Operation { .. } => u64::MAX,
                 };
                 self.park(from, |_| Some(header), client, row, &mut args)
             };
-            if !waits {
+            if matches!(row.run, Run::Server(ServerCommand::Eval)) {
+                self.run_script(from, &header, row, &args, None);
+            } else if !waits {
                 self.run_request(&header, args, hashes[number], &mut reply);
                 self.outgoing[from].push_response(header.reply_to, &reply);
                 reply.clear();

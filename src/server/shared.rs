@@ -3,6 +3,7 @@
 use super::interest::Interest;
 use super::memcache_users::Users;
 use crate::config::Config;
+use crate::script::store::ScriptStore;
 use crate::shard::mesh::Inbox;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,6 +19,8 @@ pub struct Shared {
     pub inboxes: Vec<Arc<Inbox>>,
     /// Connections of each shard.
     pub connections: Vec<Padded<AtomicUsize>>,
+    /// Scripts and functions.
+    pub scripts: Arc<ScriptStore>,
     /// Which shards have subscribers.
     pub(super) interest: Interest,
     /// The next CLIENT ID.
@@ -52,6 +55,7 @@ impl Shared {
     ) -> Arc<Shared> {
         Arc::new(Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
+            scripts: Arc::new(ScriptStore::new()),
             interest: Interest::new(inboxes.len()),
             inboxes,
             next_client_id: AtomicU64::new(1),

@@ -258,7 +258,7 @@ fn make_worker(
     let config = shared.config();
     let shards = shared.shards();
     let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
-    let engine = Engine::new(EngineOptions {
+    let mut engine = Engine::new(EngineOptions {
         databases: config.databases,
         memory_bytes_max: config.maxmemory / shards as u64,
         policy: config.maxmemory_policy,
@@ -270,6 +270,7 @@ fn make_worker(
         seed: seed.wrapping_add(id as u64),
     })?;
     engine.warm_up();
+    engine.set_events_wanted(config.notify_keyspace_events);
     let shard = Shard {
         id,
         count: shards,

@@ -10,11 +10,12 @@ use crate::command::{self, Route};
 use crate::engine::Touch;
 use crate::net::Token;
 use crate::protocol::args::Args;
+use crate::protocol::resp::Reply;
 use crate::shard::locks::{Claims, Locks, Mode, Outcome, Place, Ticket};
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
-use crate::shard::operation::{Envelope, OwnedKey, Step, WatchedKey};
+use crate::shard::operation::{ClaimReply, Envelope, OwnedKey, Step, WatchedKey};
 use crate::shard::slots;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// What a transaction does once it holds its locks.
 pub(super) enum Then {
@@ -24,7 +25,13 @@ pub(super) enum Then {
     Attempt(u64),
     /// EXEC, of this connection.
     Exec(Token),
+    /// A script of this shard.
+    Script(u32),
 }
+
+/// What is answered to who needs a key that a script holds for long.
+pub(super) const BUSY: &str =
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 
 /// A transaction that this shard coordinates.
 struct Transaction {
@@ -36,6 +43,8 @@ struct Transaction {
     /// All keys that it watches are as they were, as far as is known.
     is_unchanged: bool,
     then: Option<Then>,
+    /// It waits in no queue: what others hold is refused.
+    only_now: bool,
 }
 
 /// Who waits for locks of this shard.
@@ -52,8 +61,8 @@ enum Waiter {
 
 /// Something that may go on now.
 enum Granted {
-    /// A transaction of this shard that was waiting here, and whether what it watches is unchanged.
-    Transaction(u32, bool),
+    /// A transaction of this shard that was waiting here, and what it is answered.
+    Transaction(u32, ClaimReply),
     Request(Ticket, Box<Message>),
 }
 
@@ -66,6 +75,8 @@ pub(super) struct Transactions {
     transactions: HashMap<u32, Transaction>,
     last: u32,
     granted: VecDeque<Granted>,
+    /// Transactions that hold locks here and last long: nobody waits for anything meanwhile.
+    busy: HashSet<(usize, u32)>,
     /// What is being sent or run belongs to a transaction that has all it needs.
     pub(super) is_locked: bool,
 }
@@ -173,6 +184,10 @@ impl Service {
         let Some(header) = header(self) else {
             return true;
         };
+        if !self.transactions.busy.is_empty() {
+            self.refuse_busy(from, &header);
+            return true;
+        }
         let mut message = Message::new(from);
         let bytes = args.buffer.len();
         let args = Args {
@@ -185,6 +200,54 @@ impl Service {
         let outcome = self.transactions.locks.claim(&claims, waiter);
         assert!(matches!(outcome, Outcome::Waits(_)), "it is excluded");
         true
+    }
+
+    fn refuse_busy(&mut self, from: usize, header: &RequestHeader) {
+        let mut reply = Reply::new(header.protocol);
+        reply.error(BUSY);
+        self.respond(from, header.reply_to, &reply);
+    }
+
+    /// A transaction of this shard lasts long: the owners of what it holds answer so.
+    pub(super) fn declare_busy(&mut self, id: u32) {
+        let Some(transaction) = self.transactions.transactions.get(&id) else {
+            return;
+        };
+        let shards: Vec<usize> = transaction.claims.iter().map(|(shard, _)| *shard).collect();
+        for shard in shards {
+            if shard == self.shard.id {
+                self.take_busy(shard, id);
+            } else {
+                let envelope = Envelope::Busy { transaction: id };
+                self.message_to(shard).envelopes.push(envelope);
+            }
+        }
+    }
+
+    /// A transaction that holds locks here lasts long: those who wait are told so, and nobody waits from now on.
+    pub(super) fn take_busy(&mut self, from: usize, id: u32) {
+        if !self.transactions.tickets.contains_key(&(from, id)) {
+            return;
+        }
+        self.transactions.busy.insert((from, id));
+        for (ticket, waiter) in self.transactions.locks.take_waiters() {
+            match waiter {
+                Waiter::Request(message) => {
+                    let view = message.request(0, 0).expect("one request was parked");
+                    self.refuse_busy(message.from, &view.header);
+                }
+                Waiter::Transaction { shard, id, .. } => {
+                    self.transactions.tickets.remove(&(shard, id));
+                    if shard == self.shard.id {
+                        let granted = Granted::Transaction(id, ClaimReply::Refused);
+                        self.transactions.granted.push_back(granted);
+                    } else {
+                        self.tell_claimed(shard, id, ClaimReply::Refused);
+                    }
+                }
+            }
+            self.release_ticket(ticket);
+        }
     }
 
     /// Begins a transaction: claims, and goes on when all is held, which may be at once.
@@ -203,8 +266,30 @@ impl Service {
             held: 0,
             is_unchanged: true,
             then: Some(then),
+            only_now: false,
         };
         transactions.transactions.insert(id, transaction);
+        id
+    }
+
+    /// The same for one that has locks already, and therefore waits in no queue.
+    pub(super) fn acquire_now(&mut self, claims: BTreeMap<usize, Claims>, then: Then) -> u32 {
+        let id = self.acquire(claims, Vec::new(), then);
+        let transaction = self.transactions.transactions.get_mut(&id);
+        transaction.expect("it was just made").only_now = true;
+        id
+    }
+
+    /// Holds what nobody else holds here, for a script that has touched it.
+    pub(super) fn hold_here(&mut self, claims: Claims) -> u32 {
+        let own = self.shard.id;
+        let id = self.acquire([(own, claims.clone())].into(), Vec::new(), Then::Script(0));
+        let is_held = self.claim_here(own, id, &claims, Vec::new(), true);
+        assert!(
+            is_held == Some(ClaimReply::Held { is_unchanged: true }),
+            "nobody came between"
+        );
+        self.note_claimed(id, true);
         id
     }
 
@@ -218,6 +303,7 @@ impl Service {
                 return self.all_held(id);
             };
             let (shard, claims) = (*shard, claims.clone());
+            let only_now = transaction.only_now;
             let watched = transaction.watched.iter();
             let watched: Vec<WatchedKey> =
                 watched.filter(|key| key.shard == shard).cloned().collect();
@@ -226,13 +312,15 @@ impl Service {
                     transaction: id,
                     claims,
                     watched,
+                    only_now,
                 };
                 return self.message_to(shard).envelopes.push(envelope);
             }
-            let Some(is_unchanged) = self.claim_here(own, id, &claims, watched) else {
-                return;
-            };
-            self.note_claimed(id, is_unchanged);
+            match self.claim_here(own, id, &claims, watched, only_now) {
+                None => return,
+                Some(ClaimReply::Refused) => return self.refused(id),
+                Some(ClaimReply::Held { is_unchanged }) => self.note_claimed(id, is_unchanged),
+            }
         }
     }
 
@@ -244,25 +332,52 @@ impl Service {
     }
 
     /// A shard, which may be this one, gives a transaction what it has claimed there.
-    pub(super) fn claimed(&mut self, id: u32, is_unchanged: bool) {
-        self.note_claimed(id, is_unchanged);
-        self.claim_next(id);
+    pub(super) fn claimed(&mut self, id: u32, reply: ClaimReply) {
+        match reply {
+            ClaimReply::Refused => self.refused(id),
+            ClaimReply::Held { is_unchanged } => {
+                self.note_claimed(id, is_unchanged);
+                self.claim_next(id);
+            }
+        }
     }
 
-    /// Claims at this shard. When it holds: whether the watched keys are as they were. None: it waits, and will be told.
+    /// A transaction does not get what it has claimed: it gives back what it has, and nothing of it is done.
+    fn refused(&mut self, id: u32) {
+        let transaction = self.transactions.transactions.get_mut(&id);
+        let transaction = transaction.expect("it is there");
+        transaction.claims.truncate(transaction.held);
+        let then = transaction.then.take().expect("it goes on once");
+        self.release(id);
+        match then {
+            Then::Steps(operation, _, _) => self.fail_operation(operation, BUSY),
+            Then::Attempt(waiting) => self.fail_wait(waiting, BUSY),
+            Then::Exec(token) => self.fail_exec(token, BUSY),
+            Then::Script(key) => self.script_refused(key),
+        }
+    }
+
+    /// Claims at this shard. None: it waits, and will be told.
     fn claim_here(
         &mut self,
         shard: usize,
         id: u32,
         claims: &Claims,
         watched: Vec<WatchedKey>,
-    ) -> Option<bool> {
+        only_now: bool,
+    ) -> Option<ClaimReply> {
+        let does_not_wait = only_now || !self.transactions.busy.is_empty();
+        if does_not_wait && self.transactions.exclude(claims) {
+            return Some(ClaimReply::Refused);
+        }
         let kept = watched.clone();
         let waiter = Waiter::Transaction { shard, id, watched };
         let outcome = self.transactions.locks.claim(claims, waiter);
         let (Outcome::Held(ticket) | Outcome::Waits(ticket)) = outcome;
         self.transactions.tickets.insert((shard, id), ticket);
-        matches!(outcome, Outcome::Held(_)).then(|| self.are_unchanged(&kept))
+        matches!(outcome, Outcome::Held(_)).then(|| ClaimReply::Held {
+            is_unchanged: self.are_unchanged(&kept),
+        })
     }
 
     /// Whether watched keys of this shard are as they were.
@@ -281,17 +396,15 @@ impl Service {
         id: u32,
         claims: &Claims,
         watched: Vec<WatchedKey>,
+        only_now: bool,
     ) {
-        if let Some(is_unchanged) = self.claim_here(from, id, claims, watched) {
-            self.tell_claimed(from, id, is_unchanged);
+        if let Some(reply) = self.claim_here(from, id, claims, watched, only_now) {
+            self.tell_claimed(from, id, reply);
         }
     }
 
-    fn tell_claimed(&mut self, shard: usize, transaction: u32, is_unchanged: bool) {
-        let envelope = Envelope::Claimed {
-            transaction,
-            is_unchanged,
-        };
+    fn tell_claimed(&mut self, shard: usize, transaction: u32, reply: ClaimReply) {
+        let envelope = Envelope::Claimed { transaction, reply };
         self.message_to(shard).envelopes.push(envelope);
     }
 
@@ -312,6 +425,7 @@ impl Service {
             }
             Then::Attempt(waiting) => self.attempt_locked(waiting, id),
             Then::Exec(token) => self.exec_locked(token, id, is_unchanged),
+            Then::Script(key) => self.script_locked(key, id),
         }
     }
 
@@ -335,6 +449,7 @@ impl Service {
 
     /// A transaction has ended that held locks of this shard.
     pub(super) fn release_here(&mut self, from: usize, id: u32) {
+        self.transactions.busy.remove(&(from, id));
         let ticket = self.transactions.tickets.remove(&(from, id));
         self.release_ticket(ticket.expect("it has claimed here"));
     }
@@ -345,11 +460,12 @@ impl Service {
                 Waiter::Request(message) => Granted::Request(ticket, message),
                 Waiter::Transaction { shard, id, watched } => {
                     let is_unchanged = self.are_unchanged(&watched);
+                    let reply = ClaimReply::Held { is_unchanged };
                     if shard != self.shard.id {
-                        self.tell_claimed(shard, id, is_unchanged);
+                        self.tell_claimed(shard, id, reply);
                         continue;
                     }
-                    Granted::Transaction(id, is_unchanged)
+                    Granted::Transaction(id, reply)
                 }
             };
             self.transactions.granted.push_back(granted);
@@ -362,7 +478,7 @@ impl Service {
             && let Some(granted) = self.transactions.granted.pop_front()
         {
             match granted {
-                Granted::Transaction(id, is_unchanged) => self.claimed(id, is_unchanged),
+                Granted::Transaction(id, reply) => self.claimed(id, reply),
                 Granted::Request(ticket, message) => self.run_parked(ticket, *message),
             }
         }
@@ -382,12 +498,7 @@ impl Service {
     }
 
     /// Gives the reply of a request to who waits for it.
-    pub(super) fn respond(
-        &mut self,
-        from: usize,
-        reply_to: ReplyTo,
-        reply: &crate::protocol::resp::Reply,
-    ) {
+    pub(super) fn respond(&mut self, from: usize, reply_to: ReplyTo, reply: &Reply) {
         if from == self.shard.id {
             self.take_response(reply_to, &reply.bytes, &reply.large);
         } else {

@@ -401,6 +401,15 @@ impl Service {
         self.advance(id, None);
     }
 
+    /// The keys of an attempt are not to be had.
+    pub(super) fn fail_wait(&mut self, id: u64, text: &str) {
+        if let Some(waiting) = self.waits.waiting.get(&id) {
+            let mut reply = Reply::new(waiting.request.protocol);
+            reply.error(text);
+            self.end_wait(id, reply);
+        }
+    }
+
     /// An attempt is over.
     fn release_attempt(&mut self, id: u64) {
         let waiting = self.waits.waiting.get_mut(&id);
@@ -613,11 +622,15 @@ impl Service {
         }
     }
 
-    /// Lets those try who wait for keys that were written.
+    /// Publishes what happened to keys, and lets those try who wait for keys that were written.
     #[inline]
     pub(super) fn serve_awaited(&mut self) {
+        if self.shard.engine.has_events() {
+            self.publish_events();
+        }
         let is_idle = !self.shard.engine.has_touched() && self.waits.ready.is_empty();
-        if !is_idle && !self.waits.is_serving {
+        // In the middle of a transaction nobody is served.
+        if !is_idle && !self.waits.is_serving && !self.transactions.is_locked {
             self.serve_ready();
         }
     }

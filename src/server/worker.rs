@@ -166,6 +166,7 @@ impl Worker {
             || !self.service.put_off.is_empty()
             || self.service.waits.has_ready()
             || self.service.transactions.has_granted()
+            || self.service.script_runs.has_paused()
             || self.service.pubsub.has_leaving()
             || self.ring.has_taken_events()
     }
@@ -186,11 +187,13 @@ impl Worker {
         active |= self.take_events();
         active |= self.take_messages();
         self.service.run_granted();
+        self.service.resume_scripts();
         self.service.serve_awaited();
         self.service.release_subscriptions();
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
+        self.service.post_notifications();
         self.service.metrics.enters = self.ring.enters;
         if let Some(us) = self.clock.end() {
             self.service.metrics.count_turn(us);
@@ -409,6 +412,9 @@ impl Worker {
             return;
         };
         connection.listed = false;
+        if let Socket::Script(script) = connection.socket {
+            return self.service.script_answered(script);
+        }
         if connection.ended && connection.hold == Some(Hold::Blocked) {
             // Nobody is there any more to be given what it waits for.
             connection.state = State::Closed;

@@ -7,7 +7,7 @@
 //! in a circle, and nobody waits for ever.
 
 use foldhash::quality::FixedState;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
 /// All shards hash the keys they lock alike. Who made keys collide would only make his own commands wait.
@@ -57,6 +57,11 @@ impl Claims {
     /// Nothing.
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.places.is_empty()
+    }
+
+    /// Whether they are no more than these places.
+    pub fn are_all_in(&self, held: &HashSet<Place>) -> bool {
+        self.whole.is_none() && self.places.iter().all(|(place, _)| held.contains(place))
     }
 
     /// Adds a key.
@@ -268,6 +273,16 @@ impl<W> Locks<W> {
         }
     }
 
+    /// Those who wait. Their claims remain until they are released.
+    pub fn take_waiters(&mut self) -> Vec<(Ticket, W)> {
+        let waiters = self.claims.iter_mut();
+        let mut waiters: Vec<(Ticket, W)> = waiters
+            .filter_map(|(ticket, claimed)| Some((*ticket, claimed.waiter.take()?)))
+            .collect();
+        waiters.sort_by_key(|(ticket, _)| *ticket);
+        waiters
+    }
+
     /// Ends a claim, held or not: those who hold theirs from now on, in the order in which they came.
     pub fn release(&mut self, ticket: Ticket) -> Vec<(Ticket, W)> {
         let claimed = self.claims.remove(&ticket).expect("a claim ends once");
@@ -284,8 +299,10 @@ impl<W> Locks<W> {
             for granted in queue.grant() {
                 let claimed = self.claims.get_mut(&granted).expect("it is in a queue");
                 claimed.missing -= 1;
-                if claimed.missing == 0 {
-                    let waiter = claimed.waiter.take().expect("it waited");
+                // One whose waiter was taken is about to be released.
+                if claimed.missing == 0
+                    && let Some(waiter) = claimed.waiter.take()
+                {
                     freed.push((granted, waiter));
                 }
             }

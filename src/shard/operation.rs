@@ -11,8 +11,8 @@ use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
 use crate::command::lcs::Lcs;
 use crate::command::table::Command;
-use crate::command::transfer::{Portable, Transfer, TransferKind, Unplaced};
-use crate::engine::{OutOfMemory, Touch};
+use crate::command::transfer::{Portable, RENAME_FROM, Transfer, TransferKind, Unplaced};
+use crate::engine::{Event, EventClass, OutOfMemory, Touch};
 use crate::large::LargeBytes;
 use crate::limits::STRING_BYTES_MAX;
 use crate::protocol::args::Args;
@@ -49,13 +49,20 @@ pub enum Envelope {
         claims: Claims,
         /// Keys that it watches.
         watched: Vec<WatchedKey>,
+        /// It does not wait for what others hold.
+        only_now: bool,
     },
-    /// A transaction of the receiver holds what it has claimed.
+    /// The answer to [`Envelope::Claim`].
     Claimed {
         /// The transaction.
         transaction: u32,
-        /// Whether all keys that it watches here are as they were.
-        is_unchanged: bool,
+        /// The answer.
+        reply: ClaimReply,
+    },
+    /// A transaction of the sender lasts long: who needs what it holds here is told so.
+    Busy {
+        /// The transaction.
+        transaction: u32,
     },
     /// A transaction of the sender ends, and its locks with it.
     Release {
@@ -77,6 +84,18 @@ pub struct OwnedKey {
     pub db: usize,
     /// The bytes.
     pub bytes: Box<[u8]>,
+}
+
+/// What comes of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimReply {
+    /// It is held.
+    Held {
+        /// Whether all keys that the transaction watches there are as they were.
+        is_unchanged: bool,
+    },
+    /// Others hold something of it, and it does not wait.
+    Refused,
 }
 
 /// A key that somebody watches.
@@ -136,7 +155,12 @@ impl Shard {
             }
             KeyWork::Put(owned, transfer, portable) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
-                KeyOutcome::Put(transfer.put(&mut self.engine, &mut self.stats, &key, portable))
+                let put = transfer.put(&mut self.engine, &mut self.stats, &key, portable);
+                if put.is_ok() {
+                    let generic = EventClass::Generic;
+                    self.engine.notify(generic, transfer.arrival(), &key);
+                }
+                KeyOutcome::Put(put)
             }
             KeyWork::Look(owned) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
@@ -145,6 +169,11 @@ impl Shard {
             KeyWork::Take(owned) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
                 let taken = Portable::take(&mut self.engine, &key);
+                if taken.is_some() {
+                    // Told here, before anything else that happens to the key, though it may come back for want of memory.
+                    let generic = EventClass::Generic;
+                    self.engine.notify(generic, RENAME_FROM, &key);
+                }
                 KeyOutcome::Value(taken.map(Some).ok_or(CommandError::NoSuchKey))
             }
             KeyWork::Read(owned) => {
@@ -171,10 +200,13 @@ impl Shard {
             }
             KeyWork::Replace(owned, value) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
-                let stored = match value {
-                    None => Ok(self.engine.remove(&key)),
-                    Some(portable) => portable.write(&mut self.engine, &key).map(|()| true),
-                };
+                // Whether the key is new was said where the command ran.
+                let stored = self
+                    .engine
+                    .without_event(EventClass::New, |engine| match value {
+                        None => Ok(engine.remove(&key)),
+                        Some(portable) => portable.write(engine, &key).map(|()| true),
+                    });
                 KeyOutcome::Stored(stored.map_err(CommandError::from))
             }
         }
@@ -263,6 +295,8 @@ struct WholeState {
     rounds: usize,
     has_run: bool,
     reply: Reply,
+    /// What happened to its keys.
+    events: Vec<Event>,
 }
 
 struct TransferState {
@@ -431,6 +465,7 @@ impl Operation {
             rounds: 0,
             has_run: false,
             reply: Reply::new(protocol),
+            events: Vec::new(),
         };
         (
             Operation::new(steps.len(), Kind::Whole(Box::new(state))),
@@ -452,6 +487,14 @@ impl Operation {
         }
         self.left = steps.len();
         Progress::Next(steps)
+    }
+
+    /// It is not carried out, and this is why.
+    pub fn fail(&mut self, text: &str) {
+        let mut reply = Reply::default();
+        reply.error(text);
+        self.error = Some(reply.bytes);
+        self.left = 0;
     }
 
     /// A part's reply has come.
@@ -611,6 +654,14 @@ impl Operation {
         Progress::Done
     }
 
+    /// What a command that ran on values lent by others has done to their keys, now that they have it back.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        match &mut self.kind {
+            Kind::Whole(state) if self.error.is_none() => std::mem::take(&mut state.events),
+            _ => Vec::new(),
+        }
+    }
+
     /// Writes the reply of a finished operation.
     pub fn write_reply(self, reply: &mut Reply) {
         assert!(self.left == 0, "all parts have come back");
@@ -694,7 +745,10 @@ impl WholeState {
         let values = std::mem::take(&mut self.values);
         let tokens = self.lay_out(desk, values);
         let (command, db) = (self.command, self.db);
+        // What has been laid out is not new.
+        desk.engine.take_events();
         self.with_args(|args, reply| desk.execute(command, args, db, Touch::Yes, None, reply));
+        self.events = desk.engine.take_events();
         let mut steps = Vec::new();
         for ((shard, owned), token) in self.keys.iter().zip(tokens) {
             let key = desk.engine.key(owned.db, &owned.bytes);

@@ -5,13 +5,14 @@
 use super::{DumpError, DumpedField, DumpedValue, VERSION_7_0, decode};
 use crate::command::number::integer;
 use crate::command::string_value::string_value;
+use crate::command::transfer::renews;
 use crate::command::{CommandError, Context, key_at};
 use crate::engine::value::hash::Hash;
 use crate::engine::value::list::{Direction, List};
 use crate::engine::value::set::Set;
 use crate::engine::value::sorted_set::SortedSet;
 use crate::engine::value::stream::Stream;
-use crate::engine::{Engine, Expiry, Item, Key, NewValue, Touch, Type};
+use crate::engine::{Engine, EventClass, Expiry, Item, Key, NewValue, Touch, Type};
 
 /// DUMP key.
 pub fn dump(context: &mut Context<'_>) -> Result<(), CommandError> {
@@ -150,13 +151,22 @@ pub fn restore(context: &mut Context<'_>) -> Result<(), CommandError> {
     if passed {
         let existed = context.engine.find(&key, Touch::No).is_some();
         // Stored first, because what a stream is made of is checked only then.
-        store(context.engine, &key, value, Expiry::None)?;
+        context.engine.without_event(EventClass::New, |engine| {
+            store(engine, &key, value, Expiry::None)
+        })?;
         context.engine.remove(&key);
+        if existed {
+            context.engine.notify(EventClass::Generic, "del", &key);
+        }
         context.stats.changes += u64::from(existed);
         context.reply.ok();
         return Ok(());
     }
+    let renews = renews(context.engine, &key);
     store(context.engine, &key, value, expiry)?;
+    if renews {
+        context.engine.notify(EventClass::New, "new", &key);
+    }
     if let Some(item) = context.engine.find(&key, Touch::No) {
         if let Some(seconds) = options.idle_seconds {
             context
@@ -167,6 +177,7 @@ pub fn restore(context: &mut Context<'_>) -> Result<(), CommandError> {
             context.engine.set_frequency(item, frequency);
         }
     }
+    context.engine.notify(EventClass::Generic, "restore", &key);
     context.stats.changes += 1;
     context.reply.ok();
     Ok(())

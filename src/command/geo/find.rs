@@ -36,6 +36,13 @@ impl Form {
     fn may_store(self) -> bool {
         matches!(self, Form::Radius(true) | Form::RadiusByMember(true))
     }
+    /// The event of a result that is stored.
+    fn stored(self) -> &'static str {
+        match self.is_search() {
+            true => "geosearchstore",
+            false => "georadiusstore",
+        }
+    }
     fn source(self) -> usize {
         if self == Form::SearchStore { 2 } else { 1 }
     }
@@ -299,11 +306,11 @@ fn write(reply: &mut Reply, question: &Question, found: &[Found<'_>]) {
 }
 
 fn search(context: &mut Context<'_>, form: Form) -> Result<(), CommandError> {
-    let source = {
-        let key = key_at!(context, form.source());
-        context.engine.find(&key, context.touch)
-    };
-    context.stats.count_read(source.is_some());
+    let key = key_at!(context, form.source());
+    let source = context.engine.find(&key, context.touch);
+    context
+        .stats
+        .count_read(context.engine, &key, source.is_some());
     let view = match source {
         None => None,
         Some(item) => Some(context.engine.view::<SortedSet>(item)?),
@@ -325,7 +332,7 @@ fn search(context: &mut Context<'_>, form: Form) -> Result<(), CommandError> {
         result.add(one.member.as_bytes(&mut [0; 20]), score, limits);
     }
     let changes = result.len().max(1) as u64;
-    if store_under(context, index, result)? {
+    if store_under(context, index, result, form.stored())? {
         context.stats.changes += changes;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::geohash::{self, Position};
 use crate::command::sorted_set::score::parse_score;
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::sorted_set::SortedSet;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
@@ -107,6 +108,9 @@ pub fn geoadd(context: &mut Context<'_>) -> Result<(), CommandError> {
             }
             *editing.is_unchanged = added + updated == 0;
         })?;
+    if added + updated > 0 {
+        context.engine.notify(EventClass::SortedSet, "zadd", &key);
+    }
     context.stats.changes += added + updated;
     let counted = if count_changes {
         added + updated

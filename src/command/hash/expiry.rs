@@ -60,16 +60,18 @@ fn expire(context: &mut Context<'_>, command: &str, unit: Unit) -> Result<(), Co
         at,
         "ERR Parameter `numFields` should be greater than 0",
     )?;
+    let has_passed = time <= context.engine.now_ms();
     let changes = edit_each(
         context,
         fields,
+        if has_passed { "hdel" } else { "hexpire" },
         |reply| reply.integer(NO_FIELD),
         |hash, editing, name, reply| {
             let now_ms = editing.now_ms;
             let outcome = match hash.view().get_with_expiry(name, now_ms) {
                 None => NO_FIELD,
                 Some((_, current)) if !condition.allows(time, current) => REFUSED,
-                Some(_) if time <= now_ms => {
+                Some(_) if has_passed => {
                     hash.remove(name, now_ms);
                     *editing.expired_fields += 1;
                     REMOVED
@@ -189,6 +191,7 @@ pub fn hpersist(context: &mut Context<'_>) -> Result<(), CommandError> {
     let changes = edit_each(
         context,
         fields,
+        "hpersist",
         |reply| reply.integer(NO_FIELD),
         |hash, editing, name, reply| {
             let now_ms = editing.now_ms;

@@ -4,8 +4,8 @@
 
 use crate::command::number::{integer, parse_i64};
 use crate::command::{CommandError, Context, key_at};
-use crate::engine::Editing;
 use crate::engine::value::hash::Hash;
+use crate::engine::{Editing, EventClass};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use std::ops::Range;
@@ -88,10 +88,11 @@ pub fn check_type(context: &mut Context<'_>) -> Result<(), CommandError> {
 }
 
 /// Writes an array with one element for each of the fields, while the hash is edited: `one` is given each name and writes its element. `missing` writes
-/// the elements when there is no such key. Returns the sum of what `one` returned.
+/// the elements when there is no such key. Returns the sum of what `one` returned. `event` is told when that is not 0.
 pub fn edit_each(
     context: &mut Context<'_>,
     fields: Range<usize>,
+    event: &'static str,
     missing: impl Fn(&mut Reply),
     mut one: impl FnMut(&mut Hash, &mut Editing<'_>, &[u8], &mut Reply) -> u64,
 ) -> Result<u64, CommandError> {
@@ -110,7 +111,13 @@ pub fn edit_each(
                 .sum()
         });
     match edited {
-        Ok(Some(changes)) => Ok(changes),
+        Ok(Some(changes)) => {
+            if changes > 0 {
+                context.engine.notify(EventClass::Hash, event, &key);
+            }
+            context.engine.notify_if_gone(&key);
+            Ok(changes)
+        }
         Ok(None) => {
             (0..count).for_each(|_| missing(context.reply));
             Ok(0)

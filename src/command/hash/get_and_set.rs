@@ -6,8 +6,8 @@ use super::field_list::{self, COUNT_ERROR, Unit, check_type, edit_each};
 use super::{remove_expired, reply_entry};
 use crate::command::number::parse_i64;
 use crate::command::{CommandError, Context, key_at};
-use crate::engine::Expiry;
 use crate::engine::value::hash::Hash;
+use crate::engine::{EventClass, Expiry};
 use std::ops::Range;
 
 /// HGETDEL key FIELDS numfields field [field ...].
@@ -17,6 +17,7 @@ pub fn hgetdel(context: &mut Context<'_>) -> Result<(), CommandError> {
     let changes = edit_each(
         context,
         fields,
+        "hdel",
         |reply| reply.null(),
         |hash, editing, name, reply| {
             let Some(value) = hash.view().get(name, editing.now_ms) else {
@@ -53,9 +54,15 @@ pub fn hgetex(context: &mut Context<'_>) -> Result<(), CommandError> {
         (NewExpiry::Keep, 2)
     };
     let fields = field_list::parse(args, at, COUNT_ERROR)?;
+    let event = match expiry {
+        NewExpiry::At(time) if time <= context.engine.now_ms() => "hdel",
+        NewExpiry::At(_) => "hexpire",
+        NewExpiry::Persist | NewExpiry::Keep => "hpersist",
+    };
     let changes = edit_each(
         context,
         fields,
+        event,
         |reply| reply.null(),
         |hash, editing, name, reply| {
             let (now_ms, limits) = (editing.now_ms, &editing.limits.hash);
@@ -210,11 +217,23 @@ pub fn hsetex(context: &mut Context<'_>) -> Result<(), CommandError> {
                 }
             }
             true
-        })?
-        .unwrap_or(false);
-    if set {
+        })?;
+    if set == Some(true) {
+        context.engine.notify(EventClass::Hash, "hset", &key);
+        match options.expiry {
+            Expiry::At(time) => {
+                let has_passed = time <= context.engine.now_ms();
+                let name = if has_passed { "hdel" } else { "hexpire" };
+                context.engine.notify(EventClass::Hash, name, &key);
+            }
+            Expiry::None | Expiry::Keep => {}
+        }
         context.stats.changes += options.pairs.len() as u64 / 2;
     }
+    if set.is_some() {
+        context.engine.notify_if_gone(&key);
+    }
+    let set = set.unwrap_or(false);
     context.reply.integer(i64::from(set));
     Ok(())
 }

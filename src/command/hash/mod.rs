@@ -60,6 +60,7 @@ fn remove_expired(hash: &mut Hash, editing: &mut Editing<'_>) {
     if hash.view().next_expiry().is_some_and(|next| next <= now_ms) {
         let removed = hash.expire_due(now_ms, EXPIRED_FIELDS_MAX, |_| {});
         *editing.expired_fields += removed as u64;
+        *editing.found_expired = true;
     }
 }
 
@@ -76,6 +77,7 @@ fn remove_expired_first(context: &mut Context<'_>) -> Result<(), CommandError> {
             .edit_collection::<Hash, _>(&key, false, |hash, mut editing| {
                 remove_expired(hash, &mut editing);
             })?;
+        context.engine.notify_if_gone(&key);
     }
     Ok(())
 }
@@ -94,9 +96,12 @@ fn remove_expired_of(context: &mut Context<'_>, names: Range<usize>) -> Result<(
                 if !hash.view().contains(name, editing.now_ms) {
                     let before = hash.len();
                     hash.remove(name, editing.now_ms);
-                    *editing.expired_fields += (before - hash.len()) as u64;
+                    let removed = before - hash.len();
+                    *editing.expired_fields += removed as u64;
+                    *editing.found_expired |= removed > 0;
                 }
             }
         })?;
+    context.engine.notify_if_gone(&key);
     Ok(())
 }

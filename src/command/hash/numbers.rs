@@ -6,8 +6,8 @@ use super::remove_expired;
 use crate::command::long_double::{self, LongDouble, Parsed};
 use crate::command::number::{Digits, integer};
 use crate::command::{CommandError, Context, key_at};
-use crate::engine::Expiry;
 use crate::engine::value::hash::Hash;
+use crate::engine::{EventClass, Expiry};
 
 /// HINCRBY key field increment.
 pub fn hincrby(context: &mut Context<'_>) -> Result<(), CommandError> {
@@ -38,6 +38,7 @@ pub fn hincrby(context: &mut Context<'_>) -> Result<(), CommandError> {
             Ok::<i64, CommandError>(sum)
         })?
         .expect("the hash is made when there is none")?;
+    context.engine.notify(EventClass::Hash, "hincrby", &key);
     context.stats.changes += 1;
     context.reply.integer(sum);
     Ok(())
@@ -82,6 +83,9 @@ pub fn hincrbyfloat(context: &mut Context<'_>) -> Result<(), CommandError> {
             Ok::<String, CommandError>(text)
         })?
         .expect("the hash is made when there is none")?;
+    context
+        .engine
+        .notify(EventClass::Hash, "hincrbyfloat", &key);
     context.stats.changes += 1;
     context.reply.bulk(text.as_bytes());
     Ok(())

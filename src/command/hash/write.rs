@@ -4,9 +4,9 @@
 
 use super::remove_expired;
 use crate::command::{CommandError, Context, key_at};
-use crate::engine::Expiry;
 use crate::engine::value::Stored;
 use crate::engine::value::hash::Hash;
+use crate::engine::{EventClass, Expiry};
 
 /// Sets the fields from argument 2 on; the number of those that were not there.
 #[inline]
@@ -33,6 +33,7 @@ fn set_fields(context: &mut Context<'_>, command: &str) -> Result<i64, CommandEr
             created
         })?
         .unwrap_or(0);
+    context.engine.notify(EventClass::Hash, "hset", &key);
     context.stats.changes += fields as u64;
     Ok(created)
 }
@@ -67,6 +68,9 @@ pub fn hsetnx(context: &mut Context<'_>) -> Result<(), CommandError> {
             created
         })?
         .unwrap_or(false);
+    if created {
+        context.engine.notify(EventClass::Hash, "hset", &key);
+    }
     context.stats.changes += u64::from(created);
     context.reply.integer(i64::from(created));
     Ok(())
@@ -86,8 +90,14 @@ pub fn hdel(context: &mut Context<'_>) -> Result<(), CommandError> {
                 .count();
             *editing.is_unchanged = hash.len() == before;
             removed
-        })?
-        .unwrap_or(0);
+        })?;
+    if let Some(removed) = removed {
+        if removed > 0 {
+            context.engine.notify(EventClass::Hash, "hdel", &key);
+        }
+        context.engine.notify_if_gone(&key);
+    }
+    let removed = removed.unwrap_or(0);
     context.stats.changes += removed as u64;
     context.reply.integer(removed as i64);
     Ok(())

@@ -6,6 +6,7 @@ use super::registers::{self, Encoding, Invalid, Union};
 use crate::command::string_value::{find_string_read, find_string_write, string_value};
 use crate::command::substrings::edit_or_create;
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 
 impl From<Invalid> for CommandError {
     fn from(invalid: Invalid) -> CommandError {
@@ -52,6 +53,9 @@ pub fn pfadd(context: &mut Context<'_>) -> Result<(), CommandError> {
             edit_or_create(context.engine, &key, found.is_some(), bytes.len())?
                 .copy_from_slice(&bytes);
         }
+    }
+    if changes > 0 {
+        context.engine.notify(EventClass::String, "pfadd", &key);
     }
     context.stats.changes += changes;
     context.reply.integer(i64::from(changes > 0));
@@ -114,6 +118,7 @@ pub fn pfmerge(context: &mut Context<'_>) -> Result<(), CommandError> {
     union.merge_into(&mut bytes, dense, context.settings.hll_sparse_bytes_max)?;
     let key = key_at!(context, 1);
     edit_or_create(context.engine, &key, found.is_some(), bytes.len())?.copy_from_slice(&bytes);
+    context.engine.notify(EventClass::String, "pfadd", &key);
     context.stats.changes += 1;
     context.reply.ok();
     Ok(())

@@ -46,6 +46,22 @@ fn edit<R>(
     Ok(edited?)
 }
 
+/// The event of elements put to an end.
+fn push_event(at: Direction) -> &'static str {
+    match at {
+        Direction::Forward => "lpush",
+        Direction::Backward => "rpush",
+    }
+}
+
+/// The event of elements taken from an end.
+fn pop_event(from: Direction) -> &'static str {
+    match from {
+        Direction::Forward => "lpop",
+        Direction::Backward => "rpop",
+    }
+}
+
 /// Replies with an element.
 #[inline]
 fn reply_entry(reply: &mut Reply, entry: Entry<'_>) {

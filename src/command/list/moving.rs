@@ -1,7 +1,8 @@
 //! Elements that go from one list to another, or to the other end of their own: LMOVE, RPOPLPUSH.
 
-use super::end;
+use super::{end, pop_event, push_event};
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::list::{Direction, List};
 
 /// Moves an element from the list at key argument 1 to that at argument 2 and replies with it. False: there is no element, and nothing was replied.
@@ -53,6 +54,9 @@ pub(super) fn move_element(
             return Err(error.into());
         }
     }
+    let (list, pushed, popped) = (EventClass::List, push_event(to), pop_event(from));
+    context.engine.notify(list, pushed, &destination);
+    context.engine.notify_removal(list, popped, &source);
     context.stats.changes += 1;
     context.reply.bulk(&element);
     Ok(true)

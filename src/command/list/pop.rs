@@ -1,8 +1,9 @@
 //! Elements taken: LPOP, RPOP, LMPOP, and what BLPOP, BRPOP and BLMPOP try.
 
-use super::{edit, end, reply_entry};
+use super::{edit, end, pop_event, reply_entry};
 use crate::command::number::parse_i64;
-use crate::command::{CommandError, Context};
+use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::Stored;
 use crate::engine::value::list::{Direction, List, ListLimits};
 use crate::protocol::resp::Reply;
@@ -35,6 +36,18 @@ fn take_one(list: &mut List, from: Direction, limits: ListLimits, reply: &mut Re
     assert!(popped, "a list that is there has an element");
 }
 
+/// Counts elements that were taken from the list at key argument `index`, and tells of them.
+fn tell_popped(context: &mut Context<'_>, index: usize, from: Direction, popped: usize) {
+    context.stats.changes += popped as u64;
+    // Not every key's hash is known, and nobody else needs it again.
+    if popped > 0 && context.engine.wants_events() {
+        let key = key_at!(context, index);
+        context
+            .engine
+            .notify_removal(EventClass::List, pop_event(from), &key);
+    }
+}
+
 fn pop(context: &mut Context<'_>, name: &str, from: Direction) -> Result<(), CommandError> {
     let count = match context.args.len() {
         2 => None,
@@ -55,7 +68,7 @@ fn pop(context: &mut Context<'_>, name: &str, from: Direction) -> Result<(), Com
         }
     })?;
     match popped {
-        Some(popped) => context.stats.changes += popped as u64,
+        Some(popped) => tell_popped(context, 1, from, popped),
         None if count.is_some() => context.reply.null_array(),
         None => context.reply.null(),
     }
@@ -93,7 +106,7 @@ pub(super) fn pop_first(
             }
         })?;
         if let Some(popped) = popped {
-            context.stats.changes += popped as u64;
+            tell_popped(context, index, from, popped);
             return Ok(true);
         }
     }

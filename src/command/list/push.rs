@@ -1,8 +1,9 @@
 //! Elements put into lists: LPUSH, RPUSH, LPUSHX, RPUSHX, LSET, LINSERT.
 
-use super::{edit, position};
+use super::{edit, position, push_event};
 use crate::command::number::integer;
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::Stored;
 use crate::engine::value::list::{Direction, List};
 
@@ -14,6 +15,10 @@ fn push(context: &mut Context<'_>, at: Direction, create: bool) -> Result<(), Co
         list.len()
     })?;
     if len.is_some() {
+        let key = key_at!(context, 1);
+        context
+            .engine
+            .notify(EventClass::List, push_event(at), &key);
         context.stats.changes += pushed as u64;
     }
     context.reply.integer(len.unwrap_or(0) as i64);
@@ -60,6 +65,7 @@ pub fn lset(context: &mut Context<'_>) -> Result<(), CommandError> {
         Some(Err(error)) => Err(error),
         Some(Ok(false)) => Err(CommandError::fixed("ERR index out of range")),
         Some(Ok(true)) => {
+            context.engine.notify(EventClass::List, "lset", &key);
             context.stats.changes += 1;
             context.reply.ok();
             Ok(())
@@ -90,6 +96,8 @@ pub fn linsert(context: &mut Context<'_>) -> Result<(), CommandError> {
         })
     })?;
     if let Some(Some(_)) = len {
+        let key = key_at!(context, 1);
+        context.engine.notify(EventClass::List, "linsert", &key);
         context.stats.changes += 1;
     }
     context

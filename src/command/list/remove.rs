@@ -2,7 +2,8 @@
 
 use super::{edit, positions};
 use crate::command::number::integer;
-use crate::command::{CommandError, Context};
+use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::Stored;
 use crate::engine::value::list::Direction;
 
@@ -25,6 +26,12 @@ pub fn lrem(context: &mut Context<'_>) -> Result<(), CommandError> {
         list.remove_equal(args.get(3), max, from, limits)
     })?
     .unwrap_or(0);
+    if removed > 0 {
+        let key = key_at!(context, 1);
+        context
+            .engine
+            .notify_removal(EventClass::List, "lrem", &key);
+    }
     context.stats.changes += removed as u64;
     context.reply.integer(removed as i64);
     Ok(())
@@ -47,7 +54,14 @@ pub fn ltrim(context: &mut Context<'_>) -> Result<(), CommandError> {
         }
         removed
     })?;
-    context.stats.changes += removed.unwrap_or(0) as u64;
+    if let Some(removed) = removed {
+        // An event even when nothing was cut off, as in Redis.
+        let key = key_at!(context, 1);
+        context
+            .engine
+            .notify_removal(EventClass::List, "ltrim", &key);
+        context.stats.changes += removed as u64;
+    }
     context.reply.ok();
     Ok(())
 }

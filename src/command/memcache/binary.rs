@@ -4,6 +4,7 @@
 //! The decision worth knowing: a quiet form is the same command and leaves its reply out where memcached does. It asks for no CAS token then, since
 //! tokens cost memory.
 
+use super::super::set::store_expired;
 use super::super::string_value::StringValue;
 use super::super::{CommandError, Context, key_at};
 use super::store::{self, Mode, NotCounted, Outcome, Store, expiry_at};
@@ -317,6 +318,9 @@ fn create_number(context: &mut Context<'_>) -> Done {
                 "Out of memory allocating new item",
             );
         }
+        store::notify_set(context.engine, &key, expires);
+    } else {
+        store_expired(context.engine, &key);
     }
     context.stats.changes += 1;
     context.stats.memcache.total_items += 1;
@@ -328,7 +332,7 @@ pub fn too_large(context: &mut Context<'_>) -> Done {
     context.stats.memcache.store_too_large += 1;
     if matches!(code(context), opcode::SET | opcode::SETQ) {
         let key = key_at!(context, KEY);
-        context.stats.changes += u64::from(context.engine.remove(&key));
+        context.stats.changes += u64::from(store::remove(context.engine, &key));
     }
     reply_error(context, status::TOO_LARGE)
 }

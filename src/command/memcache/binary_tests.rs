@@ -5,7 +5,7 @@
 use super::super::super::execute;
 use super::*;
 use crate::command::{CommandStats, Run, ServerCommand, Settings, table::flags};
-use crate::engine::{Engine, EngineOptions, Policy, Touch};
+use crate::engine::{Engine, EngineOptions, EventClasses, Policy, Touch};
 use crate::large::LargeBuffer;
 use crate::limits::{LARGE_BYTES_MIN, STRING_BYTES_MAX};
 use crate::protocol::memcache::binary::{HEADER_BYTES, Parser};
@@ -102,6 +102,39 @@ impl Shard {
     fn status(&mut self, line: &str) -> (u16, Vec<u8>) {
         let answer = self.ask(line).expect("a reply");
         (answer.status, answer.value)
+    }
+}
+
+#[test]
+fn events_are_those_of_the_nearest_commands_of_redis() {
+    let mut shard = Shard::unlimited();
+    let classes = EventClasses::parse("KAmn").expect("letters");
+    shard.engine.set_events_wanted(classes);
+    for (line, expected) in [
+        ("get key=a", "keymiss"),
+        ("set key=a value=5", "new set"),
+        ("set key=a value=5 expiry=100", "set expire"),
+        ("append key=a value=1", "append"),
+        ("prepend key=a value=1", "set"),
+        ("increment key=a delta=1", "incrby"),
+        (
+            "increment key=b delta=1 initial=7 expiry=100",
+            "new set expire",
+        ),
+        (
+            "increment key=c delta=1 initial=7 expiry=1",
+            "new set expire",
+        ),
+        ("gat key=a expiry=0", "persist"),
+        ("gat key=a expiry=0", ""),
+        ("touch key=a expiry=100", "expire"),
+        ("delete key=a", "del"),
+        ("delete key=a", ""),
+    ] {
+        shard.ask(line);
+        let events = shard.engine.take_events();
+        let names: Vec<&str> = events.iter().map(|event| event.name).collect();
+        assert_eq!(names.join(" "), expected, "{line}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::flags::Flags;
 use super::reply::{NO_MEMORY, NO_MEMORY_TO_STORE, NON_NUMERIC, WRONG_TYPE, put_number, put_value};
 use super::store::{
     Mode, NotCounted, Outcome, Store, count, count_miss, delete as delete_key, expiry_at,
-    set_expiry, store,
+    notify_set, remove, set_expiry, store,
 };
 use super::value::visible;
 use crate::engine::{Attributes, Engine, Expiry, Item, Key, NewValue, OutOfMemory, Touch, Value};
@@ -118,7 +118,9 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
     }
     let key = key_at!(context, 1);
     let mut found = context.engine.find(&key, Touch::No);
-    context.stats.count_read(found.is_some());
+    context
+        .stats
+        .count_read(context.engine, &key, found.is_some());
     let mut created = false;
     if found.is_none() && flags.vivify.is_some() {
         let attributes = Attributes {
@@ -135,6 +137,7 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
             if let Some(token) = flags.new_token {
                 context.engine.set_token(&key, token);
             }
+            notify_set(context.engine, &key, Expiry::None);
             found = context.engine.find(&key, Touch::No);
             created = true;
             context.stats.changes += 1;
@@ -234,7 +237,9 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
         context.engine.mark_read(item);
     }
     let changed = attributes != before || expiry != had_expiry;
-    if changed && change(context.engine, &key, attributes, before, expiry).is_err() {
+    let attributes = (attributes != before).then_some(attributes);
+    let expiry = (expiry != had_expiry).then_some(expiry);
+    if changed && change(context.engine, &key, attributes, expiry).is_err() {
         // Nobody may believe to have won what is not marked.
         context.reply.bytes.truncate(bytes_written);
         context.reply.large.truncate(large_written);
@@ -244,21 +249,20 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Sets the attributes and the expiry of an item.
+/// Sets the attributes and the expiry of an item, or one of them.
 fn change(
     engine: &mut Engine,
     key: &Key<'_>,
-    attributes: Attributes,
-    before: Attributes,
-    expiry: Option<i64>,
+    attributes: Option<Attributes>,
+    expiry: Option<Option<i64>>,
 ) -> Result<(), OutOfMemory> {
-    if attributes != before {
+    if let Some(attributes) = attributes {
         engine.set_attributes(key, attributes)?;
     }
-    let mut changes = 0;
-    set_expiry(engine, key, expiry, &mut changes)
-        .map(|_| ())
-        .map_err(|_| OutOfMemory)
+    if let Some(expiry) = expiry {
+        set_expiry(engine, key, expiry, &mut 0).map_err(|_| OutOfMemory)?;
+    }
+    Ok(())
 }
 
 /// `ms key bytes flags*`, and the data.
@@ -387,7 +391,7 @@ fn weaken(context: &mut Context<'_>, flags: &Flags) -> Outcome {
         Some(seconds) => match expiry_at(seconds.into(), now_ms) {
             None => Expiry::None,
             Some(at) if at <= now_ms => {
-                context.engine.remove(&key);
+                remove(context.engine, &key);
                 context.stats.changes += 1;
                 return Outcome::Stored;
             }
@@ -407,6 +411,7 @@ fn weaken(context: &mut Context<'_>, flags: &Flags) -> Outcome {
     if renew(context.engine, &key, item, value, expiry, attributes).is_err() {
         return Outcome::OutOfMemory;
     }
+    notify_set(context.engine, &key, expiry);
     if let Some(token) = flags.new_token {
         context.engine.set_token(&key, token);
     }
@@ -518,6 +523,7 @@ fn create_number(context: &mut Context<'_>, flags: &Flags) -> Result<(), OutOfMe
     context
         .engine
         .set(&key, NewValue::Bytes(&digits), Expiry::None)?;
+    notify_set(context.engine, &key, Expiry::None);
     context.stats.changes += 1;
     context.stats.memcache.total_items += 1;
     Ok(())

@@ -1,11 +1,13 @@
 //! Storing, deleting, touching and counting as memcached does, for the text, the meta and the binary commands alike.
 //!
 //! Each function finds its key and value among the request's arguments and gives an outcome; none writes a reply. They count for `stats`.
+//! Their events are those of the nearest commands of Redis: `set` for every store but an append, `incrby`, `del`, `expire`, `persist`.
 //! The decision worth knowing: an expiry that has passed leaves no item, and the store succeeds, as memcached's clients see it too.
 
+use super::super::set::store_expired;
 use super::super::{Context, key_at};
 use super::value::visible;
-use crate::engine::{Attributes, Engine, Expiry, Key, NewValue, Touch};
+use crate::engine::{Attributes, Engine, EventClass, Expiry, Key, NewValue, Touch};
 use crate::protocol::memcache::number::unsigned64;
 use crate::protocol::memcache::text::{CLIENT_FLAGS_BYTES, ITEM_BYTES_BESIDE};
 use crate::protocol::number::{INTEGER_BYTES_MAX, unsigned_at_end};
@@ -134,7 +136,7 @@ pub fn store(
             if request.mode == Mode::Set {
                 // No stale value is served.
                 let key = key_at!(context, key_index);
-                context.engine.remove(&key);
+                remove(context.engine, &key);
             }
         }
         _ => {}
@@ -202,7 +204,7 @@ fn put(
         && let Some(at) = request.expiry
         && at <= context.engine.now_ms()
     {
-        context.engine.remove(&key);
+        store_expired(context.engine, &key);
         return Outcome::Stored;
     }
     let value = match large {
@@ -227,10 +229,28 @@ fn put(
     {
         return Outcome::OutOfMemory;
     }
+    notify_set(context.engine, &key, expiry);
     if let Some(token) = request.new_token {
         context.engine.set_token(&key, token);
     }
     Outcome::Stored
+}
+
+/// Tells of a value that was stored with an expiry, or without one.
+pub fn notify_set(engine: &mut Engine, key: &Key<'_>, expiry: Expiry) {
+    engine.notify(EventClass::String, "set", key);
+    if let Expiry::At(_) = expiry {
+        engine.notify(EventClass::Generic, "expire", key);
+    }
+}
+
+/// Removes a key, and tells of it; false when it is not there.
+pub fn remove(engine: &mut Engine, key: &Key<'_>) -> bool {
+    let removed = engine.remove(key);
+    if removed {
+        engine.notify(EventClass::Generic, "del", key);
+    }
+    removed
 }
 
 /// Puts bytes behind or before the value that is there.
@@ -280,6 +300,9 @@ fn extend(
         bytes.copy_within(..before, more.len());
         bytes[..more.len()].copy_from_slice(more);
     }
+    let is_append = request.mode == Mode::Append;
+    let name = if is_append { "append" } else { "set" };
+    context.engine.notify(EventClass::String, name, &key);
     if let Some(token) = request.new_token {
         context.engine.set_token(&key, token);
     }
@@ -295,7 +318,7 @@ pub fn delete(context: &mut Context<'_>, key_index: usize, token: Option<u64>) -
         _ if !found => Outcome::NotFound,
         Some(token) if !context.engine.token_matches(&key, token) => Outcome::Exists,
         _ => {
-            context.engine.remove(&key);
+            remove(context.engine, &key);
             context.stats.changes += 1;
             Outcome::Stored
         }
@@ -314,10 +337,24 @@ pub fn set_expiry(
     changes: &mut u64,
 ) -> Result<bool, Outcome> {
     let found = match expiry {
-        Some(at) if at <= engine.now_ms() => engine.remove(key),
-        _ => engine
-            .set_expiry(key, expiry)
-            .map_err(|_| Outcome::OutOfMemory)?,
+        Some(at) if at <= engine.now_ms() => remove(engine, key),
+        _ => {
+            // Asked only by who will be told.
+            let had_expiry = engine.wants_event(EventClass::Generic)
+                && engine
+                    .find(key, Touch::No)
+                    .is_some_and(|item| engine.expiry(item).is_some());
+            let found = engine
+                .set_expiry(key, expiry)
+                .map_err(|_| Outcome::OutOfMemory)?;
+            let generic = EventClass::Generic;
+            match expiry {
+                Some(_) if found => engine.notify(generic, "expire", key),
+                None if had_expiry => engine.notify(generic, "persist", key),
+                _ => {}
+            }
+            found
+        }
     };
     *changes += u64::from(found);
     Ok(found)
@@ -429,6 +466,7 @@ pub fn count(
         .engine
         .set_with(&key, value, Expiry::Keep, attributes)
         .map_err(|_| NotCounted::OutOfMemory)?;
+    context.engine.notify(EventClass::String, "incrby", &key);
     if was_read && let Some(item) = context.engine.find(&key, Touch::No) {
         context.engine.mark_read(item);
     }

@@ -4,7 +4,7 @@
 
 use super::rows::{part_of, row};
 use crate::command::{CommandStats, Context, Run, Settings, execute, key_positions};
-use crate::engine::{Engine, EngineOptions, Expiry, NewValue, Policy, Touch, Value};
+use crate::engine::{Engine, EngineOptions, EventClasses, Expiry, NewValue, Policy, Touch, Value};
 use crate::limits::LARGE_BYTES_MIN;
 use crate::protocol::memcache::text::Parser;
 use crate::protocol::resp::{Protocol, Reply, Step};
@@ -161,6 +161,59 @@ impl Shard {
     fn advance(&mut self, milliseconds: i64) {
         let now_ms = self.engine.now_ms();
         self.engine.set_now(now_ms + milliseconds);
+    }
+}
+
+#[test]
+fn events_are_those_of_the_nearest_commands_of_redis() {
+    let mut shard = Shard::new();
+    let classes = EventClasses::parse("KAmn").expect("letters");
+    shard.engine.set_events_wanted(classes);
+    for (request, expected) in [
+        ("set a 0 0 1|1", "new set"),
+        ("set a 0 100 1|1", "set expire"),
+        ("set a 0 -1 1|1", "set expire expired"),
+        ("set a 0 -1 1|1", "new set expire expired"),
+        ("add a 0 0 1|1", "new set"),
+        ("add a 0 0 1|1", ""),
+        ("replace a 0 0 1|2", "set"),
+        ("append a 0 0 1|3", "append"),
+        ("prepend a 0 0 1|3", "set"),
+        ("append b 0 0 1|3", ""),
+        ("incr a 1", "incrby"),
+        ("decr a 1", "incrby"),
+        ("incr b 1", ""),
+        ("touch a 100", "expire"),
+        ("touch a 0", "persist"),
+        ("touch a 0", ""),
+        ("gat 100 a", "expire"),
+        ("gat 100 b", "keymiss"),
+        ("get a", ""),
+        ("get b", "keymiss"),
+        ("touch a -1", "del"),
+        ("delete a", ""),
+        ("set a 0 0 1|1", "new set"),
+        ("gat -1 a", "del"),
+        ("set a 0 0 1|1", "new set"),
+        ("delete a", "del"),
+        ("mg a v", "keymiss"),
+        ("mg a N100 v", "keymiss new set expire"),
+        ("mg a v", ""),
+        ("mg a T0 v", "persist"),
+        ("mg a T100 v", "expire"),
+        ("ms a 1|7", "set"),
+        ("ms a 1 T100|7", "set expire"),
+        ("ma a", "incrby"),
+        ("ma b N0", "new set"),
+        ("ma b T100", "incrby expire"),
+        ("md a I T30", "set expire"),
+        ("md a", "del"),
+    ] {
+        let line = request.replace('|', "\r\n") + "\r\n";
+        shard.run(line.as_bytes());
+        let events = shard.engine.take_events();
+        let names: Vec<&str> = events.iter().map(|event| event.name).collect();
+        assert_eq!(names.join(" "), expected, "{request}");
     }
 }
 

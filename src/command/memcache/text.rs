@@ -7,7 +7,7 @@
 use super::super::{CommandError, Context, key_at};
 use super::reply::{NO_MEMORY, NO_MEMORY_TO_STORE, NON_NUMERIC, WRONG_TYPE, put_number, put_value};
 use super::store::{
-    Mode, NotCounted, Outcome, Store, count, count_miss, delete as delete_key, expiry_at,
+    Mode, NotCounted, Outcome, Store, count, count_miss, delete as delete_key, expiry_at, remove,
     set_expiry, store, touch as touch_key,
 };
 use super::value::visible;
@@ -88,7 +88,9 @@ fn fetch_one(
         hash,
     };
     let mut found = context.engine.find(&key, Touch::Yes);
-    context.stats.count_read(found.is_some());
+    context
+        .stats
+        .count_read(context.engine, &key, found.is_some());
     let gone = expiry.is_some_and(|at| at <= context.engine.now_ms());
     if fetch.touch {
         context.stats.memcache.count_touch(found.is_some());
@@ -130,7 +132,7 @@ fn fetch_one(
     bytes.extend_from_slice(b"\r\n");
     put_value(context.reply, &value);
     if gone {
-        context.engine.remove(&key);
+        remove(context.engine, &key);
         context.stats.changes += 1;
     }
     true
@@ -307,6 +309,6 @@ pub fn too_large(context: &mut Context<'_>) -> Result<(), CommandError> {
 /// The same, and no stale value is served: the key goes.
 pub fn too_large_remove(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = key_at!(context, 1);
-    context.stats.changes += u64::from(context.engine.remove(&key));
+    context.stats.changes += u64::from(remove(context.engine, &key));
     too_large(context)
 }

@@ -9,7 +9,7 @@ use crate::command::{CommandError, Context, key_at, numbered_keys};
 use crate::engine::value::Stored;
 use crate::engine::value::packed::Entry;
 use crate::engine::value::set::{Set, SetLimits, SetView};
-use crate::engine::{Engine, Expiry, Item, Touch, Type};
+use crate::engine::{Engine, EventClass, Expiry, Item, Touch, Type};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use std::ops::{ControlFlow, Range};
@@ -162,6 +162,16 @@ fn store(context: &mut Context<'_>, operation: Operation) -> Result<(), CommandE
     let key = key_at!(context, 1);
     let changes = len > 0 || context.engine.find(&key, Touch::No).is_some();
     context.engine.set_collection(&key, result, Expiry::None)?;
+    if len > 0 {
+        let name = match operation {
+            Operation::Intersection => "sinterstore",
+            Operation::Union => "sunionstore",
+            Operation::Difference => "sdiffstore",
+        };
+        context.engine.notify(EventClass::Set, name, &key);
+    } else if changes {
+        context.engine.notify(EventClass::Generic, "del", &key);
+    }
     context.stats.changes += u64::from(changes);
     context.reply.integer(len as i64);
     Ok(())

@@ -2,6 +2,7 @@
 //! Never: several sets.
 
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::Stored;
 use crate::engine::value::set::Set;
 
@@ -26,6 +27,9 @@ pub fn sadd(context: &mut Context<'_>) -> Result<(), CommandError> {
             added
         })?
         .unwrap_or(0);
+    if added > 0 {
+        context.engine.notify(EventClass::Set, "sadd", &key);
+    }
     context.stats.changes += added as u64;
     context.reply.integer(added as i64);
     Ok(())
@@ -45,6 +49,9 @@ pub fn srem(context: &mut Context<'_>) -> Result<(), CommandError> {
             removed
         })?
         .unwrap_or(0);
+    if removed > 0 {
+        context.engine.notify_removal(EventClass::Set, "srem", &key);
+    }
     context.stats.changes += removed as u64;
     context.reply.integer(removed as i64);
     Ok(())

@@ -2,9 +2,9 @@
 //! Never: partly done. What could fail at the destination is found before anything leaves the source, but for memory: the member is added first.
 
 use crate::command::{CommandError, Context, key_at};
-use crate::engine::Touch;
 use crate::engine::value::Stored;
 use crate::engine::value::set::Set;
+use crate::engine::{EventClass, Touch};
 
 /// SMOVE source destination member.
 pub fn smove(context: &mut Context<'_>) -> Result<(), CommandError> {
@@ -35,6 +35,12 @@ pub fn smove(context: &mut Context<'_>) -> Result<(), CommandError> {
         context
             .engine
             .edit_collection::<Set, _>(&from, false, |set, _| set.remove(member))?;
+        context
+            .engine
+            .notify_removal(EventClass::Set, "srem", &from);
+        if added == Some(true) {
+            context.engine.notify(EventClass::Set, "sadd", &to);
+        }
         context.stats.changes += 1 + u64::from(added == Some(true));
     }
     context.reply.integer(i64::from(is_member));

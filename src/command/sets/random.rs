@@ -4,6 +4,7 @@
 use crate::command::number::integer;
 use crate::command::sample::{self, Sample};
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::Stored;
 use crate::engine::value::set::Set;
 
@@ -43,7 +44,11 @@ pub fn spop(context: &mut Context<'_>) -> Result<(), CommandError> {
         });
     // A smaller set is put back in no more memory than it had, so what fails here is the type, and nothing is written.
     match popped? {
-        Some(popped) => context.stats.changes += popped as u64,
+        Some(0) => {}
+        Some(popped) => {
+            context.engine.notify_removal(EventClass::Set, "spop", &key);
+            context.stats.changes += popped as u64;
+        }
         None if count.is_some() => context.reply.set(0),
         None => context.reply.null(),
     }

@@ -14,7 +14,7 @@ use super::{CommandError, Context};
 use crate::engine::value::list::{Direction, List};
 use crate::engine::value::set::Set;
 use crate::engine::value::sorted_set::SortedSet;
-use crate::engine::{Engine, Expiry, Item, Touch, Type};
+use crate::engine::{Engine, EventClass, Expiry, Item, Type};
 use options::Options;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -241,9 +241,10 @@ fn store(
         .key(context.db, context.args.get(destination));
     if len > 0 {
         context.engine.set_collection(&key, list, Expiry::None)?;
+        context.engine.notify(EventClass::List, "sortstore", &key);
         context.stats.changes += len;
-    } else if context.engine.find(&key, Touch::No).is_some() {
-        context.engine.remove(&key);
+    } else if context.engine.remove(&key) {
+        context.engine.notify(EventClass::Generic, "del", &key);
         context.stats.changes += 1;
     }
     context.reply.integer(len as i64);

@@ -15,7 +15,9 @@ pub fn look_up(context: &mut Context<'_>, index: usize, element: &[u8]) -> Optio
     let (name, field) = key_and_field(pattern, element)?;
     let key = context.engine.key(context.db, &name);
     let found = context.engine.find(&key, context.touch);
-    context.stats.count_read(found.is_some());
+    context
+        .stats
+        .count_read(context.engine, &key, found.is_some());
     let item = found?;
     match field {
         Some(field) => {

@@ -5,6 +5,7 @@
 
 use super::score::score;
 use crate::command::{CommandError, Context, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::Stored;
 use crate::engine::value::sorted_set::{SortedSet, SortedSetLimits};
 use crate::protocol::args::Args;
@@ -175,6 +176,10 @@ fn add(context: &mut Context<'_>, increment: bool) -> Result<(), CommandError> {
             *editing.is_unchanged = done.added + done.updated == 0;
         },
     )?;
+    if done.added + done.updated > 0 {
+        let name = if options.increment { "zincr" } else { "zadd" };
+        context.engine.notify(EventClass::SortedSet, name, &key);
+    }
     context.stats.changes += (done.added + done.updated) as u64;
     if done.not_a_number {
         return Err(CommandError::fixed(
@@ -205,6 +210,11 @@ pub fn zrem(context: &mut Context<'_>) -> Result<(), CommandError> {
             removed
         })?
         .unwrap_or(0);
+    if removed > 0 {
+        context
+            .engine
+            .notify_removal(EventClass::SortedSet, "zrem", &key);
+    }
     context.stats.changes += removed;
     context.reply.integer(removed as i64);
     Ok(())

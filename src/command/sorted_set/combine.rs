@@ -294,7 +294,12 @@ fn combine(
         Operation::Difference => sources.difference(limits),
     };
     if purpose == Purpose::Store {
-        return store(context, 1, result);
+        let event = match operation {
+            Operation::Union => "zunionstore",
+            Operation::Intersection => "zinterstore",
+            Operation::Difference => "zdiffstore",
+        };
+        return store(context, 1, result, event);
     }
     reply_head(context.reply, result.len(), options.with_scores);
     for (member, score) in result.view().range(0..result.len(), Direction::Forward) {

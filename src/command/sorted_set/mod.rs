@@ -23,7 +23,9 @@ macro_rules! find_read {
     ($context:expr, $index:expr) => {{
         let key = $crate::command::key_at!($context, $index);
         let found = $context.engine.find(&key, $context.touch);
-        $context.stats.count_read(found.is_some());
+        $context
+            .stats
+            .count_read($context.engine, &key, found.is_some());
         found
     }};
 }

@@ -6,6 +6,7 @@ use super::reply_member;
 use crate::command::number::parse_i64;
 use crate::command::timeout::timeout_ms;
 use crate::command::{CommandError, Context, Null, key_at};
+use crate::engine::EventClass;
 use crate::engine::value::sorted_set::{Direction, SortedSet};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Protocol;
@@ -92,6 +93,13 @@ fn pop(
             return Err(error.into());
         }
     }
+    let name = match from {
+        Direction::Forward => "zpopmin",
+        Direction::Backward => "zpopmax",
+    };
+    context
+        .engine
+        .notify_removal(EventClass::SortedSet, name, &key);
     context.stats.changes += count as u64;
     Ok(())
 }

@@ -4,10 +4,10 @@ use super::score::{lex_range, score_range};
 use super::{find_read, reply_element, reply_head};
 use crate::command::number::integer;
 use crate::command::{CommandError, Context, key_at};
-use crate::engine::Expiry;
 use crate::engine::value::Stored;
 use crate::engine::value::sorted_set::bounds::{LexRange, ScoreRange};
 use crate::engine::value::sorted_set::{Direction, SortedSet, SortedSetView};
+use crate::engine::{EventClass, Expiry};
 use crate::protocol::args::Args;
 use std::ops::Range;
 
@@ -256,16 +256,17 @@ pub fn zrangestore(context: &mut Context<'_>) -> Result<(), CommandError> {
             result
         }
     };
-    store(context, 1, result)
+    store(context, 1, result, "zrangestore")
 }
 
-/// Puts a result under argument `index`, in place of what was there, and replies with its number of members.
+/// Puts a result under argument `index`, in place of what was there, and replies with its number of members. `event` tells of a result that has some.
 pub(super) fn store(
     context: &mut Context<'_>,
     index: usize,
     result: SortedSet,
+    event: &'static str,
 ) -> Result<(), CommandError> {
-    context.stats.changes += u64::from(store_under(context, index, result)?);
+    context.stats.changes += u64::from(store_under(context, index, result, event)?);
     Ok(())
 }
 
@@ -274,13 +275,19 @@ pub(in crate::command) fn store_under(
     context: &mut Context<'_>,
     index: usize,
     result: SortedSet,
+    event: &'static str,
 ) -> Result<bool, CommandError> {
     let key = key_at!(context, index);
     let len = result.len();
     let changed = if len == 0 {
-        context.engine.remove(&key)
+        let removed = context.engine.remove(&key);
+        if removed {
+            context.engine.notify(EventClass::Generic, "del", &key);
+        }
+        removed
     } else {
         context.engine.set_collection(&key, result, Expiry::None)?;
+        context.engine.notify(EventClass::SortedSet, event, &key);
         true
     };
     context.reply.integer(len as i64);
@@ -310,6 +317,16 @@ fn remove_range(context: &mut Context<'_>, by: By) -> Result<(), CommandError> {
             count
         }
     };
+    if removed > 0 {
+        let name = match by {
+            By::Rank => "zremrangebyrank",
+            By::Score => "zremrangebyscore",
+            By::Lex => "zremrangebylex",
+        };
+        context
+            .engine
+            .notify_removal(EventClass::SortedSet, name, &key);
+    }
     context.stats.changes += removed as u64;
     context.reply.integer(removed as i64);
     Ok(())

@@ -4,7 +4,8 @@
 use super::super::{CommandError, Context, key_at};
 use super::trim::references_of;
 use super::{id, integer_or, is};
-use crate::engine::value::stream::{Deleted, References, Stream};
+use crate::engine::EventClass;
+use crate::engine::value::stream::{Deleted, References, Stream, StreamId};
 use crate::protocol::resp::Reply;
 use std::ops::Range;
 
@@ -80,32 +81,37 @@ pub fn xackdel(context: &mut Context<'_>) -> Result<(), CommandError> {
 fn change(
     context: &mut Context<'_>,
     ids: Range<usize>,
-    mut one: impl FnMut(&mut Stream, &[u8], crate::engine::value::stream::StreamId) -> (Deleted, bool),
+    mut one: impl FnMut(&mut Stream, &[u8], StreamId) -> (Deleted, bool),
 ) -> Result<(), CommandError> {
     let args = &context.args;
     let key = key_at!(context, 1);
     let reply = &mut *context.reply;
     let count = ids.len();
-    let changes = context
+    let done = context
         .engine
         .edit_collection::<Stream, _>(&key, false, |stream, _| {
-            let mut changes = 0;
+            let (mut changes, mut is_deleted) = (0, false);
             reply.array(count);
             for index in ids {
                 if let Ok(id) = id::parse_strict(args.get(index), 0) {
                     let (deleted, changed) = one(stream, args.get(2), id);
                     write(reply, deleted);
                     changes += u64::from(changed);
+                    is_deleted |= deleted == Deleted::Yes;
                 }
             }
-            changes
+            (changes, is_deleted)
         })?;
-    if changes.is_none() {
+    let (changes, is_deleted) = done.unwrap_or_default();
+    if is_deleted {
+        context.engine.notify(EventClass::Stream, "xdel", &key);
+    }
+    if done.is_none() {
         reply.array(count);
         for _ in 0..count {
             write(reply, Deleted::Missing);
         }
     }
-    context.stats.changes += changes.unwrap_or(0);
+    context.stats.changes += changes;
     Ok(())
 }

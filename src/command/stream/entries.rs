@@ -6,6 +6,7 @@ use super::super::{CommandError, Context, key_at};
 use super::id::{self, ToAdd};
 use super::trim::Options;
 use super::{is, write_entries, write_id};
+use crate::engine::EventClass;
 use crate::engine::value::stream::{AppendError, NewId, SetIdError, Stream, StreamId};
 
 /// Arguments of an entry for whose places no memory is allocated.
@@ -61,16 +62,20 @@ pub fn xadd(context: &mut Context<'_>) -> Result<(), CommandError> {
         !options.no_mkstream,
         |stream, editing| {
             let id = stream.append(new_id, fields, &editing.limits.stream)?;
-            if let Some(trim) = &options.trim {
-                stream.trim_with_references(trim, options.references);
-            }
-            Ok(id)
+            let trim = options.trim.as_ref();
+            let trimmed = trim.map(|trim| stream.trim_with_references(trim, options.references));
+            Ok((id, trimmed.unwrap_or(0)))
         },
     )?;
     match added {
         None => context.reply.null(),
-        Some(id) => {
-            write_id(context.reply, id.map_err(append_error)?);
+        Some(done) => {
+            let (id, trimmed) = done.map_err(append_error)?;
+            write_id(context.reply, id);
+            context.engine.notify(EventClass::Stream, "xadd", &key);
+            if trimmed > 0 {
+                context.engine.notify(EventClass::Stream, "xtrim", &key);
+            }
             context.stats.changes += 1;
         }
     }
@@ -149,6 +154,9 @@ pub fn xdel(context: &mut Context<'_>) -> Result<(), CommandError> {
             deleted
         })?
         .unwrap_or(0);
+    if deleted > 0 {
+        context.engine.notify(EventClass::Stream, "xdel", &key);
+    }
     context.stats.changes += deleted as u64;
     context.reply.integer(deleted as i64);
     Ok(())
@@ -167,6 +175,9 @@ pub fn xtrim(context: &mut Context<'_>) -> Result<(), CommandError> {
             deleted
         })?
         .unwrap_or(0);
+    if deleted > 0 {
+        context.engine.notify(EventClass::Stream, "xtrim", &key);
+    }
     context.stats.changes += deleted;
     context.reply.integer(deleted as i64);
     Ok(())
@@ -206,6 +217,7 @@ pub fn xsetid(context: &mut Context<'_>) -> Result<(), CommandError> {
         })?
         .ok_or(CommandError::NoSuchKey)?
         .map_err(set_id_error)?;
+    context.engine.notify(EventClass::Stream, "xsetid", &key);
     context.stats.changes += 1;
     context.reply.ok();
     Ok(())

@@ -3,7 +3,8 @@
 
 use super::super::number::integer;
 use super::super::{CommandError, Context, introspect, key_at};
-use super::{c_text, id, is, no_group, subcommand_syntax};
+use super::{NEW_CONSUMER, c_text, id, is, no_group, subcommand_syntax};
+use crate::engine::EventClass;
 use crate::engine::value::stream::{Stream, StreamId};
 
 /// Without MKSTREAM there must be a stream.
@@ -77,6 +78,8 @@ pub fn create(context: &mut Context<'_>) -> Result<(), CommandError> {
             "BUSYGROUP Consumer Group name already exists",
         ));
     }
+    let stream = EventClass::Stream;
+    context.engine.notify(stream, "xgroup-create", &key);
     context.stats.changes += 1;
     context.reply.ok();
     Ok(())
@@ -103,6 +106,8 @@ pub fn setid(context: &mut Context<'_>) -> Result<(), CommandError> {
             }
         })
     })?;
+    let stream = EventClass::Stream;
+    context.engine.notify(stream, "xgroup-setid", &key);
     context.stats.changes += 1;
     context.reply.ok();
     Ok(())
@@ -118,6 +123,10 @@ pub fn destroy(context: &mut Context<'_>) -> Result<(), CommandError> {
         .edit_collection::<Stream, _>(&key, false, |stream, _| stream.destroy_group(args.get(3)))?
         .flatten()
         .is_some();
+    if destroyed {
+        let stream = EventClass::Stream;
+        context.engine.notify(stream, "xgroup-destroy", &key);
+    }
     context.stats.changes += u64::from(destroyed);
     context.reply.integer(i64::from(destroyed));
     Ok(())
@@ -135,6 +144,11 @@ pub fn createconsumer(context: &mut Context<'_>) -> Result<(), CommandError> {
             group.is_some_and(|mut group| group.create_consumer(args.get(4), editing.now_ms))
         })?
         .unwrap_or(false);
+    if created {
+        context
+            .engine
+            .notify(EventClass::Stream, NEW_CONSUMER, &key);
+    }
     context.stats.changes += u64::from(created);
     context.reply.integer(i64::from(created));
     Ok(())
@@ -152,6 +166,10 @@ pub fn delconsumer(context: &mut Context<'_>) -> Result<(), CommandError> {
             group.delete_consumer(args.get(4))
         })?
         .flatten();
+    if deleted.is_some() {
+        let stream = EventClass::Stream;
+        context.engine.notify(stream, "xgroup-delconsumer", &key);
+    }
     context.stats.changes += u64::from(deleted.is_some());
     context.reply.integer(deleted.unwrap_or(0) as i64);
     Ok(())

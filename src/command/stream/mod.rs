@@ -21,6 +21,9 @@ use crate::engine::value::stream::listpack::{Element, INTEGER_BYTES_MAX};
 use crate::engine::value::stream::{Entry, StreamId};
 use crate::protocol::resp::Reply;
 
+/// The event of a consumer that a command has made.
+const NEW_CONSUMER: &str = "xgroup-createconsumer";
+
 /// An id as replies show it.
 fn write_id(reply: &mut Reply, id: StreamId) {
     let mut text = [0; 41];

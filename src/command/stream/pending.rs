@@ -4,12 +4,13 @@
 use super::super::number::integer;
 use super::super::{CommandError, Context, key_at};
 use super::{
-    append, c_text, id, integer_or, is, no_key_or_group, write_counted, write_entry, write_id,
+    NEW_CONSUMER, append, c_text, id, integer_or, is, no_key_or_group, write_counted, write_entry,
+    write_id,
 };
-use crate::engine::Item;
 use crate::engine::value::stream::{
     AutoClaimOptions, Claim, ClaimOptions, Pending, Stream, StreamId,
 };
+use crate::engine::{EventClass, Item};
 use crate::protocol::resp::Reply;
 
 /// The item of argument 1, if that is a stream with the group of argument 2.
@@ -216,7 +217,7 @@ pub fn xclaim(context: &mut Context<'_>) -> Result<(), CommandError> {
     let args = &context.args;
     let key = key_at!(context, 1);
     let mut elements = Reply::new(context.reply.protocol);
-    let (mut claimed, mut changes) = (0, 0);
+    let (mut claimed, mut changes, mut is_new) = (0, 0, false);
     context
         .engine
         .edit_collection::<Stream, _>(&key, false, |stream, editing| {
@@ -228,7 +229,8 @@ pub fn xclaim(context: &mut Context<'_>) -> Result<(), CommandError> {
                 group.raise_last_id(last_id);
                 changes += 1;
             }
-            changes += u64::from(group.see_consumer(consumer, now_ms));
+            is_new = group.see_consumer(consumer, now_ms);
+            changes += u64::from(is_new);
             for index in 5..options_at {
                 let Ok(id) = id::parse_strict(args.get(index), 0) else {
                     continue;
@@ -248,6 +250,11 @@ pub fn xclaim(context: &mut Context<'_>) -> Result<(), CommandError> {
                 }
             }
         })?;
+    if is_new {
+        context
+            .engine
+            .notify(EventClass::Stream, NEW_CONSUMER, &key);
+    }
     context.stats.changes += changes;
     context.reply.array(claimed);
     append(context.reply, &elements);
@@ -293,13 +300,14 @@ pub fn xautoclaim(context: &mut Context<'_>) -> Result<(), CommandError> {
     let args = &context.args;
     let key = key_at!(context, 1);
     let mut elements = Reply::new(context.reply.protocol);
-    let (mut claimed, mut changes) = (0, 0);
+    let (mut claimed, mut changes, mut is_new) = (0, 0, false);
     let result = context
         .engine
         .edit_collection::<Stream, _>(&key, false, |stream, editing| {
             let mut group = stream.group_mut(args.get(2))?;
             let (consumer, now_ms) = (args.get(3), editing.now_ms);
-            changes += u64::from(group.see_consumer(consumer, now_ms));
+            is_new = group.see_consumer(consumer, now_ms);
+            changes += u64::from(is_new);
             Some(group.auto_claim(consumer, &how, now_ms, |entry| {
                 claimed += 1;
                 if how.just_id {
@@ -311,6 +319,11 @@ pub fn xautoclaim(context: &mut Context<'_>) -> Result<(), CommandError> {
         })?
         .flatten()
         .ok_or_else(|| missing(context))?;
+    if is_new {
+        context
+            .engine
+            .notify(EventClass::Stream, NEW_CONSUMER, &key);
+    }
     context.stats.changes += changes + claimed as u64 + result.deleted.len() as u64;
     let reply = &mut *context.reply;
     reply.array(3);

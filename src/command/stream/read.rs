@@ -5,9 +5,9 @@
 
 use super::super::number::{integer, parse_i64};
 use super::super::{Blocking, CommandError, Context, Null, key_at};
-use super::{append, c_text, id, is, no_key_or_group, write_entry, write_id};
+use super::{NEW_CONSUMER, append, c_text, id, is, no_key_or_group, write_entry, write_id};
 use crate::engine::value::stream::{LargeStream, Stream, StreamId, StreamView};
-use crate::engine::{Editing, Engine, Item, Touch, WrongType};
+use crate::engine::{Editing, Engine, EventClass, Item, Touch, WrongType};
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
 
@@ -274,13 +274,14 @@ pub fn xreadgroup(context: &mut Context<'_>) -> Result<(), CommandError> {
         let after = read_group_after(args.get(options.id_at(index)))?;
         let key = key_at!(context, options.keys_at + index);
         let (group, consumer) = (args.get(group_at), args.get(consumer_at));
-        let mut changes = 0;
+        let (mut changes, mut is_new) = (0, false);
         let read = |stream: &mut Stream, editing: Editing<'_>| {
             let Some(mut group) = stream.group_mut(group) else {
                 return;
             };
             let now_ms = editing.now_ms;
-            changes += u64::from(group.see_consumer(consumer, now_ms));
+            is_new = group.see_consumer(consumer, now_ms);
+            changes += u64::from(is_new);
             let mut entries = Reply::new(elements.protocol);
             let read = match after {
                 None => group.read_new(consumer, options.count, options.no_ack, now_ms, |entry| {
@@ -312,6 +313,11 @@ pub fn xreadgroup(context: &mut Context<'_>) -> Result<(), CommandError> {
         context
             .engine
             .without_waking(|engine| engine.edit_collection(&key, false, read))?;
+        if is_new {
+            context
+                .engine
+                .notify(EventClass::Stream, NEW_CONSUMER, &key);
+        }
         context.stats.changes += changes;
     }
     finish(context, &options, streams, &elements)

@@ -3,6 +3,8 @@
 //! `replies.txt` holds what redis-server answered. What Redis cannot tell (phases over two shards, cursors of several shards, large values, counters,
 //! the table's own order) is tested here.
 
+mod events;
+
 use super::gather::{self, BitOperation};
 use super::table::{flags, key_flags};
 use super::transfer::{Portable, Transfer, Unplaced};
@@ -619,8 +621,12 @@ fn the_rows_are_sane() {
         assert_eq!(has_keys, !command.key_specs.is_empty(), "{name}");
         let names_keys = command.names_keys();
         if command.subcommands.is_empty() {
-            let by_key =
-                matches!(command.route, Route::Keys(_)) && matches!(command.run, Run::Data(_));
+            let by_key = matches!(command.route, Route::Keys(_))
+                && matches!(command.run, Run::Data(_))
+                || matches!(
+                    command.run,
+                    Run::Server(ServerCommand::Eval | ServerCommand::Watch)
+                );
             assert_eq!(
                 names_keys, by_key,
                 "{name}: a command with keys goes where they are"

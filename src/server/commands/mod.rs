@@ -7,7 +7,9 @@ mod memcached;
 mod memcached_stats;
 mod memory;
 mod multi;
+mod notify;
 mod pubsub;
+mod script;
 mod session;
 
 use super::server_operation::{Call, Finish};
@@ -16,6 +18,7 @@ use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub(super) use memcached_stats::{Form, Group};
+pub(super) use notify::Notifications;
 pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
 
@@ -67,6 +70,9 @@ impl Service {
             ServerCommand::Config => self.config_command(&args, &mut reply),
             ServerCommand::Discard => self.discard(index, &mut reply),
             ServerCommand::Exec => self.exec(index, muted),
+            ServerCommand::Eval => unreachable!("carried out apart"),
+            ServerCommand::Function => self.function(&args, &mut reply),
+            ServerCommand::Script => self.script(&args, &mut reply),
             ServerCommand::Multi => self.multi(index, &mut reply),
             ServerCommand::Unwatch => self.unwatch(index, &mut reply),
             ServerCommand::Watch => self.watch(index, &args, &mut reply),

@@ -195,6 +195,13 @@ impl Service {
             match row.run {
                 Run::Data(_) => self.add_claims(row, &args, claims),
                 Run::Server(ServerCommand::Select | ServerCommand::Publish(_)) => {}
+                // What it will touch is only known when it runs.
+                Run::Server(ServerCommand::Eval) => {
+                    asks_shards = true;
+                    for shard in 0..self.shards() {
+                        claims.entry(shard).or_default().add_whole(Mode::Write);
+                    }
+                }
                 Run::Server(_) => asks_shards = self.shards() > 1,
             }
         }
@@ -222,6 +229,17 @@ impl Service {
         } else {
             self.release(transaction);
         }
+    }
+
+    /// The locks of an EXEC are not to be had.
+    pub(in crate::server) fn fail_exec(&mut self, token: Token, text: &str) {
+        let Some(connection) = self.connection(token) else {
+            return;
+        };
+        let exec = connection.session.exec.as_ref().expect("it is under way");
+        let is_muted = exec.is_muted;
+        self.refuse(token.index, is_muted, text);
+        self.end_exec(token.index);
     }
 
     fn begin_exec(&mut self, index: u32, is_unchanged: bool) {
@@ -290,7 +308,7 @@ impl Service {
     }
 
     /// What is known of a queued command before its arguments are looked at.
-    fn know_again(&self, row: &'static Command, args: &Args<'_>) -> Known {
+    pub(in crate::server) fn know_again(&self, row: &'static Command, args: &Args<'_>) -> Known {
         let mut known = Known {
             command: Some(row),
             hash: None,
