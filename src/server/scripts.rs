@@ -75,6 +75,11 @@ impl Invocation {
         }
     }
 
+    /// What is remembered of it.
+    fn kind(&self) -> (Vec<u8>, usize) {
+        (self.name.clone(), self.keys)
+    }
+
     fn mode(&self) -> Mode {
         if self.is_read_only {
             Mode::Read
@@ -104,6 +109,8 @@ struct Running {
     has_written: bool,
     db: usize,
     began_ms: i64,
+    /// The time that it and its calls see, all along; Unix milliseconds.
+    time_ms: i64,
     /// It has used up a slice.
     is_long: bool,
     /// It has touched keys that it has not declared, on another shard or as one of several.
@@ -125,8 +132,8 @@ pub(super) struct ScriptRuns {
     free: Vec<u32>,
     /// Those that go on in the next turn.
     paused: VecDeque<u32>,
-    /// Of those that have run before: whether they touch keys which they do not declare.
-    far: HashMap<Vec<u8>, bool>,
+    /// Of those that have run before, by their names and how many keys they declared: whether they touch keys which they do not declare.
+    far: HashMap<(Vec<u8>, usize), bool>,
 }
 
 impl ScriptRuns {
@@ -241,6 +248,7 @@ impl Service {
             has_written: false,
             db: header.db as usize,
             began_ms: self.now_ms,
+            time_ms: self.now_ms,
             is_long: false,
             goes_far: false,
             is_busy: false,
@@ -307,7 +315,13 @@ impl Service {
 
     /// What a script is to reach when it begins.
     fn reach_at_first(&self, invocation: &Invocation, args: &Args<'_>) -> Reach {
-        if self.shards() > 1 && *self.script_runs.far.get(&invocation.name).unwrap_or(&true) {
+        if self.shards() > 1
+            && *self
+                .script_runs
+                .far
+                .get(&invocation.kind())
+                .unwrap_or(&true)
+        {
             return Reach::All;
         }
         let (own, shards) = (self.shard.id, self.shards());
@@ -413,6 +427,8 @@ impl Service {
     }
 
     fn start_script(&mut self, mut running: Box<Running>, args: &Args<'_>) {
+        let outer_ms = self.transactions.locked_at_ms();
+        running.time_ms = outer_ms.unwrap_or(self.now_ms);
         let invocation = &running.invocation;
         let arguments = (3..args.len()).map(|at| args.get(at));
         let started = self.script_runs.scripts.start(
@@ -443,8 +459,7 @@ impl Service {
         let run = running.run.expect("it has been started");
         let mut reply = mem::take(&mut running.reply);
         let mut answer = Some(answer);
-        let may_block = mem::replace(&mut self.shard.may_block, false);
-        let was_locked = mem::replace(&mut self.transactions.is_locked, true);
+        let before = self.enter_locked(running.time_ms);
         let call = loop {
             let answer = match (answer.take(), running.kill) {
                 (_, Some(text)) => Answer::Kill(text),
@@ -510,8 +525,7 @@ impl Service {
                 }
             }
         };
-        self.shard.may_block = may_block;
-        self.transactions.is_locked = was_locked;
+        self.leave_locked(before);
         running.reply = reply;
         if running.run.is_none() {
             self.remember_reach(&running);
@@ -635,6 +649,7 @@ impl Service {
             held.extend(keys.map(|at| Place::key(args.get(at))));
         }
         let (db, no_touch) = (running.db, running.invocation.header.no_touch);
+        let time_ms = running.time_ms;
         let inner = running.inner;
         let key = self.script_runs.keep(running);
         let token = match inner {
@@ -652,11 +667,9 @@ impl Service {
             running.inner = Some(token);
         }
         let known = self.know_again(row, &args);
-        let was_locked = mem::replace(&mut self.transactions.is_locked, true);
-        let may_block = mem::replace(&mut self.shard.may_block, false);
+        let before = self.enter_locked(time_ms);
         self.dispatch(token.index, row, known, args, false);
-        self.shard.may_block = may_block;
-        self.transactions.is_locked = was_locked;
+        self.leave_locked(before);
         // It goes on when the connection is settled, even if the answer is there: a script may call a million times, and the stack is not that deep.
         self.list(token.index);
     }
@@ -728,15 +741,15 @@ impl Service {
     /// Remembers whether a script touches keys that it does not declare, so that the next run of it claims what it needs at the start.
     fn remember_reach(&mut self, running: &Running) {
         let far = &mut self.script_runs.far;
-        let name = &running.invocation.name;
-        if self.shared.shards() == 1 || far.get(name) == Some(&running.goes_far) {
+        let kind = running.invocation.kind();
+        if self.shared.shards() == 1 || far.get(&kind) == Some(&running.goes_far) {
             return;
         }
         if far.len() >= REMEMBERED_MAX {
             far.clear();
         }
         // Once far, always far: what it touches may depend on its arguments.
-        *far.entry(name.clone()).or_default() |= running.goes_far;
+        *far.entry(kind).or_default() |= running.goes_far;
     }
 
     /// Goes on with scripts that have been stopped so that others could be served.
