@@ -365,6 +365,8 @@ impl Queued {
 pub struct WritesUnderWay {
     count: u32,
     shard: u32,
+    /// One of them is a script, which may touch anything and may have to wait for it.
+    have_script: bool,
 }
 
 impl WritesUnderWay {
@@ -377,6 +379,16 @@ impl WritesUnderWay {
     /// Whether this is where they are.
     pub fn are_at(&self, shard: usize) -> bool {
         self.shard as usize == shard
+    }
+
+    /// Whether one of them is a script: even reads come after it.
+    pub fn have_script(&self) -> bool {
+        self.have_script
+    }
+
+    /// The last one is a script.
+    pub fn note_script(&mut self) {
+        self.have_script = true;
     }
 
     /// One has been sent.
@@ -392,6 +404,7 @@ impl WritesUnderWay {
     /// One has been answered; whether it was the last.
     pub fn end_one(&mut self) -> bool {
         self.count -= 1;
+        self.have_script &= self.count > 0;
         self.count == 0
     }
 }

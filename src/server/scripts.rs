@@ -20,7 +20,7 @@ use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::slots;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,6 +106,8 @@ struct Running {
     began_ms: i64,
     /// It has used up a slice.
     is_long: bool,
+    /// It has touched keys that it has not declared, on another shard or as one of several.
+    goes_far: bool,
     /// Others are answered that it is busy.
     is_busy: bool,
     /// The connection through which it calls what is not simply here.
@@ -123,8 +125,8 @@ pub(super) struct ScriptRuns {
     free: Vec<u32>,
     /// Those that go on in the next turn.
     paused: VecDeque<u32>,
-    /// Those that touch keys which they do not declare.
-    far: HashSet<Vec<u8>>,
+    /// Of those that have run before: whether they touch keys which they do not declare.
+    far: HashMap<Vec<u8>, bool>,
 }
 
 impl ScriptRuns {
@@ -135,7 +137,7 @@ impl ScriptRuns {
             runs: Vec::new(),
             free: Vec::new(),
             paused: VecDeque::new(),
-            far: HashSet::new(),
+            far: HashMap::new(),
         }
     }
 
@@ -240,6 +242,7 @@ impl Service {
             db: header.db as usize,
             began_ms: self.now_ms,
             is_long: false,
+            goes_far: false,
             is_busy: false,
             inner: None,
             reaching: None,
@@ -304,8 +307,7 @@ impl Service {
 
     /// What a script is to reach when it begins.
     fn reach_at_first(&self, invocation: &Invocation, args: &Args<'_>) -> Reach {
-        let far = &self.script_runs.far;
-        if self.shards() > 1 && !far.is_empty() && far.contains(&invocation.name) {
+        if self.shards() > 1 && *self.script_runs.far.get(&invocation.name).unwrap_or(&true) {
             return Reach::All;
         }
         let (own, shards) = (self.shard.id, self.shards());
@@ -453,6 +455,7 @@ impl Service {
                 Ask::Done { reply: last, .. } => {
                     mem::swap(&mut reply, last);
                     running.run = None;
+                    running.goes_far |= !running.touched.is_empty();
                     break None;
                 }
                 Ask::Pause => break None,
@@ -511,6 +514,7 @@ impl Service {
         self.transactions.is_locked = was_locked;
         running.reply = reply;
         if running.run.is_none() {
+            self.remember_reach(&running);
             return self.end_script(running);
         }
         if let Some(request) = request {
@@ -571,10 +575,7 @@ impl Service {
             self.hold_what_is_here(&mut running);
             return self.call_locked(running, call);
         }
-        if self.script_runs.far.len() >= REMEMBERED_MAX {
-            self.script_runs.far.clear();
-        }
-        self.script_runs.far.insert(running.invocation.name.clone());
+        running.goes_far = true;
         if !running.has_written {
             return self.begin_again(running);
         }
@@ -724,6 +725,20 @@ impl Service {
         self.serve_awaited();
     }
 
+    /// Remembers whether a script touches keys that it does not declare, so that the next run of it claims what it needs at the start.
+    fn remember_reach(&mut self, running: &Running) {
+        let far = &mut self.script_runs.far;
+        let name = &running.invocation.name;
+        if self.shared.shards() == 1 || far.get(name) == Some(&running.goes_far) {
+            return;
+        }
+        if far.len() >= REMEMBERED_MAX {
+            far.clear();
+        }
+        // Once far, always far: what it touches may depend on its arguments.
+        *far.entry(name.clone()).or_default() |= running.goes_far;
+    }
+
     /// Goes on with scripts that have been stopped so that others could be served.
     pub fn resume_scripts(&mut self) {
         for _ in 0..self.script_runs.paused.len() {
@@ -784,6 +799,32 @@ fn touch_of(running: &Running) -> Touch {
     }
 }
 
+impl Running {
+    /// Notes, for the next run, whether a call of one that may touch everything touches what it has not declared.
+    fn note_reach(
+        &mut self,
+        row: &'static Command,
+        request: Option<&Args<'_>>,
+        args: &Args<'_>,
+        takes_shard: bool,
+    ) {
+        if self.goes_far {
+            return;
+        }
+        let keys = self.invocation.keys;
+        let mut is_declared = |key: &[u8]| match request {
+            Some(request) => (3..3 + keys).any(|at| request.get(at) == key),
+            None => {
+                let request = self.request.as_ref().expect("it was kept");
+                let view = request.request(0, 0).expect("one request");
+                (3..3 + keys).any(|at| request.argument(&view, at) == Some(key))
+            }
+        };
+        let mut called = command::key_positions(row, args).map(|at| args.get(at));
+        self.goes_far = takes_shard || !called.all(&mut is_declared);
+    }
+}
+
 /// Whether a call is allowed, and whether it may run here and now.
 fn look_at(
     running: &mut Running,
@@ -811,6 +852,9 @@ fn look_at(
         return Called::Here(row);
     }
     let takes_shard = !matches!(row.route, Route::Keys(_)) || row.asks_further_keys(args);
+    if shards > 1 && matches!(running.reach, Reach::All) {
+        running.note_reach(row, request, args, takes_shard);
+    }
     let is_owned = shards == 1
         || !takes_shard
             && command::key_positions(row, args)

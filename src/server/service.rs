@@ -930,6 +930,9 @@ impl Service {
         let is_write = row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
         let place = if is_write && self.is_order_strict && !locked {
             connection.writes_under_way.add(owner);
+            if matches!(row.run, Run::Server(ServerCommand::Eval)) {
+                connection.writes_under_way.note_script();
+            }
             connection.replies.reserve_write(muted)
         } else {
             connection.replies.reserve(muted)
@@ -1213,11 +1216,13 @@ fn hold_before(pause: Option<Pause>, writes: &WritesUnderWay, known: &Known) -> 
     }
     let is_write = row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0
         || matches!(row.run, Run::Server(ServerCommand::Exec));
-    if writes.are_none() || !is_write {
+    if writes.are_none() || !is_write && !writes.have_script() {
         return None;
     }
     // On the shard of the earlier ones it comes after them anyway.
-    let follows = row.route == Route::Keys(Split::Never) && writes.are_at(known.owner);
+    let follows = row.route == Route::Keys(Split::Never)
+        && writes.are_at(known.owner)
+        && !writes.have_script();
     (!follows).then_some(Hold::Order)
 }
 

@@ -124,7 +124,7 @@ pub fn run(
             refused + outcomes(Outcome::Refused),
             unknown + outcomes(Outcome::Unknown),
         );
-        if let Some(violation) = lists::violation(&history, &names) {
+        if let Some(violation) = lists::violation(&history, &names, abilities.order) {
             return Some(violation);
         }
         done += count;

@@ -2,7 +2,7 @@
 //! Kinds of edges and names of anomalies are Adya's ("Weak consistency", 1999), as Elle uses them (Kingsbury & Alvaro, 2020). Knows nothing of
 //! commands or values.
 
-use crate::history::{NEVER, Outcome, Transaction};
+use crate::history::{NEVER, Order, Outcome, Transaction};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Why one transaction came before another.
@@ -77,16 +77,22 @@ impl Graph {
         }
     }
 
-    /// Adds the order in which each connection sent its requests.
-    pub fn add_connections(&mut self, history: &[Transaction]) {
-        let mut last: BTreeMap<u32, usize> = BTreeMap::new();
+    /// Adds the order in which each connection sent its requests, as far as it counts. A batch is short, and what was sent when the last had been answered
+    /// has its place in time.
+    pub fn add_connections(&mut self, history: &[Transaction], order: Order) {
+        let mut earlier: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (number, transaction) in history.iter().enumerate() {
             if transaction.outcome == Outcome::Refused {
                 continue;
             }
-            if let Some(before) = last.insert(transaction.connection, number) {
-                self.add(before, number, Why::Connection);
+            let batch = earlier.entry(transaction.connection).or_default();
+            batch.retain(|before| history[*before].return_ns >= transaction.invoke_ns);
+            for before in batch.iter() {
+                if order.keeps(&history[*before], transaction) {
+                    self.add(*before, number, Why::Connection);
+                }
             }
+            batch.push(number);
         }
     }
 

@@ -49,10 +49,35 @@ pub enum Outcome {
     Refused,
 }
 
+/// Which requests of one connection take effect in the order in which it sent them, though it did not wait for the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// All of them, as in redis-server.
+    All,
+    /// Those that change something, and those that have a key in common: what `pipeline-order strict` of torc promises.
+    Writes,
+}
+
+impl Order {
+    /// Whether the later of two transactions of a connection waits for the earlier.
+    pub fn keeps(self, earlier: &Transaction, later: &Transaction) -> bool {
+        let keys = |transaction: &Transaction| {
+            transaction
+                .steps
+                .iter()
+                .flat_map(Step::keys)
+                .collect::<Vec<_>>()
+        };
+        self == Order::All
+            || earlier.writes() && later.writes()
+            || keys(later).iter().any(|key| keys(earlier).contains(key))
+    }
+}
+
 /// One transaction.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// Requests of one connection take effect in the order in which they are in its history.
+    /// Requests of one connection are in the history in the order in which they were sent.
     pub connection: u32,
     pub invoke_ns: u64,
     /// [`NEVER`] unless it happened.
@@ -63,6 +88,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Whether it may change something.
+    pub fn writes(&self) -> bool {
+        !self.steps.iter().all(Step::only_reads)
+    }
+
     /// The answers, where there are any.
     pub fn answers(&self) -> Option<&[Answer]> {
         match &self.outcome {

@@ -3,7 +3,7 @@
 //! with a read of every key, by which no append stays unseen.
 
 use crate::graph::{Graph, Why, describe};
-use crate::history::{Outcome, Transaction};
+use crate::history::{Order, Outcome, Transaction};
 use crate::step::{Answer, Key, Step};
 use std::collections::HashMap;
 
@@ -17,16 +17,18 @@ struct Versions {
 struct Judge<'a> {
     history: &'a [Transaction],
     names: &'a [String],
+    order: Order,
     versions: HashMap<Key, Versions>,
     /// Who appended an element, and to which key.
     writers: HashMap<i64, (usize, Key)>,
 }
 
 /// Says why a history is not strictly serializable, with the transactions that show it; None when it is.
-pub fn violation(history: &[Transaction], names: &[String]) -> Option<String> {
+pub fn violation(history: &[Transaction], names: &[String], order: Order) -> Option<String> {
     let mut judge = Judge {
         history,
         names,
+        order,
         versions: HashMap::new(),
         writers: HashMap::new(),
     };
@@ -254,7 +256,7 @@ impl Judge<'_> {
                 }
             }
         }
-        graph.add_connections(self.history);
+        graph.add_connections(self.history, self.order);
         graph.add_time(self.history);
         match graph.cycle() {
             None => Ok(()),

@@ -245,7 +245,7 @@ pub fn run(address: SocketAddr, variant: Variant, seed: u64, transactions: u64) 
             }
         });
         let history = history.into_inner().expect("no client panicked");
-        match judge(&history, &names) {
+        match judge(&history, &names, variant.abilities.order) {
             Verdict::Serializable => {}
             Verdict::Undecided => undecided += 1,
             Verdict::Violated(report) => return Some(report),

@@ -3,11 +3,11 @@
 //! Lowe's memory of what was tried ("Testing for linearizability", 2017), over all keys at once, so that commands on several keys count as one step.
 //! A search that becomes too long ends undecided; it never guesses.
 
-use crate::history::{NEVER, Outcome, Transaction};
+use crate::history::{NEVER, Order, Outcome, Transaction};
 use crate::model::Keyspace;
 use crate::step::{Key, Step};
 use crate::support::shrink::shrink;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The most states that a search visits.
 const STATES_MAX: usize = 300_000;
@@ -22,20 +22,20 @@ pub enum Verdict {
 }
 
 /// Judges a history that begins with none of the keys.
-pub fn judge(history: &[Transaction], names: &[String]) -> Verdict {
-    match Search::new(history, names.len()).run() {
+pub fn judge(history: &[Transaction], names: &[String], order: Order) -> Verdict {
+    match Search::new(history, names.len(), order).run() {
         Some(true) => Verdict::Serializable,
         None => Verdict::Undecided,
-        Some(false) => Verdict::Violated(explain(history, names)),
+        Some(false) => Verdict::Violated(explain(history, names, order)),
     }
 }
 
-/// Where a search stands: how many transactions of each connection took effect, and what the keys are now.
-type Position = (Vec<u8>, Keyspace);
+/// Where a search stands: which transactions of each connection took effect, as bits, and what the keys are now.
+type Position = (Vec<u64>, Keyspace);
 
 struct Search<'a> {
-    /// Of each connection, in order; without what was refused.
-    connections: Vec<Vec<&'a Transaction>>,
+    /// Of each connection, without what was refused: the transaction, and which of the connection must come before it.
+    connections: Vec<Vec<(&'a Transaction, u64)>>,
     tried: HashSet<Position>,
     position: Position,
     order: Vec<&'a Transaction>,
@@ -44,29 +44,24 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(history: &'a [Transaction], keys: usize) -> Search<'a> {
-        let mut connections: Vec<(u32, Vec<&Transaction>)> = Vec::new();
-        for transaction in history {
-            if transaction.outcome == Outcome::Refused {
-                continue;
-            }
-            let place = connections
+    fn new(history: &'a [Transaction], keys: usize, order: Order) -> Search<'a> {
+        let mut connections: BTreeMap<u32, Vec<(&Transaction, u64)>> = BTreeMap::new();
+        for transaction in history
+            .iter()
+            .filter(|transaction| transaction.outcome != Outcome::Refused)
+        {
+            let list = connections.entry(transaction.connection).or_default();
+            assert!(list.len() < 64, "a history is short");
+            let before = list
                 .iter()
-                .position(|(number, _)| *number == transaction.connection);
-            let place = place.unwrap_or_else(|| {
-                connections.push((transaction.connection, Vec::new()));
-                connections.len() - 1
-            });
-            connections[place].1.push(transaction);
+                .enumerate()
+                .filter(|(_, (earlier, _))| order.keeps(earlier, transaction));
+            let before = before.fold(0, |mask, (place, _)| mask | 1 << place);
+            list.push((transaction, before));
         }
-        let connections: Vec<_> = connections.into_iter().map(|(_, list)| list).collect();
-        assert!(
-            connections.iter().all(|list| list.len() < 256),
-            "a short history"
-        );
         Search {
             position: (vec![0; connections.len()], Keyspace::new(keys)),
-            connections,
+            connections: connections.into_values().collect(),
             tried: HashSet::new(),
             order: Vec::new(),
             longest: Vec::new(),
@@ -74,17 +69,26 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn next(&self, connection: usize) -> Option<&'a Transaction> {
-        self.connections[connection]
-            .get(usize::from(self.position.0[connection]))
-            .copied()
+    fn is_done(&self, connection: usize, place: usize) -> bool {
+        self.position.0[connection] & 1 << place != 0
+    }
+
+    /// When the first of those ends that have not taken effect.
+    fn first_end(&self) -> u64 {
+        let lists = self.connections.iter().enumerate();
+        let pending = lists.flat_map(|(connection, list)| {
+            let with_places = list.iter().enumerate();
+            with_places.filter(move |(place, _)| !self.is_done(connection, *place))
+        });
+        pending
+            .map(|(_, (transaction, _))| transaction.return_ns)
+            .min()
+            .unwrap_or(NEVER)
     }
 
     /// Whether there is an order; None when it cannot be said.
     fn run(&mut self) -> Option<bool> {
-        let nexts = (0..self.connections.len()).filter_map(|connection| self.next(connection));
-        // One connection's answers come in the order of its requests, so its next is the first to end.
-        let first_end = nexts.map(|next| next.return_ns).min().unwrap_or(NEVER);
+        let first_end = self.first_end();
         if first_end == NEVER {
             return Some(true);
         }
@@ -94,16 +98,22 @@ impl<'a> Search<'a> {
         if self.tried.len() > STATES_MAX {
             return None;
         }
-        for connection in 0..self.connections.len() {
-            let Some(next) = self.next(connection) else {
-                continue;
-            };
-            if next.invoke_ns > first_end {
+        let places = self.connections.iter().enumerate();
+        let places: Vec<(usize, usize)> = places
+            .flat_map(|(connection, list)| (0..list.len()).map(move |place| (connection, place)))
+            .collect();
+        for (connection, place) in places {
+            let (next, needed) = self.connections[connection][place];
+            let done = self.position.0[connection];
+            if self.is_done(connection, place)
+                || done & needed != needed
+                || next.invoke_ns > first_end
+            {
                 continue;
             }
             let before = self.position.1.clone();
             if self.takes_effect(next) {
-                self.position.0[connection] += 1;
+                self.position.0[connection] |= 1 << place;
                 self.order.push(next);
                 if self.order.len() > self.longest.len() {
                     self.longest.clone_from(&self.order);
@@ -111,7 +121,7 @@ impl<'a> Search<'a> {
                 }
                 let found = self.run();
                 self.order.pop();
-                self.position.0[connection] -= 1;
+                self.position.0[connection] = done;
                 if found != Some(false) {
                     return found;
                 }
@@ -190,9 +200,9 @@ fn is_same(one: &Transaction, other: &Transaction) -> bool {
 }
 
 /// Finds the first answer that made it impossible, leaves out what has nothing to do with it, and shows the rest.
-fn explain(history: &[Transaction], names: &[String]) -> String {
+fn explain(history: &[Transaction], names: &[String], order: Order) -> String {
     let is_impossible =
-        |history: &[Transaction]| Search::new(history, names.len()).run() == Some(false);
+        |history: &[Transaction]| Search::new(history, names.len(), order).run() == Some(false);
     let ends = history.iter().map(|transaction| transaction.return_ns);
     let mut ends: Vec<u64> = ends.filter(|end| *end != NEVER).collect();
     ends.sort_unstable();
@@ -205,7 +215,7 @@ fn explain(history: &[Transaction], names: &[String]) -> String {
     let short = shrink(&whole, |left| {
         is_closed(&whole, left) && is_impossible(left)
     });
-    let mut search = Search::new(&short, names.len());
+    let mut search = Search::new(&short, names.len(), order);
     search.run();
     let line = |transaction: &Transaction| {
         let mark = if transaction.return_ns == *end {
