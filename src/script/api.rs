@@ -1,6 +1,6 @@
 //! The functions of the table `redis` that need nothing from the host, and `math.random`. What calls commands is in `raw`.
 
-use super::library::{Fault, Outcome, add, fault, integer, number, one};
+use super::library::{Fault, Outcome, add, fault, integer, number, one, string};
 use super::random::Random;
 use super::sha1;
 use crate::protocol::resp::Protocol;
@@ -103,9 +103,10 @@ pub fn add_all(lua: &Lua, own: &Table, left: &Rc<Left>) -> mlua::Result<()> {
         if arguments.len() != 1 {
             return error("redis.setresp() requires one argument.");
         }
-        protocol.protocol.set(match number(lua, arguments, 0) {
-            Ok(2.0) => Protocol::Resp2,
-            Ok(3.0) => Protocol::Resp3,
+        // A fraction is cut off.
+        protocol.protocol.set(match integer(lua, arguments, 0) {
+            Ok(2) => Protocol::Resp2,
+            Ok(3) => Protocol::Resp3,
             _ => return error("RESP version must be 2 or 3."),
         });
         Ok(MultiValue::new())
@@ -115,8 +116,8 @@ pub fn add_all(lua: &Lua, own: &Table, left: &Rc<Left>) -> mlua::Result<()> {
         log(lua, arguments, &lines)
     })?;
     let functions = left.clone();
-    add(lua, own, "register_function", move |_, arguments| {
-        register(arguments, &functions)?;
+    add(lua, own, "register_function", move |lua, arguments| {
+        register(lua, arguments, &functions)?;
         Ok(MultiValue::new())
     })
 }
@@ -212,29 +213,38 @@ fn log(lua: &Lua, arguments: &[Value], left: &Left) -> Outcome {
     Ok(MultiValue::new())
 }
 
+/// A string, or a number, which is one too wherever Lua wants a string.
+fn is_text(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::String(_) | Value::Integer(_) | Value::Number(_)
+    )
+}
+
 /// `redis.register_function(name, callback)` and `redis.register_function{...}`.
-fn register(arguments: &[Value], left: &Left) -> Result<(), Fault> {
+fn register(lua: &Lua, arguments: &[Value], left: &Left) -> Result<(), Fault> {
     let (mut name, mut description, mut flags, mut callback) =
         (None, None, super::flags::ScriptFlags::default(), None);
     match arguments {
         [Value::Table(table)] => {
             for pair in table.pairs::<Value, Value>() {
-                let (Value::String(key), value) = pair? else {
+                let (key, value) = pair?;
+                if !is_text(&key) {
                     return error(
                         "named argument key given to redis.register_function is not a string",
                     );
-                };
-                match (&*key.as_bytes(), value) {
-                    (b"function_name", Value::String(text)) => {
-                        name = Some(text.as_bytes().to_vec())
+                }
+                match (&*string(lua, &[key], 0)?.as_bytes(), value) {
+                    (b"function_name", value) if is_text(&value) => {
+                        name = Some(string(lua, &[value], 0)?.as_bytes().to_vec())
                     }
                     (b"function_name", _) => {
                         return error(
                             "function_name argument given to redis.register_function must be a string",
                         );
                     }
-                    (b"description", Value::String(text)) => {
-                        description = Some(text.as_bytes().to_vec())
+                    (b"description", value) if is_text(&value) => {
+                        description = Some(string(lua, &[value], 0)?.as_bytes().to_vec())
                     }
                     (b"description", _) => {
                         return error(
@@ -283,13 +293,13 @@ fn register(arguments: &[Value], left: &Left) -> Result<(), Fault> {
             );
         }
         [first, second] => {
-            let Value::String(text) = first else {
+            if !is_text(first) {
                 return error("first argument to redis.register_function must be a string");
-            };
+            }
             let Value::Function(function) = second else {
                 return error("second argument to redis.register_function must be a function");
             };
-            name = Some(text.as_bytes().to_vec());
+            name = Some(string(lua, arguments, 0)?.as_bytes().to_vec());
             callback = Some(function.clone());
         }
         _ => return error("wrong number of arguments to redis.register_function"),

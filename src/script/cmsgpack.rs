@@ -248,7 +248,9 @@ impl<'a> Reader<'a> {
             0xc3 => Value::Boolean(true),
             0xca => Value::Number(f64::from(f32::from_bits(self.unsigned(4)? as u32))),
             0xcb => Value::Number(f64::from_bits(self.unsigned(8)?)),
-            0xcc..=0xcf => Value::Number(self.unsigned(1 << (marker - 0xcc))? as f64),
+            0xcc..=0xce => Value::Number(self.unsigned(1 << (marker - 0xcc))? as f64),
+            // The original takes these for signed ones.
+            0xcf => Value::Number(self.unsigned(8)? as i64 as f64),
             0xd0 => Value::Integer(i64::from(self.unsigned(1)? as i8)),
             0xd1 => Value::Integer(i64::from(self.unsigned(2)? as i16)),
             0xd2 => Value::Integer(i64::from(self.unsigned(4)? as i32)),

@@ -62,6 +62,7 @@ pub fn name_of(code: &[u8]) -> Result<&[u8], Vec<u8>> {
 #[derive(Debug, Default, Clone)]
 pub struct Functions {
     libraries: BTreeMap<Vec<u8>, Arc<Library>>,
+    /// By their names in small letters: FCALL finds them however it is written.
     functions: HashMap<Vec<u8>, (Arc<Library>, usize)>,
     bytes: usize,
 }
@@ -69,7 +70,7 @@ pub struct Functions {
 impl Functions {
     /// The library and the entry of a function.
     pub fn get(&self, name: &[u8]) -> Option<(&Arc<Library>, &LibraryFunction)> {
-        let (library, index) = self.functions.get(name)?;
+        let (library, index) = self.functions.get(&name.to_ascii_lowercase())?;
         Some((library, &library.functions[*index]))
     }
 
@@ -111,7 +112,7 @@ impl Functions {
         for function in &library.functions {
             if self
                 .functions
-                .get(&function.name)
+                .get(&function.name.to_ascii_lowercase())
                 .is_some_and(|(other, _)| other.name != library.name)
             {
                 return Err([b"ERR Function ", &function.name[..], b" already exists"].concat());
@@ -126,7 +127,7 @@ impl Functions {
         let library = Arc::new(library);
         for (index, function) in library.functions.iter().enumerate() {
             self.functions
-                .insert(function.name.clone(), (library.clone(), index));
+                .insert(function.name.to_ascii_lowercase(), (library.clone(), index));
         }
         self.libraries.insert(library.name.clone(), library);
         Ok(())
@@ -138,7 +139,7 @@ impl Functions {
             return false;
         };
         for function in &library.functions {
-            self.functions.remove(&function.name);
+            self.functions.remove(&function.name.to_ascii_lowercase());
         }
         self.bytes -= bytes_of(&library);
         true
@@ -149,11 +150,14 @@ impl Functions {
         self.libraries.values().map(|library| &library.code[..])
     }
 
-    /// The reply of FUNCTION LIST.
+    /// The reply of FUNCTION LIST. Small and capital letters are alike in the pattern.
     pub fn list(&self, reply: &mut Reply, pattern: Option<&[u8]>, with_code: bool) {
+        let pattern = pattern.map(<[u8]>::to_ascii_lowercase);
+        let pattern = pattern.as_deref();
         let shown = || {
             self.libraries.values().filter(move |library| {
-                pattern.is_none_or(|pattern| glob::matches(pattern, &library.name))
+                let is_like = |pattern| glob::matches(pattern, &library.name.to_ascii_lowercase());
+                pattern.is_none_or(is_like)
             })
         };
         reply.array(shown().count());

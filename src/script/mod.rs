@@ -329,13 +329,15 @@ impl Scripts {
                 state
             }
             What::Function(name) => {
-                let Some((library, _)) = self.functions.get(name) else {
+                let Some((library, function)) = self.functions.get(name) else {
                     return Err(b"ERR Function not found".to_vec());
                 };
-                let library = library.clone();
+                let (library, name) = (library.clone(), function.name.clone());
                 let mut state = self.take_state()?;
-                match state.function(&library, name) {
-                    Ok(function) => state.prepare(function, name, false, protocol, arguments, keys),
+                match state.function(&library, &name) {
+                    Ok(function) => {
+                        state.prepare(function, &name, false, protocol, arguments, keys)
+                    }
                     Err(text) => {
                         self.idle.push(state);
                         return Err(text);

@@ -119,6 +119,8 @@ impl<'a> Format<'a> {
 }
 
 fn pack(lua: &Lua, arguments: &[Value]) -> Outcome {
+    // The original has put a nil behind the arguments, which errors show as the value of one that is missing.
+    let arguments = &[arguments, &[Value::Nil]].concat();
     let text = string(lua, arguments, 0)?;
     let text = text.as_bytes();
     let mut format = Format::new(&text);
@@ -177,7 +179,8 @@ fn pack(lua: &Lua, arguments: &[Value]) -> Outcome {
                     item.bytes
                 };
                 if value.len() < len {
-                    return Err(Fault::Argument(argument, "string too short".into()));
+                    // The original has counted on by then.
+                    return Err(Fault::Argument(argument + 1, "string too short".into()));
                 }
                 bytes.extend_from_slice(&value[..len]);
                 if item.option == b's' {

@@ -15,6 +15,7 @@ use crate::engine::Touch;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+use crate::script::flags::ScriptFlags;
 use crate::script::store::ScriptStore;
 use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
@@ -39,6 +40,9 @@ const FUNCTION_KILLED: &[u8] =
 const UNKNOWN: &[u8] = b"-ERR Unknown Redis command called from script\r\n";
 const WRONG_ARGUMENTS: &[u8] = b"-ERR Wrong number of args calling Redis command from script\r\n";
 const NOT_ALLOWED: &[u8] = b"-ERR This Redis command is not allowed from script\r\n";
+const XREAD_BLOCKS: &[u8] = b"-ERR XREAD command is not allowed with BLOCK option from scripts\r\n";
+const XREADGROUP_BLOCKS: &[u8] =
+    b"-ERR XREADGROUP command is not allowed with BLOCK option from scripts\r\n";
 const READ_ONLY: &[u8] = b"-ERR Write commands are not allowed from read-only scripts.\r\n";
 
 /// What a script may touch.
@@ -273,8 +277,13 @@ impl Service {
         args: &Args<'_>,
         holder: Option<Token>,
     ) -> Result<Invocation, Vec<u8>> {
-        let count = command::number::parse_i64(args.get(2))
-            .ok_or(&b"ERR value is not an integer or out of range"[..])?;
+        let is_function = row.name.starts_with("fcall");
+        let no_number = if is_function {
+            &b"ERR Bad number of keys provided"[..]
+        } else {
+            b"ERR value is not an integer or out of range"
+        };
+        let count = command::number::parse_i64(args.get(2)).ok_or(no_number)?;
         if count < 0 {
             return Err(b"ERR Number of keys can't be negative".into());
         }
@@ -282,7 +291,6 @@ impl Service {
         let Some(keys) = keys.filter(|&keys| keys <= args.len() - 3) else {
             return Err(b"ERR Number of keys can't be greater than number of args".into());
         };
-        let is_function = row.name.starts_with("fcall");
         let name = if is_function {
             args.get(1).to_vec()
         } else if row.name.starts_with("evalsha") {
@@ -297,9 +305,10 @@ impl Service {
             What::Script(&name)
         };
         let flags = self.script_runs.scripts.flags(what);
-        let promises = flags.is_some_and(|flags| flags.has(NO_WRITES));
+        let promises = flags.is_some_and(|flags| flags.has(ScriptFlags::NO_WRITES));
         let only_reads = row.flags & flags::READONLY != 0;
-        if only_reads && is_function && flags.is_some() && !promises {
+        let may_write = flags.is_some_and(|flags| !flags.has(ScriptFlags::UNDECLARED) && !promises);
+        if only_reads && may_write {
             return Err(b"ERR Can not execute a script with write flag using *_ro command.".into());
         }
         Ok(Invocation {
@@ -313,15 +322,15 @@ impl Service {
         })
     }
 
+    /// Whether a script touches keys that it does not declare, as far as is known: one that has not run yet may.
+    fn goes_far(&self, invocation: &Invocation) -> bool {
+        let known = self.script_runs.far.get(&invocation.kind());
+        *known.unwrap_or(&true)
+    }
+
     /// What a script is to reach when it begins.
     fn reach_at_first(&self, invocation: &Invocation, args: &Args<'_>) -> Reach {
-        if self.shards() > 1
-            && *self
-                .script_runs
-                .far
-                .get(&invocation.kind())
-                .unwrap_or(&true)
-        {
+        if (self.shards() > 1 || !self.transactions.is_quiet()) && self.goes_far(invocation) {
             return Reach::All;
         }
         let (own, shards) = (self.shard.id, self.shards());
@@ -553,6 +562,7 @@ impl Service {
         let mode = running.invocation.mode();
         let mut claims = Claims::default();
         let mut held = mem::take(&mut running.touched);
+        let is_all_declared = held.is_empty();
         let request = running.request.as_ref().expect("it was kept");
         let view = request.request(0, 0).expect("one request");
         for at in 3..3 + running.invocation.keys {
@@ -561,7 +571,11 @@ impl Service {
         }
         held.iter().for_each(|place| claims.add(*place, mode));
         running.reach = Reach::Held(held);
-        if running.touches_all {
+        // Where there is no other shard nobody is to take what it may need next: two that have written could wait for each other.
+        let takes_all = self.shards() == 1
+            && self.transactions.is_quiet()
+            && (!is_all_declared || self.goes_far(&running.invocation));
+        if running.touches_all || takes_all {
             claims.add_whole(mode);
             running.reach = Reach::All;
         }
@@ -742,7 +756,7 @@ impl Service {
     fn remember_reach(&mut self, running: &Running) {
         let far = &mut self.script_runs.far;
         let kind = running.invocation.kind();
-        if self.shared.shards() == 1 || far.get(&kind) == Some(&running.goes_far) {
+        if far.get(&kind) == Some(&running.goes_far) {
             return;
         }
         if far.len() >= REMEMBERED_MAX {
@@ -802,7 +816,25 @@ impl Service {
     }
 }
 
-const NO_WRITES: crate::script::flags::ScriptFlags = crate::script::flags::ScriptFlags::NO_WRITES;
+/// Whether a command that reads streams asks to wait: from a script that is an error even where nothing would be waited for.
+fn asks_to_block(row: &Command, args: &Args<'_>) -> bool {
+    if !matches!(row.name, "xread" | "xreadgroup") {
+        return false;
+    }
+    let mut at = 1;
+    while at < args.len() {
+        let word = args.get(at);
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        at += match word {
+            _ if is(b"streams") => return false,
+            _ if is(b"block") => return at + 1 < args.len(),
+            _ if is(b"count") => 2,
+            _ if is(b"group") => 3,
+            _ => 1,
+        };
+    }
+    false
+}
 
 fn touch_of(running: &Running) -> Touch {
     if running.invocation.header.no_touch {
@@ -849,14 +881,28 @@ fn look_at(
 ) -> Called {
     let row = match table::resolve(args) {
         Ok(row) => row,
-        Err(_) if table::lookup(args.get(0)).is_none() => return Called::Refused(UNKNOWN),
-        Err(_) => return Called::Refused(WRONG_ARGUMENTS),
+        Err(_) => {
+            let is_known = table::lookup(args.get(0)).is_some_and(|container| {
+                let has_words = !container.subcommands.is_empty() && args.len() > 1;
+                !has_words || container.subcommand(args.get(1)).is_some()
+            });
+            return Called::Refused(if is_known { WRONG_ARGUMENTS } else { UNKNOWN });
+        }
     };
     if row.flags & flags::NOSCRIPT != 0 {
         return Called::Refused(NOT_ALLOWED);
     }
-    if row.flags & flags::WRITE != 0 && running.invocation.is_read_only {
+    // What others would be told of counts as a write.
+    if row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0 && running.invocation.is_read_only {
         return Called::Refused(READ_ONLY);
+    }
+    if asks_to_block(row, args) {
+        let is_group = row.name == "xreadgroup";
+        return Called::Refused(if is_group {
+            XREADGROUP_BLOCKS
+        } else {
+            XREAD_BLOCKS
+        });
     }
     if !matches!(row.run, Run::Data(_)) {
         return Called::Elsewhere(row);

@@ -199,3 +199,18 @@ fn sort() {
 fn transactions() {
     with_each_number_of_shards(&[], |server| run(server, "transactions"));
 }
+
+#[test]
+fn scripts() {
+    with_each_number_of_shards(&[], |server| run(server, "scripts"));
+}
+
+#[test]
+fn script_libraries() {
+    with_each_number_of_shards(&[], |server| run(server, "script_libraries"));
+}
+
+#[test]
+fn functions() {
+    with_each_number_of_shards(&[], |server| run(server, "functions"));
+}

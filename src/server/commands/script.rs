@@ -68,6 +68,12 @@ fn check_flush(args: &Args<'_>, error: &str) -> Result<(), String> {
     }
 }
 
+/// What FUNCTION says of a subcommand with more arguments than it has options.
+fn misused(args: &Args<'_>) -> String {
+    let name = String::from_utf8_lossy(args.get(1));
+    format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try FUNCTION HELP.")
+}
+
 impl Service {
     /// SCRIPT.
     pub(super) fn script(&mut self, args: &Args<'_>, reply: &mut Reply) -> Outcome {
@@ -105,12 +111,15 @@ impl Service {
         let scripts = &mut self.script_runs.scripts;
         match &lower(args.get(1))[..] {
             "load" => {
-                let replace = args.len() > 3 && args.get(2).eq_ignore_ascii_case(b"replace");
-                if args.len() > 4 || args.len() == 4 && !replace {
-                    let option = String::from_utf8_lossy(args.get(2));
+                let code = args.get(args.len() - 1);
+                let mut options = (2..args.len() - 1).map(|at| args.get(at));
+                if let Some(option) =
+                    options.find(|option| !option.eq_ignore_ascii_case(b"replace"))
+                {
+                    let option = String::from_utf8_lossy(option);
                     return Err(format!("ERR Unknown option given: {option}"));
                 }
-                let code = args.get(args.len() - 1);
+                let replace = args.len() > 3;
                 let name = scripts.load_library(code, replace).map_err(text)?;
                 reply.bulk(&name);
             }
@@ -119,6 +128,9 @@ impl Service {
                 reply.ok();
             }
             "flush" => {
+                if args.len() > 3 {
+                    return Err(misused(args));
+                }
                 check_flush(args, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")?;
                 scripts.flush_libraries();
                 reply.ok();
@@ -165,11 +177,7 @@ impl Service {
                             );
                         }
                     },
-                    _ => {
-                        return Err(
-                            "ERR wrong number of arguments for 'function|restore' command".into(),
-                        );
-                    }
+                    _ => return Err(misused(args)),
                 };
                 scripts
                     .restore_libraries(args.get(2), policy)
