@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `tags` (with `slab`), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -24,7 +24,9 @@ mod memory;
 pub mod random;
 mod scan;
 mod size_class;
+mod slab;
 mod store;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -48,6 +50,8 @@ use field_expiry::FieldExpiries;
 use hash::KeyHasher;
 pub use item::Attributes;
 use random::Random;
+use tags::Tags;
+pub use tags::{TAG_BYTES_MAX, TAGS_PER_KEY_MAX, TooManyTags};
 use tokens::Tokens;
 use watched::Watched;
 
@@ -184,7 +188,7 @@ pub struct EngineStats {
     pub pages_moved: u64,
     pub items: u64,
     pub items_with_expiry: u64,
-    /// Deleted values whose memory is still to be released: items of flushed databases, and large collections.
+    /// Deleted values whose memory is still to be released: items of flushed databases and of dropped tags, and large collections.
     pub release_waiting: u64,
 }
 
@@ -246,6 +250,7 @@ pub struct Engine {
     scratch: Vec<u8>,
     found: Vec<u32>,
     tokens: Tokens,
+    tags: Tags,
     awaited: Awaited,
     watched: Watched,
     events: Events,

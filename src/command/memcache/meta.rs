@@ -99,7 +99,7 @@ fn renew(
         (None, Value::Large(large)) => NewValue::Shared(large.clone()),
         _ => unreachable!("the caller has seen a string"),
     };
-    engine.set_with(key, value, expiry, attributes)?;
+    engine.revise(key, value, expiry, attributes)?;
     if was_read && let Some(item) = engine.find(key, Touch::No) {
         engine.mark_read(item);
     }
