@@ -156,6 +156,7 @@ impl Engine {
             + self.eviction.bytes()
             + self.tokens.bytes() as u64
             + self.tags.bytes()
+            + self.leases.bytes()
             + self.bytes_outside
     }
 

@@ -16,6 +16,7 @@ use super::item::{
     self, KEY_BYTES_MAX, KIND_BYTES, KIND_COLLECTION, KIND_INTEGER, KIND_LARGE, KIND_PACKED,
     KIND_RAW, Layout,
 };
+use super::leases::Leases;
 use super::random::Random;
 use super::size_class::{
     CLASSES, PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes, slots_per_page,
@@ -125,6 +126,7 @@ impl Engine {
             found: Vec::new(),
             tokens: Tokens::default(),
             tags: Tags::default(),
+            leases: Leases::default(),
             awaited: Awaited::default(),
             watched: Watched::default(),
             events: Events::default(),

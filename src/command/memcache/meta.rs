@@ -77,8 +77,8 @@ fn put_echoes(bytes: &mut Vec<u8>, args: &Args<'_>, start: usize, end: usize, en
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// Writes the item again with other attributes and, where given, another value and expiry, so that its token is a new one.
-fn renew(
+/// Writes the item again with other attributes and, where given, another value and expiry, so that its token is a new one. It keeps its tags.
+pub(in crate::command) fn renew(
     engine: &mut Engine,
     key: &Key<'_>,
     item: Item,
