@@ -58,9 +58,15 @@ impl Engine {
     pub fn grant_lease(&mut self, key: &Key<'_>, until_ms: i64) -> u64 {
         let token = self.token_of_none();
         self.set_token(key, token);
+        self.begin_lease(key, until_ms);
+        token
+    }
+
+    /// A key that is there is promised until `until_ms` to whoever has its token.
+    pub fn begin_lease(&mut self, key: &Key<'_>, until_ms: i64) {
+        let token = self.token(key);
         let lease = Lease { token, until_ms };
         self.leases.grant((key.db, key.hash), lease, self.now_ms);
-        token
     }
 
     /// Until when a key is promised to a client; None when it is not, or its value has changed since. It may be over.

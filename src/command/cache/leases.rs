@@ -18,7 +18,7 @@ use crate::engine::{Attributes, Engine, Expiry, Item, Key, NewValue, Touch};
 enum State {
     /// The value is good.
     Hit,
-    /// There is none, and no lease was asked for.
+    /// There is none, and no lease: none was asked for, or there is no memory to keep one.
     Miss,
     /// The client has the lease with this token: it is to make the value.
     Won(u64),
@@ -62,8 +62,8 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
     let found = find_string_write(context, 1)?;
     let state = match (found, options.lease_ms) {
         (None, None) => State::Miss,
-        (None, Some(lease_ms)) => promise(context, now_ms + lease_ms, &options)?,
-        (Some(item), _) => read(context, item, &options)?,
+        (None, Some(lease_ms)) => promise(context, now_ms + lease_ms, &options),
+        (Some(item), _) => read(context, item, &options),
     };
     let key = key_at!(context, 1);
     // What was marked may lie elsewhere now.
@@ -92,32 +92,32 @@ pub fn get(context: &mut Context<'_>) -> Result<(), CommandError> {
 }
 
 /// Promises a key that is not there to this client.
-fn promise(
-    context: &mut Context<'_>,
-    until_ms: i64,
-    options: &Options,
-) -> Result<State, CommandError> {
+fn promise(context: &mut Context<'_>, until_ms: i64, options: &Options) -> State {
     let key = key_at!(context, 1);
-    let (attributes, expiry) = (
-        Attributes {
-            won: true,
-            ..Attributes::default()
-        },
-        Expiry::At(until_ms),
-    );
-    let value = NewValue::Bytes(b"");
-    context.engine.set_with(&key, value, expiry, attributes)?;
+    let attributes = Attributes {
+        won: true,
+        ..Attributes::default()
+    };
+    let (value, expiry) = (NewValue::Bytes(b""), Expiry::At(until_ms));
+    let engine = &mut *context.engine;
+    let stored = engine
+        .make_room()
+        .and_then(|()| engine.set_with(&key, value, expiry, attributes));
+    if stored.is_err() {
+        // Who cannot have a lease makes the value for himself.
+        return State::Miss;
+    }
     // Its expiry is the lease's end, so that it needs no other.
-    let token = context.engine.token_of_none();
-    context.engine.set_token(&key, token);
-    notify_set(context.engine, &key, expiry);
+    let token = engine.token_of_none();
+    engine.set_token(&key, token);
+    notify_set(engine, &key, expiry);
     context.stats.changes += 1;
     add(context, options.tags.clone());
-    Ok(State::Won(token))
+    State::Won(token)
 }
 
 /// Reads an item that is there, and promises it to this client if it needs a new value and nobody makes one.
-fn read(context: &mut Context<'_>, item: Item, options: &Options) -> Result<State, CommandError> {
+fn read(context: &mut Context<'_>, item: Item, options: &Options) -> State {
     let key = key_at!(context, 1);
     let engine = &mut *context.engine;
     let now_ms = engine.now_ms();
@@ -125,29 +125,30 @@ fn read(context: &mut Context<'_>, item: Item, options: &Options) -> Result<Stat
     let expiry = engine.expiry(item);
     if is_promise(engine, &key, item) {
         if let (None, Some(lease_ms)) = (expiry, options.lease_ms) {
-            // One that memcached's clients made to last for ever, or that lost its expiry, lasts as long as a lease.
-            engine.set_expiry(&key, Some(now_ms + lease_ms))?;
+            // One that memcached's clients made to last for ever, or that lost its expiry, lasts as long as a lease. If there is no memory for that now, the
+            // next reader tries again.
+            let _ = engine.set_expiry(&key, Some(now_ms + lease_ms));
         }
-        return Ok(State::Wait);
+        return State::Wait;
     }
     let ends_soon = |at: i64| options.refresh_ms.is_some_and(|ms| at - now_ms < ms);
     let meanwhile = match attributes.stale {
         true if !has_value(engine, &key, item) => State::Wait,
         true => State::Stale,
         false if expiry.is_some_and(ends_soon) => State::Hit,
-        false => return Ok(State::Hit),
+        false => return State::Hit,
     };
     let Some(lease_ms) = options.lease_ms else {
-        return Ok(meanwhile);
+        return meanwhile;
     };
     if attributes.won {
         match engine.leased_until(&key) {
-            Some(until_ms) if until_ms > now_ms => return Ok(meanwhile),
+            Some(until_ms) if until_ms > now_ms => return meanwhile,
             Some(_) => {}
             None => {
-                // Promised to a client of memcached's protocols, or the lease was forgotten: it begins now.
-                engine.grant_lease(&key, now_ms + lease_ms);
-                return Ok(meanwhile);
+                // Promised to a client of memcached's protocols, or the lease was forgotten: it begins now, under the token that its holder may have.
+                engine.begin_lease(&key, now_ms + lease_ms);
+                return meanwhile;
             }
         }
     } else {
@@ -155,10 +156,13 @@ fn read(context: &mut Context<'_>, item: Item, options: &Options) -> Result<Stat
             won: true,
             ..attributes
         };
-        engine.set_attributes(&key, won)?;
+        if engine.set_attributes(&key, won).is_err() {
+            // Nobody may believe to have won what is not marked.
+            return meanwhile;
+        }
     }
     context.stats.changes += 1;
-    Ok(State::Won(engine.grant_lease(&key, now_ms + lease_ms)))
+    State::Won(engine.grant_lease(&key, now_ms + lease_ms))
 }
 
 /// Whether the key at argument 1 is promised to who has the token at argument 2.

@@ -41,7 +41,7 @@ pub const ROWS: &[Command] = &[
             docs::FILL,
         ),
     Command::data("cache.get", -2, Route::Keys(Split::Never), leases::get)
-        .flags(WRITE | DENYOOM | FAST, acl::STRING)
+        .flags(WRITE | FAST, acl::STRING)
         .keys(
             1,
             1,

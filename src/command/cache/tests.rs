@@ -247,3 +247,29 @@ fn tags_are_bounded() {
     }
     shard.check(&format!("cache.drop {longer} {longest}"), ":1\\r\\n");
 }
+
+#[test]
+fn without_memory_values_are_read_and_nobody_waits() {
+    let mut shard = Shard::new();
+    shard.line("cache.set k old ex 1 tags 1 a");
+    shard.engine.set_memory_bytes_max(1);
+    check_get(&mut shard, "cache.get k lease 2", "old hit nil 1000");
+    check_get(&mut shard, "cache.get nokey lease 2", "nil miss nil -2");
+    let oom = "-OOM command not allowed when used memory > 'maxmemory'.\\r\\n";
+    for request in [
+        "cache.set k v",
+        "cache.fill k 1 v",
+        "cache.tag k a",
+        "cache.stale k",
+    ] {
+        shard.check(request, oom);
+    }
+    check_get(
+        &mut shard,
+        "cache.get k lease 2 refresh 9",
+        "old hit nil 1000",
+    );
+    shard.check("cache.drop a", ":1\\r\\n");
+    shard.engine.set_memory_bytes_max(0);
+    check_get(&mut shard, "cache.get nokey lease 2", "nil won token 2000");
+}
