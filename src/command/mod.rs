@@ -5,6 +5,7 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod cache;
 pub mod compare;
 pub mod connection;
 pub mod counters;

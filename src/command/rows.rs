@@ -15,6 +15,7 @@ use super::{object, scan, set, substrings, transfer};
 /// The rows of each family.
 const FAMILIES: &[&[Command]] = &[
     ROWS,
+    super::cache::rows::ROWS,
     super::dump::rows::ROWS,
     super::geo::rows::ROWS,
     super::hash::ROWS,

@@ -461,6 +461,7 @@ impl Engine {
         value: T,
         expiry: Expiry,
     ) -> Result<(), OutOfMemory> {
+        let keeps_tags = expiry == Expiry::Keep;
         let old = self.find(key, Touch::No);
         if T::VANISHES && value.is_empty() {
             if let Some(item) = old {
@@ -475,6 +476,9 @@ impl Engine {
         };
         self.place_collection(key, old, value, expiry, Attributes::default())?;
         self.changed(key.db, key.hash);
+        if !keeps_tags {
+            self.forget_tags(key.db, key.hash);
+        }
         Ok(())
     }
 
@@ -651,7 +655,10 @@ impl Engine {
         *self.collection_mut(placed) = collection;
         self.note_fields(placed);
         self.changed(destination.db, destination.hash);
+        let tags = self.tags_copied(source);
         self.delete(source.db, source.hash, item.0);
+        self.forget_tags(destination.db, destination.hash);
+        self.add_tags(destination, &tags);
         Ok(true)
     }
 
@@ -690,6 +697,7 @@ impl Engine {
         *self.collection_mut(item) = collection;
         self.note_fields(item);
         self.changed(key.db, key.hash);
+        self.forget_tags(key.db, key.hash);
         Ok(())
     }
 

@@ -16,10 +16,12 @@ use super::item::{
     self, KEY_BYTES_MAX, KIND_BYTES, KIND_COLLECTION, KIND_INTEGER, KIND_LARGE, KIND_PACKED,
     KIND_RAW, Layout,
 };
+use super::leases::Leases;
 use super::random::Random;
 use super::size_class::{
     CLASSES, PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes, slots_per_page,
 };
+use super::tags::Tags;
 use super::tokens::Tokens;
 use super::value::ElementHasher;
 use super::watched::Watched;
@@ -123,6 +125,8 @@ impl Engine {
             scratch: Vec::new(),
             found: Vec::new(),
             tokens: Tokens::default(),
+            tags: Tags::default(),
+            leases: Leases::default(),
             awaited: Awaited::default(),
             watched: Watched::default(),
             is_sweeping: true,
@@ -194,6 +198,10 @@ impl Engine {
             self.expired_keys += 1;
             self.delete(key.db, key.hash, reference);
             self.notify(EventClass::Expired, "expired", key);
+            return None;
+        }
+        if self.tags.has_dropped() && self.tags.is_doomed(key.db, key.hash) {
+            self.delete_doomed(key.db, key.hash, reference);
             return None;
         }
         if touch == Touch::Yes {
@@ -333,8 +341,23 @@ impl Engine {
         self.set_with(key, value, expiry, Attributes::default())
     }
 
-    /// [`Engine::set`] with attributes. Forgets the key's token.
+    /// [`Engine::set`] with attributes. Forgets the key's token, and its tags unless it keeps its expiry.
     pub fn set_with(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        expiry: Expiry,
+        attributes: Attributes,
+    ) -> Result<(), OutOfMemory> {
+        self.revise(key, value, expiry, attributes)?;
+        if expiry != Expiry::Keep {
+            self.forget_tags(key.db, key.hash);
+        }
+        Ok(())
+    }
+
+    /// [`Engine::set_with`] for what is the same item to its users: it keeps its tags, whatever becomes of its expiry.
+    pub fn revise(
         &mut self,
         key: &Key<'_>,
         value: NewValue<'_>,
@@ -860,6 +883,7 @@ impl Engine {
     /// Deletes an item of a known database.
     pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
         self.changed(db, hash);
+        self.forget_tags(db, hash);
         let (arena, hasher) = (&self.arena, &self.hasher);
         let database = &mut self.databases[db];
         let before = database.dictionary.bytes();
@@ -898,6 +922,10 @@ impl Engine {
             .iter()
             .position(|database| database.dictionary.contains(hash, reference));
         if let Some(db) = found {
+            if self.tags.has_dropped() && self.tags.is_doomed(db, hash) {
+                self.delete_doomed(db, hash, reference);
+                return;
+            }
             if evicted {
                 self.evicted_keys += 1;
                 self.notify_item(EventClass::Evicted, "evicted", db, reference);
@@ -944,10 +972,12 @@ impl Engine {
 
     /// Number of keys in a database, expired ones that were not yet collected included.
     pub fn len(&self, db: usize) -> usize {
-        self.databases[db].dictionary.len()
+        let doomed = self.tags.doomed(db);
+        self.databases[db].dictionary.len().saturating_sub(doomed)
     }
 
-    /// Number of keys with an expiry in a database, and the mean of their remaining time in ms (an estimate) as INFO keyspace shows it.
+    /// Number of keys with an expiry in a database, and the mean of their remaining time in ms (an estimate) as INFO keyspace shows it. Nobody knows how many of
+    /// those being dropped with a tag have an expiry, so the number includes them, as far as there are so many keys.
     pub fn expires(&self, db: usize) -> (usize, u64) {
         let database = &self.databases[db];
         if database.expiring == 0 {
@@ -955,7 +985,7 @@ impl Engine {
         }
         let mean = database.expiry_sum / database.expiring as i128 - i128::from(self.now_ms);
         (
-            database.expiring,
+            database.expiring.min(self.len(db)),
             u64::try_from(mean.max(0)).unwrap_or(u64::MAX),
         )
     }
@@ -969,12 +999,14 @@ impl Engine {
     pub fn flush(&mut self, db: usize, lazy: bool) {
         self.watched_keys_change(&[db]);
         self.all_changed();
+        self.tags.flush(db);
         let database = std::mem::take(&mut self.databases[db]);
         if database.dictionary.len() > 0 || database.dictionary.bytes() > 0 {
             self.draining.push(database.dictionary);
         }
         if !lazy {
             while self.drain_step().is_some() {}
+            while self.tags.release_step().is_some() {}
         }
     }
 
@@ -984,6 +1016,7 @@ impl Engine {
             self.watched_keys_change(&[a, b]);
         }
         self.databases.swap(a, b);
+        self.tags.swap(a, b);
         self.all_changed();
     }
 
@@ -1023,7 +1056,7 @@ impl Engine {
             bytes_used,
             bytes_used_max: self.bytes_used_max.max(bytes_used),
             bytes_arena: self.arena.bytes_committed(),
-            bytes_dictionaries: self.bytes_dictionaries,
+            bytes_dictionaries: self.bytes_dictionaries + self.tags.bytes(),
             bytes_large: self.bytes_large,
             bytes_collections: self.bytes_collections + self.field_expiries.bytes(),
             bytes_eviction: self.eviction.bytes(),
@@ -1031,10 +1064,8 @@ impl Engine {
             pages: self.arena.pages_committed() as u64,
             pages_free: self.arena.pages_free() as u64,
             pages_moved: self.pages_moved,
-            items: self
-                .databases
-                .iter()
-                .map(|database| database.dictionary.len() as u64)
+            items: (0..self.databases.len())
+                .map(|db| self.len(db) as u64)
                 .sum(),
             items_with_expiry: self
                 .databases

@@ -5,6 +5,7 @@
 mod support;
 
 mod blocking;
+mod cache;
 mod clients;
 mod fields;
 mod keyspace;
