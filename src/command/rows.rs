@@ -172,6 +172,15 @@ const ROWS: &[Command] = &[
             &[],
         )
         .subcommands(&[
+            Command::server("client|caching", 3, ServerCommand::Client)
+                .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
+                .docs(
+                    "6.0.0",
+                    "connection",
+                    "O(1)",
+                    "Says whether the keys are tracked that the next command reads",
+                    docs::CLIENT_CACHING,
+                ),
             Command::server("client|getname", 2, ServerCommand::Client)
                 .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
                 .docs(
@@ -284,6 +293,15 @@ const ROWS: &[Command] = &[
                     "O(1)",
                     "Names this connection",
                     docs::CLIENT_SETNAME,
+                ),
+            Command::server("client|tracking", -3, ServerCommand::Client)
+                .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
+                .docs(
+                    "6.0.0",
+                    "connection",
+                    "O(1), and O(N) in the prefixes",
+                    "Has this connection told when keys change that it has read",
+                    docs::CLIENT_TRACKING,
                 ),
             Command::server("client|trackinginfo", 2, ServerCommand::Client)
                 .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)

@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `tracked` (keys that clients hold copies of), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -28,6 +28,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tracked;
 mod upkeep;
 /// The types of values beside strings.
 pub mod value;
@@ -49,6 +50,8 @@ use hash::KeyHasher;
 pub use item::Attributes;
 use random::Random;
 use tokens::Tokens;
+use tracked::Tracked;
+pub use tracked::{Change, Client, Prefixes};
 use watched::Watched;
 
 /// A key with its database and hash; made by [`Engine::key`].
@@ -248,6 +251,7 @@ pub struct Engine {
     tokens: Tokens,
     awaited: Awaited,
     watched: Watched,
+    tracked: Tracked,
     events: Events,
 }
 

@@ -15,10 +15,12 @@ use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
-use crate::shard::Shard;
-use crate::shard::message::{Message, ReplyTo, RequestHeader};
-use crate::shard::operation::{Envelope, Gather, KeyOutcome, Operation, OwnedKey, Progress, Step};
+use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
+use crate::shard::operation::{
+    Envelope, Gather, KeyOutcome, KeyWork, Operation, OwnedKey, Progress, Step,
+};
 use crate::shard::slots;
+use crate::shard::{KeysRead, Shard};
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
@@ -38,6 +40,7 @@ pub(super) struct Pending {
     pub place: u32,
     pub protocol: Protocol,
     pub db: usize,
+    pub origin: Origin,
     pub no_touch: bool,
     /// Later commands of the connection wait for it.
     pub holds: bool,
@@ -112,6 +115,7 @@ impl Service {
             place,
             protocol: connection.replies.protocol(),
             db: connection.session.db,
+            origin: connection.session.origin,
             no_touch: connection.session.no_touch,
             holds,
             transaction: None,
@@ -143,6 +147,7 @@ impl Service {
             reply_to,
             pending.db,
             pending.protocol,
+            pending.origin,
             pending.no_touch,
             pending.is_locked,
         );
@@ -172,8 +177,11 @@ impl Service {
             return None;
         }
         let touch = Service::touch_of(header);
+        let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
         self.shard
             .execute(row, args, header.db as usize, touch, None, &mut reply);
+        keys_read.remember(&mut self.shard);
+        self.tell_changes_by(header.origin.client);
         Some(reply)
     }
 
@@ -190,16 +198,33 @@ impl Service {
                     self.send_words(id, part, shard, command, &words);
                 }
                 Step::Key { shard, work } if shard == self.shard.id => {
-                    let outcome = self.shard.perform(work);
+                    let origin = self.operations.get(id).origin;
+                    let outcome = self.perform(work, origin);
                     self.operation_outcome(id, part, outcome);
                 }
                 Step::Key { shard, work } => {
-                    self.message_to(shard)
-                        .envelopes
-                        .push(Envelope::Key { id, part, work });
+                    let origin = self.operations.get(id).origin;
+                    self.message_to(shard).envelopes.push(Envelope::Key {
+                        id,
+                        part,
+                        origin,
+                        work,
+                    });
                 }
             }
         }
+    }
+
+    /// Does one step on one key of this shard.
+    fn perform(&mut self, work: KeyWork, origin: Origin) -> KeyOutcome {
+        let key_read = work.key_read().filter(|_| origin.is_tracked).cloned();
+        let outcome = self.shard.perform(work);
+        if let Some(key) = key_read {
+            let engine = &mut self.shard.engine;
+            engine.track(&engine.key(key.db, &key.bytes), origin.client);
+        }
+        self.tell_changes_by(origin.client);
+        outcome
     }
 
     /// A part's reply has come.
@@ -339,8 +364,13 @@ impl Service {
         let mut matters = Vec::new();
         for envelope in mem::take(&mut message.envelopes) {
             match envelope {
-                Envelope::Key { id, part, work } => {
-                    let outcome = self.shard.perform(work);
+                Envelope::Key {
+                    id,
+                    part,
+                    origin,
+                    work,
+                } => {
+                    let outcome = self.perform(work, origin);
                     self.message_to(from)
                         .envelopes
                         .push(Envelope::KeyDone { id, part, outcome });
@@ -654,6 +684,7 @@ impl Service {
             reply_to,
             session.db,
             connection.replies.protocol(),
+            session.origin,
             session.no_touch,
             locked,
         );

@@ -18,8 +18,8 @@ use crate::protocol::resp::Reply;
 use crate::script::store::ScriptStore;
 use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
-use crate::shard::message::{Message, ReplyTo, RequestHeader};
-use crate::shard::slots;
+use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
+use crate::shard::{KeysRead, slots};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
@@ -114,6 +114,17 @@ struct Running {
     reaching: Option<(Box<Message>, i64)>,
     kill: Option<&'static [u8]>,
     reply: Reply,
+}
+
+impl Running {
+    /// Who is behind a call.
+    fn origin_of(&self, row: &Command) -> Origin {
+        let origin = self.invocation.header.origin;
+        Origin {
+            is_tracked: origin.is_tracked && row.flags & flags::READONLY != 0,
+            ..origin
+        }
+    }
 }
 
 /// The scripts of one shard.
@@ -490,8 +501,11 @@ impl Service {
                             self.metrics
                                 .count_call(usize::from(table::command_index(row)));
                             let touch = touch_of(&running);
+                            let keys_read =
+                                KeysRead::of(&self.shard, row, &args, running.origin_of(row));
                             self.shard
                                 .execute(row, args, running.db, touch, None, &mut reply);
+                            keys_read.remember(&mut self.shard);
                         }
                         Called::Elsewhere(row) => {
                             let mut call = Message::new(self.shard.id);
@@ -510,9 +524,12 @@ impl Service {
         self.shard.may_block = may_block;
         self.transactions.is_locked = was_locked;
         running.reply = reply;
+        let client = running.invocation.header.origin.client;
         if running.run.is_none() {
-            return self.end_script(running);
+            self.end_script(running);
+            return self.tell_changes_by(client);
         }
+        self.tell_changes_by(client);
         if let Some(request) = request {
             self.keep_request(&mut running, request);
         }
@@ -634,6 +651,7 @@ impl Service {
             held.extend(keys.map(|at| Place::key(args.get(at))));
         }
         let (db, no_touch) = (running.db, running.invocation.header.no_touch);
+        let origin = running.origin_of(row);
         let inner = running.inner;
         let key = self.script_runs.keep(running);
         let token = match inner {
@@ -646,6 +664,7 @@ impl Service {
         connection.socket = Socket::Script(key);
         connection.session.db = db;
         connection.session.no_touch = no_touch;
+        connection.session.origin = origin;
         connection.replies.set_protocol(protocol);
         if let Some(running) = &mut self.script_runs.runs[key as usize] {
             running.inner = Some(token);

@@ -13,7 +13,7 @@ use super::turn::{LOOK_ARGUMENTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
 use crate::config::{Config, PipelineOrder};
-use crate::engine::Touch;
+use crate::engine::{Client, Touch};
 use crate::large::LargeBytes;
 use crate::limits::{
     BATCH_REQUESTS_MAX, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_MAX, MESSAGE_BYTES_MAX,
@@ -23,9 +23,9 @@ use crate::net::{Ring, Token};
 use crate::protocol::args::{Args, Range};
 use crate::protocol::resp::{ParseError, Protocol, Reply, Step};
 use crate::protocol::{Dialect, Limits, Name, RequestParser};
-use crate::shard::Shard;
-use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::slots;
+use crate::shard::{KeysRead, Shard};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -91,6 +91,8 @@ pub struct Service {
     pub(super) script_runs: super::scripts::ScriptRuns,
     /// Locks, and what holds them.
     pub(super) transactions: super::transactions::Transactions,
+    /// Changed keys that clients are still to be told of.
+    pub(super) untold: super::commands::Untold,
     /// Who has subscribed to what.
     pub(super) pubsub: super::commands::Pubsub,
     /// Messages delivered to subscribers, and patterns tried for them, since the turn's length was last looked at.
@@ -138,6 +140,7 @@ impl Service {
             operations: super::operations::Operations::default(),
             transactions: Default::default(),
             script_runs,
+            untold: Default::default(),
             pubsub: Default::default(),
             publishing: 0,
             outgoing,
@@ -223,6 +226,14 @@ impl Service {
                 commands: 0,
                 subscriptions: Default::default(),
                 multi: None,
+                origin: Origin {
+                    client: Client {
+                        shard: self.shard.id as u32,
+                        token: token.to_bits(),
+                    },
+                    is_tracked: false,
+                },
+                tracking: None,
                 watched: Vec::new(),
                 exec: None,
             },
@@ -750,6 +761,11 @@ impl Service {
             };
         }
         let is_queueing = session.multi.is_some();
+        let is_tracking = session.tracking.is_some();
+        let client = session.origin.client;
+        if let Some(tracker) = &session.tracking {
+            session.origin.is_tracked = tracker.wants(row);
+        }
         if session.subscriptions.any()
             && connection.replies.protocol() == Protocol::Resp2
             && self.subscriber_command(index, row, &args, muted)
@@ -760,6 +776,10 @@ impl Service {
             return;
         }
         self.dispatch(index, row, known, args, muted);
+        self.tell_changes_by(client);
+        if is_tracking {
+            self.end_caching(index, row);
+        }
         if muted
             && let Some(connection) = self.connection_at(index)
             && connection.session.reply_mode == ReplyMode::Skip
@@ -856,9 +876,12 @@ impl Service {
         connection
             .replies
             .give_buffer(|| spare.pop().unwrap_or_default());
+        let origin = connection.session.origin;
+        let keys_read = KeysRead::of(&self.shard, row, &args, origin);
         let reply = connection.replies.writer();
         let before = (reply.bytes.len(), reply.large.len());
         self.shard.execute(row, args, db, touch, hash, reply);
+        keys_read.remember(&mut self.shard);
         if reply.bytes.get(before.0) == Some(&b'-') {
             self.metrics.count_error_reply(
                 usize::from(command_index(row)),
@@ -942,6 +965,7 @@ impl Service {
             command: command_index(row),
             db: connection.session.db as u32,
             protocol: connection.replies.protocol(),
+            origin: connection.session.origin,
             no_touch: connection.session.no_touch,
             locked,
         })
@@ -1104,6 +1128,7 @@ impl Service {
                 self.run_request(&header, args, hashes[number], &mut reply);
                 self.outgoing[from].push_response(header.reply_to, &reply);
                 reply.clear();
+                self.tell_changes_by(header.origin.client);
                 if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
                     self.post(from);
                 }
@@ -1132,8 +1157,10 @@ impl Service {
         } else {
             let touch = Service::touch_of(header);
             let may_block = mem::replace(&mut self.shard.may_block, !header.locked);
+            let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
             self.shard
                 .execute(row, args, header.db as usize, touch, hash, reply);
+            keys_read.remember(&mut self.shard);
             self.shard.may_block = may_block;
         }
         self.serve_awaited();
@@ -1186,6 +1213,7 @@ impl Service {
         reply_to: ReplyTo,
         db: usize,
         protocol: Protocol,
+        origin: Origin,
         no_touch: bool,
         locked: bool,
     ) -> RequestHeader {
@@ -1194,6 +1222,7 @@ impl Service {
             command: command_index(row),
             db: db as u32,
             protocol,
+            origin,
             no_touch,
             locked,
         }

@@ -23,6 +23,8 @@ pub struct Shared {
     pub scripts: Arc<ScriptStore>,
     /// Which shards have subscribers.
     pub(super) interest: Interest,
+    /// Clients that track keys (CLIENT TRACKING).
+    pub tracking_clients: AtomicUsize,
     /// The next CLIENT ID.
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
@@ -58,6 +60,7 @@ impl Shared {
             scripts: Arc::new(ScriptStore::new()),
             interest: Interest::new(inboxes.len()),
             inboxes,
+            tracking_clients: AtomicUsize::new(0),
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,
@@ -95,6 +98,11 @@ impl Shared {
         let changed = Arc::new(change(&held)?);
         *held = changed.clone();
         Ok(changed)
+    }
+
+    /// Whether any client tracks keys.
+    pub fn anybody_tracks(&self) -> bool {
+        self.tracking_clients.load(Ordering::SeqCst) > 0
     }
 
     /// All connections of the server.

@@ -14,4 +14,5 @@ mod start;
 mod streams;
 mod tables;
 mod talk;
+mod tracking;
 mod transactions;

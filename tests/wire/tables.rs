@@ -199,3 +199,8 @@ fn sort() {
 fn transactions() {
     with_each_number_of_shards(&[], |server| run(server, "transactions"));
 }
+
+#[test]
+fn tracking() {
+    with_each_number_of_shards(&[], |server| run(server, "tracking"));
+}

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod debug;
+mod invalidations;
 mod memcached;
 mod memcached_stats;
 mod memory;
@@ -11,16 +12,19 @@ mod notify;
 mod pubsub;
 mod script;
 mod session;
+mod tracking;
 
 use super::server_operation::{Call, Finish};
 use super::service::Service;
 use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+pub(super) use invalidations::{Invalidations, Untold};
 pub(super) use memcached_stats::{Form, Group};
 pub(super) use notify::Notifications;
 pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
+pub(super) use tracking::{PrefixesEnded, Tracker, Wish};
 
 /// How a command was answered.
 pub(super) enum Answered {

@@ -272,6 +272,7 @@ impl Service {
         let mut at = exec.at;
         let is_muted = exec.is_muted;
         exec.is_running = true;
+        let client = connection.session.origin.client;
         let may_block = mem::replace(&mut self.shard.may_block, false);
         let was_locked = mem::replace(&mut self.transactions.is_locked, true);
         let mut ranges = Vec::new();
@@ -287,7 +288,9 @@ impl Service {
             };
             at = next;
             let known = self.know_again(row, &args);
+            self.note_reads(index, row);
             self.dispatch(index, row, known, args, is_muted);
+            self.tell_changes_by(client);
         }
         self.shard.may_block = may_block;
         self.transactions.is_locked = was_locked;
@@ -329,6 +332,9 @@ impl Service {
         let exec = connection.session.exec.take().expect("it is under way");
         let reply = connection.replies.writer();
         reply.append_replies(&exec.pushed.bytes, &exec.pushed.large);
+        if let Some(tracker) = &mut connection.session.tracking {
+            tracker.caching_said = false;
+        }
         connection.go_on_after(Hold::Operation);
         self.list(index);
         if let Some(transaction) = exec.transaction {
@@ -437,6 +443,7 @@ impl Queued {
             row,
             ReplyTo::Operation { id: 0, part: 0 },
             0,
+            Default::default(),
             Default::default(),
             false,
             true,

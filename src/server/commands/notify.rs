@@ -61,6 +61,7 @@ impl Service {
         if self.shard.engine.has_events() {
             self.publish_events();
         }
+        self.send_invalidations();
         let notified = std::mem::take(&mut self.pubsub.notified);
         if notified != 0 {
             (0..self.shards())
