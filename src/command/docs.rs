@@ -694,3 +694,14 @@ pub(super) const SWAPDB: &[Argument] = &[
     Argument::new("index1", ArgumentKind::Integer),
     Argument::new("index2", ArgumentKind::Integer),
 ];
+
+pub(super) const WAIT: &[Argument] = &[
+    Argument::new("numreplicas", ArgumentKind::Integer),
+    Argument::new("timeout", ArgumentKind::Integer),
+];
+
+pub(super) const WAITAOF: &[Argument] = &[
+    Argument::new("numlocal", ArgumentKind::Integer),
+    Argument::new("numreplicas", ArgumentKind::Integer),
+    Argument::new("timeout", ArgumentKind::Integer),
+];

@@ -289,6 +289,7 @@ pub enum ServerCommand {
     Hello,
     Info,
     Memory,
+    Monitor,
     Multi,
     Publish(Subscription),
     Pubsub,

@@ -316,6 +316,8 @@ pub struct Session {
     pub origin: Origin,
     /// CLIENT TRACKING.
     pub tracking: Option<Box<Tracker>>,
+    /// It is shown what all clients do (MONITOR).
+    pub is_monitor: bool,
     /// What it watches.
     pub watched: Vec<WatchedKey>,
     /// An EXEC under way that waits for something.

@@ -107,7 +107,9 @@ impl Service {
         let Some(connection) = self.connection_at(index) else {
             return;
         };
-        let limit = if connection.session.subscriptions.any() {
+        // Who is sent what he has not asked for one by one is not trusted to read it.
+        let session = &connection.session;
+        let limit = if session.subscriptions.any() || session.is_monitor {
             pubsub
         } else {
             normal

@@ -6,6 +6,7 @@
 //! all shards locked if it has not written yet, and is remembered, so that it begins like that the next time; one that has written claims the key in the middle, without waiting
 //! in a queue, because who waits there while he holds something could wait in a circle.
 
+use super::commands::line_of_call;
 use super::connection::{Hold, Socket};
 use super::service::{Known, Service};
 use super::transactions::{BUSY, Then, Transactions};
@@ -452,6 +453,8 @@ impl Service {
         let run = running.run.expect("it has been started");
         let mut reply = mem::take(&mut running.reply);
         let mut answer = Some(answer);
+        // What monitors are shown of its calls.
+        let mut shown = Vec::new();
         let may_block = mem::replace(&mut self.shard.may_block, false);
         let was_locked = mem::replace(&mut self.transactions.is_locked, true);
         let call = loop {
@@ -497,6 +500,9 @@ impl Service {
                     match look_at(&mut running, transactions, own, shards, request, &args) {
                         Called::Refused(text) => reply.bytes.extend_from_slice(text),
                         Called::Here(row) => {
+                            if self.shared.monitors.any() {
+                                shown.extend(line_of_call(row, &args, running.db));
+                            }
                             running.has_written |= row.flags & flags::WRITE != 0;
                             self.metrics
                                 .count_call(usize::from(table::command_index(row)));
@@ -525,6 +531,9 @@ impl Service {
         self.transactions.is_locked = was_locked;
         running.reply = reply;
         let client = running.invocation.header.origin.client;
+        if !shown.is_empty() {
+            self.show_monitors(&shown);
+        }
         if running.run.is_none() {
             self.end_script(running);
             return self.tell_changes_by(client);
@@ -652,6 +661,9 @@ impl Service {
         }
         let (db, no_touch) = (running.db, running.invocation.header.no_touch);
         let origin = running.origin_of(row);
+        if self.shared.monitors.any() {
+            self.show_monitors(&line_of_call(row, &args, db));
+        }
         let inner = running.inner;
         let key = self.script_runs.keep(running);
         let token = match inner {

@@ -1,6 +1,8 @@
 //! Questions to every shard about connections, figures and settings, and how their answers become one reply.
 
-use super::commands::{Form, Group, Invalidations, Notifications, PrefixesEnded, Wish};
+use super::commands::{
+    Form, Group, Invalidations, MonitorLines, Notifications, PrefixesEnded, Wish,
+};
 use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
@@ -326,6 +328,10 @@ impl Service {
             Ok(invalidations) => return self.take_invalidations(*invalidations),
             Err(matter) => matter,
         };
+        let matter = match matter.downcast::<MonitorLines>() {
+            Ok(lines) => return self.take_monitor_lines(*lines),
+            Err(matter) => matter,
+        };
         let matter = match matter.downcast::<PrefixesEnded>() {
             Ok(ended) => return self.take_prefixes_ended(*ended),
             Err(matter) => matter,
@@ -610,6 +616,7 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
     let mut marks = String::new();
     let tracker = session.tracking.as_deref();
     for (mark, set) in [
+        ('O', session.is_monitor),
         ('P', session.subscriptions.any()),
         ('b', is_waiting),
         ('t', tracker.is_some()),

@@ -91,6 +91,8 @@ pub struct Service {
     pub(super) script_runs: super::scripts::ScriptRuns,
     /// Locks, and what holds them.
     pub(super) transactions: super::transactions::Transactions,
+    /// Who is shown what all clients do.
+    pub(super) monitoring: super::commands::Monitoring,
     /// Changed keys that clients are still to be told of.
     pub(super) untold: super::commands::Untold,
     /// Who has subscribed to what.
@@ -140,6 +142,7 @@ impl Service {
             operations: super::operations::Operations::default(),
             transactions: Default::default(),
             script_runs,
+            monitoring: Default::default(),
             untold: Default::default(),
             pubsub: Default::default(),
             publishing: 0,
@@ -234,6 +237,7 @@ impl Service {
                     is_tracked: false,
                 },
                 tracking: None,
+                is_monitor: false,
                 watched: Vec::new(),
                 exec: None,
             },
@@ -772,11 +776,22 @@ impl Service {
         {
             return;
         }
+        let is_monitored = self.shared.monitors.any();
+        if is_monitored && self.refuse_monitor(index, row, muted) {
+            return;
+        }
         if is_queueing && self.queue(index, row, &known, &mut args, muted) {
             return;
         }
+        let shown = match is_monitored {
+            true => self.words_to_show(index, row, &args),
+            false => None,
+        };
         self.dispatch(index, row, known, args, muted);
         self.tell_changes_by(client);
+        if let Some(words) = shown {
+            self.show_words(index, &words);
+        }
         if is_tracking {
             self.end_caching(index, row);
         }

@@ -489,6 +489,7 @@ impl Worker {
         self.service.unblock(token, None);
         self.service.subscriber_left(token);
         self.service.end_tracking(token);
+        self.service.end_monitoring(token);
         let Some(connection) = self.service.connection_at(index) else {
             return;
         };

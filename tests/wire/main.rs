@@ -9,6 +9,7 @@ mod clients;
 mod fields;
 mod keyspace;
 mod limits;
+mod monitor;
 mod pubsub;
 mod start;
 mod streams;

@@ -7,6 +7,7 @@ mod invalidations;
 mod memcached;
 mod memcached_stats;
 mod memory;
+mod monitor;
 mod multi;
 mod notify;
 mod pubsub;
@@ -21,6 +22,7 @@ use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 pub(super) use invalidations::{Invalidations, Untold};
 pub(super) use memcached_stats::{Form, Group};
+pub(super) use monitor::{MonitorLines, Monitoring, Monitors, line_of_call};
 pub(super) use notify::Notifications;
 pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
@@ -77,6 +79,7 @@ impl Service {
             ServerCommand::Eval => unreachable!("carried out apart"),
             ServerCommand::Function => self.function(&args, &mut reply),
             ServerCommand::Script => self.script(&args, &mut reply),
+            ServerCommand::Monitor => self.monitor(index, &mut reply),
             ServerCommand::Multi => self.multi(index, &mut reply),
             ServerCommand::Unwatch => self.unwatch(index, &mut reply),
             ServerCommand::Watch => self.watch(index, &args, &mut reply),

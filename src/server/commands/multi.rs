@@ -289,8 +289,15 @@ impl Service {
             at = next;
             let known = self.know_again(row, &args);
             self.note_reads(index, row);
+            let shown = match self.shared.monitors.any() {
+                true => self.words_to_show(index, row, &args),
+                false => None,
+            };
             self.dispatch(index, row, known, args, is_muted);
             self.tell_changes_by(client);
+            if let Some(words) = shown {
+                self.show_words(index, &words);
+            }
         }
         self.shard.may_block = may_block;
         self.transactions.is_locked = was_locked;
@@ -300,6 +307,7 @@ impl Service {
             exec.is_running = false;
         }
         if is_over {
+            self.show_exec(index);
             self.end_exec(index);
             self.serve_awaited();
         }

@@ -62,6 +62,7 @@ impl Service {
             self.publish_events();
         }
         self.send_invalidations();
+        self.send_monitor_lines();
         let notified = std::mem::take(&mut self.pubsub.notified);
         if notified != 0 {
             (0..self.shards())

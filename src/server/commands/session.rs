@@ -161,6 +161,7 @@ impl Service {
         if let Some(token) = self.connection_at(index).map(|connection| connection.token) {
             self.unsubscribe_all(token);
             self.end_tracking(token);
+            self.end_monitoring(token);
         }
         self.unwatch_all(index);
         if let Some(connection) = self.connection_at(index) {
