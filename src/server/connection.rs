@@ -523,7 +523,9 @@ impl Connection {
 
     /// All that it makes the server keep: requests, replies, subscriptions.
     pub fn bytes_held(&self) -> usize {
-        self.input_bytes() + self.output_bytes() + self.session.subscriptions.bytes
+        let tracker = self.session.tracking.as_ref();
+        let prefixes = tracker.map_or(0, |tracker| tracker.bytes);
+        self.input_bytes() + self.output_bytes() + self.session.subscriptions.bytes + prefixes
     }
 
     /// Bytes of replies waiting or being sent.

@@ -535,8 +535,7 @@ impl Service {
             self.show_monitors(&shown);
         }
         if running.run.is_none() {
-            self.end_script(running);
-            return self.tell_changes_by(client);
+            return self.end_script(running);
         }
         self.tell_changes_by(client);
         if let Some(request) = request {
@@ -746,6 +745,7 @@ impl Service {
             ..
         } = running.invocation;
         self.respond(from, header.reply_to, &running.reply);
+        self.tell_changes_by(header.origin.client);
         if running.is_holding
             && let Some(token) = holder
             && self.connection(token).is_some()

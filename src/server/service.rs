@@ -912,6 +912,8 @@ impl Service {
             connection.listed = true;
             self.listed.push(index);
         }
+        // Before those who wait change the key again: who has done what is told apart.
+        self.tell_changes_by(origin.client);
         self.serve_awaited();
         has_replied
     }
@@ -1143,7 +1145,6 @@ impl Service {
                 self.run_request(&header, args, hashes[number], &mut reply);
                 self.outgoing[from].push_response(header.reply_to, &reply);
                 reply.clear();
-                self.tell_changes_by(header.origin.client);
                 if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
                     self.post(from);
                 }
@@ -1178,6 +1179,7 @@ impl Service {
             keys_read.remember(&mut self.shard);
             self.shard.may_block = may_block;
         }
+        self.tell_changes_by(header.origin.client);
         self.serve_awaited();
     }
 

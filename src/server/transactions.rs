@@ -493,7 +493,6 @@ impl Service {
         let args = message.args(&view, &mut ranges);
         self.run_request(&header, args, None, &mut reply);
         self.respond(from, header.reply_to, &reply);
-        self.tell_changes_by(header.origin.client);
         self.keep_scratch_reply(reply);
         self.release_ticket(ticket);
     }

@@ -48,6 +48,8 @@ pub struct Tracker {
     pub caching_said: bool,
     /// The beginnings of names.
     pub prefixes: BTreeSet<Box<[u8]>>,
+    /// What these take in memory, about, on all shards.
+    pub bytes: usize,
 }
 
 /// What CLIENT TRACKING ON asks for.
@@ -80,6 +82,11 @@ impl Tracker {
             row.flags & flags::READONLY != 0 || matches!(row.run, Run::Server(ServerCommand::Eval));
         !self.is_broadcast && is_chosen && reads
     }
+}
+
+/// What the beginning of a name is taken to cost on each shard: itself, and its places in two tables.
+fn bytes_of(prefix: &[u8]) -> usize {
+    prefix.len() + 128
 }
 
 fn overlap(a: &[u8], b: &[u8]) -> bool {
@@ -268,6 +275,7 @@ impl Service {
     }
 
     fn begin_tracking(&mut self, token: Token, wish: Wish, found: Option<Client>) {
+        let shards = self.shards();
         let Some(connection) = self.connection(token) else {
             return;
         };
@@ -290,6 +298,10 @@ impl Service {
             },
             no_loop: wish.no_loop,
             caching_said: false,
+            bytes: prefixes
+                .iter()
+                .map(|prefix| bytes_of(prefix) * shards)
+                .sum(),
             prefixes,
         }));
         if is_new {

@@ -280,3 +280,23 @@ fn marks_of_who_tracks_are_in_client_list() {
         }
     });
 }
+
+#[test]
+fn what_others_add_is_told_to_who_waits_for_it() {
+    with_each_number_of_shards(&[], |server| {
+        let mut other = tracker(server, "CLIENT TRACKING ON NOLOOP");
+        for key in names(6) {
+            let mut client = tracker(server, "CLIENT TRACKING ON NOLOOP");
+            client.words(&format!("LLEN {key}"));
+            other.words(&format!("LLEN {key}"));
+            send(&mut client, &format!("BLPOP {key} 0"));
+            until_figure(&mut server.client(), "blocked_clients", 1);
+            assert_eq!(flat(&other.words(&format!("RPUSH {key} a b"))), "2");
+            let mut came = [next(&mut client), next(&mut client)];
+            came.sort();
+            let expected = [format!("invalidate {key}"), format!("{key} a")];
+            assert_eq!(came, expected);
+        }
+        silent(&mut other);
+    });
+}
