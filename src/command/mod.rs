@@ -290,6 +290,7 @@ pub enum ServerCommand {
     Hello,
     Info,
     Memory,
+    Monitor,
     Multi,
     Publish(Subscription),
     Pubsub,

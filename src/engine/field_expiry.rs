@@ -140,7 +140,7 @@ impl Engine {
             self.notify_item(EventClass::Generic, "del", db, item.0);
             self.delete(db, hash, item.0);
         } else {
-            self.changed(db, hash);
+            self.item_changed(db, hash, item.0);
             self.put_rest_back(db, hash, item, value);
         }
         HASH_UNITS + removed * FIELD_UNITS

@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `leases`, `tags` (with `slab`), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `tracked` (keys that clients hold copies of), `leases`, `tags` (with `slab`), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -31,6 +31,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tracked;
 mod upkeep;
 /// The types of values beside strings.
 pub mod value;
@@ -55,6 +56,8 @@ use random::Random;
 use tags::Tags;
 pub use tags::{TAG_BYTES_MAX, TAGS_PER_KEY_MAX, TooManyTags};
 use tokens::Tokens;
+use tracked::Tracked;
+pub use tracked::{Change, Client, Prefixes};
 use watched::Watched;
 
 /// A key with its database and hash; made by [`Engine::key`].
@@ -258,6 +261,7 @@ pub struct Engine {
     watched: Watched,
     /// Upkeep removes what has expired.
     is_sweeping: bool,
+    tracked: Tracked,
     events: Events,
 }
 

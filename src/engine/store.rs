@@ -23,6 +23,7 @@ use super::size_class::{
 };
 use super::tags::Tags;
 use super::tokens::Tokens;
+use super::tracked::Tracked;
 use super::value::ElementHasher;
 use super::watched::Watched;
 use super::{
@@ -130,6 +131,7 @@ impl Engine {
             awaited: Awaited::default(),
             watched: Watched::default(),
             is_sweeping: true,
+            tracked: Tracked::default(),
             events: Events::default(),
         })
     }
@@ -389,7 +391,7 @@ impl Engine {
             used: true,
         };
         self.place(key, old, record)?;
-        self.changed(key.db, key.hash);
+        self.changed(key);
         Ok(())
     }
 
@@ -595,7 +597,7 @@ impl Engine {
         let old = self
             .find(key, Touch::No)
             .expect("a key that is edited exists");
-        self.changed(key.db, key.hash);
+        self.changed(key);
         let (old_layout, bytes) = self.layout(old);
         if old_layout.kind() == KIND_LARGE {
             return self.edit_large(key, old, len);
@@ -762,8 +764,11 @@ impl Engine {
             return Ok(false);
         };
         let before = self.expiry(old);
-        if before != expiry && !self.watched.is_empty() {
-            self.watched.touch((key.db, key.hash));
+        if before != expiry {
+            self.tracked_key_changed(key);
+            if !self.watched.is_empty() {
+                self.watched.touch((key.db, key.hash));
+            }
         }
         let (layout, bytes) = self.layout(old);
         if let (Some(_), Some(after)) = (before, expiry) {
@@ -882,7 +887,7 @@ impl Engine {
 
     /// Deletes an item of a known database.
     pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
-        self.changed(db, hash);
+        self.item_changed(db, hash, reference);
         self.forget_tags(db, hash);
         let (arena, hasher) = (&self.arena, &self.hasher);
         let database = &mut self.databases[db];

@@ -45,6 +45,8 @@ impl Engine {
                 self.expire_fields(left as usize)
             } else if self.eviction.has_work() {
                 self.eviction_step()
+            } else if let Some(taken) = self.tracked_step() {
+                taken
             } else if large::bytes_waiting() > 0 {
                 large::reclaim(RECLAIM_BYTES);
                 RECLAIM_UNITS
@@ -65,6 +67,7 @@ impl Engine {
             || self.is_sweeping && self.sweep_is_due()
             || self.is_sweeping && self.fields_are_due()
             || self.eviction.has_work()
+            || self.has_tracked_work()
             || large::bytes_waiting() > 0
             || self.has_surplus_pages()
             || self.is_fragmented()
