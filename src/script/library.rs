@@ -133,11 +133,3 @@ pub fn boolean(arguments: &[Value], index: usize) -> Result<bool, Fault> {
         _ => wrong_type(arguments, index, "boolean"),
     }
 }
-
-/// Argument `index` as a table.
-pub fn table(arguments: &[Value], index: usize) -> Result<Table, Fault> {
-    match arguments.get(index) {
-        Some(Value::Table(table)) => Ok(table.clone()),
-        _ => wrong_type(arguments, index, "table"),
-    }
-}

@@ -225,7 +225,7 @@ fn dropped_items_are_told_of_as_deleted_once_each() {
     }
     engine.take_events();
     let key = engine.key(0, b"key:7");
-    let version = engine.watch(&key);
+    let version = engine.watch(&key, true);
     assert_eq!(engine.drop_tag(0, b"a"), 40);
     assert_eq!(engine.drop_tag(0, b"b"), 0, "they are all gone already");
     assert!(
