@@ -248,6 +248,8 @@ pub struct Engine {
     tokens: Tokens,
     awaited: Awaited,
     watched: Watched,
+    /// Upkeep removes what has expired.
+    is_sweeping: bool,
     events: Events,
 }
 

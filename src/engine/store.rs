@@ -125,6 +125,7 @@ impl Engine {
             tokens: Tokens::default(),
             awaited: Awaited::default(),
             watched: Watched::default(),
+            is_sweeping: true,
             events: Events::default(),
         })
     }
@@ -134,6 +135,11 @@ impl Engine {
         self.now_ms = now_ms;
         self.eviction.set_now(now_ms);
         self.bytes_used_max = self.bytes_used_max.max(self.bytes_used());
+    }
+
+    /// Whether upkeep removes what has expired; otherwise only who looks a key up does.
+    pub fn set_sweeping(&mut self, is_sweeping: bool) {
+        self.is_sweeping = is_sweeping;
     }
 
     /// The time of this turn.

@@ -37,9 +37,9 @@ impl Engine {
                     stuck = true;
                     1
                 })
-            } else if self.sweep_is_due() {
+            } else if self.is_sweeping && self.sweep_is_due() {
                 self.sweep(left as usize)
-            } else if self.fields_are_due() {
+            } else if self.is_sweeping && self.fields_are_due() {
                 self.expire_fields(left as usize)
             } else if self.eviction.has_work() {
                 self.eviction_step()
@@ -59,8 +59,8 @@ impl Engine {
         !self.draining.is_empty()
             || !self.retired.is_empty()
             || (self.is_over_limit() && !stuck)
-            || self.sweep_is_due()
-            || self.fields_are_due()
+            || self.is_sweeping && self.sweep_is_due()
+            || self.is_sweeping && self.fields_are_due()
             || self.eviction.has_work()
             || large::bytes_waiting() > 0
             || self.has_surplus_pages()

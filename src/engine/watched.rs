@@ -21,9 +21,11 @@ struct Entry {
 }
 
 impl Engine {
-    /// Somebody watches a key from now on: its version. A key that has expired is gone before.
-    pub fn watch(&mut self, key: &Key<'_>) -> u64 {
-        self.find(key, Touch::No);
+    /// Somebody watches a key from now on: its version. A key that has expired goes before, unless somebody holds it in a transaction in which it has not.
+    pub fn watch(&mut self, key: &Key<'_>, may_remove: bool) -> u64 {
+        if may_remove {
+            self.find(key, Touch::No);
+        }
         let watched = &mut self.watched;
         let entry = watched.keys.entry((key.db, key.hash)).or_insert_with(|| {
             watched.last += 1;

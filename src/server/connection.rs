@@ -344,6 +344,8 @@ pub struct Exec {
     pub under_way: usize,
     /// It is going through its commands now.
     pub is_running: bool,
+    /// The time that its commands see, all along; Unix milliseconds.
+    pub time_ms: i64,
     /// The transaction that holds its locks, unless it does without.
     pub transaction: Option<u32>,
     /// Whether the client wants no replies.

@@ -17,7 +17,9 @@ use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::shard::Shard;
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
-use crate::shard::operation::{Envelope, Gather, KeyOutcome, Operation, OwnedKey, Progress, Step};
+use crate::shard::operation::{
+    Envelope, Gather, KeyOutcome, KeyWork, Operation, OwnedKey, Progress, Step,
+};
 use crate::shard::slots;
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
@@ -43,8 +45,8 @@ pub(super) struct Pending {
     pub holds: bool,
     /// The transaction that holds its locks, and ends with it.
     pub transaction: Option<u32>,
-    /// It is done for a transaction that has all it needs.
-    pub is_locked: bool,
+    /// The time of the transaction that it is done for, and that has all it needs.
+    pub locked_at_ms: Option<i64>,
     /// The command that waits for something and tries again, if it is one: then the reply goes to it.
     pub waiting: Option<u64>,
     pub work: Work,
@@ -101,7 +103,7 @@ impl Service {
         holds: bool,
         muted: bool,
     ) -> Option<u32> {
-        let is_locked = self.transactions.is_locked;
+        let locked_at_ms = self.transactions.locked_at_ms();
         let connection = self.connection_at(index)?;
         let place = connection.replies.reserve(muted);
         if holds {
@@ -115,7 +117,7 @@ impl Service {
             no_touch: connection.session.no_touch,
             holds,
             transaction: None,
-            is_locked,
+            locked_at_ms,
             waiting: None,
             work,
         };
@@ -144,7 +146,7 @@ impl Service {
             pending.db,
             pending.protocol,
             pending.no_touch,
-            pending.is_locked,
+            pending.locked_at_ms,
         );
         if shard != self.shard.id {
             self.message_to(shard)
@@ -172,8 +174,12 @@ impl Service {
             return None;
         }
         let touch = Service::touch_of(header);
-        self.shard
-            .execute(row, args, header.db as usize, touch, None, &mut reply);
+        let db = header.db as usize;
+        let before = header.locked.then(|| self.enter_locked(header.time_ms));
+        self.shard.execute(row, args, db, touch, None, &mut reply);
+        if let Some(before) = before {
+            self.leave_locked(before);
+        }
         Some(reply)
     }
 
@@ -190,16 +196,36 @@ impl Service {
                     self.send_words(id, part, shard, command, &words);
                 }
                 Step::Key { shard, work } if shard == self.shard.id => {
-                    let outcome = self.shard.perform(work);
+                    let time_ms = self.time_of(id);
+                    let outcome = self.perform(work, time_ms);
                     self.operation_outcome(id, part, outcome);
                 }
                 Step::Key { shard, work } => {
-                    self.message_to(shard)
-                        .envelopes
-                        .push(Envelope::Key { id, part, work });
+                    let time_ms = self.time_of(id);
+                    let envelope = Envelope::Key {
+                        id,
+                        part,
+                        work,
+                        time_ms,
+                    };
+                    self.message_to(shard).envelopes.push(envelope);
                 }
             }
         }
+    }
+
+    /// The time that an operation sees, all along.
+    fn time_of(&mut self, id: u32) -> i64 {
+        let locked_at_ms = self.operations.get(id).locked_at_ms;
+        locked_at_ms.unwrap_or(self.now_ms)
+    }
+
+    /// Carries a step of an operation on a key of this shard out.
+    fn perform(&mut self, work: KeyWork, time_ms: i64) -> KeyOutcome {
+        let before = self.enter_locked(time_ms);
+        let outcome = self.shard.perform(work);
+        self.leave_locked(before);
+        outcome
     }
 
     /// A part's reply has come.
@@ -235,7 +261,7 @@ impl Service {
                     .desk
                     .take()
                     .unwrap_or_else(|| self.new_desk());
-                desk.engine.set_now(self.now_ms);
+                desk.engine.set_now(self.time_of(id));
                 let events = self.shard.engine.events_wanted();
                 desk.engine.set_events_wanted(events);
                 let Work::Data(operation) = &mut self.operations.get(id).work else {
@@ -320,10 +346,10 @@ impl Service {
         let Some(id) = self.begin(index, Work::Data(operation), holds, muted) else {
             return;
         };
-        if self.operations.get(id).is_locked {
+        if self.operations.get(id).locked_at_ms.is_some() {
             return self.send_steps(id, steps);
         }
-        self.operations.get(id).is_locked = true;
+        self.operations.get(id).locked_at_ms = Some(self.now_ms);
         let mut claims = BTreeMap::new();
         self.add_claims(row, args, &mut claims);
         let transaction = self.acquire(claims, Vec::new(), Then::Steps(id, steps, are_all));
@@ -339,8 +365,13 @@ impl Service {
         let mut matters = Vec::new();
         for envelope in mem::take(&mut message.envelopes) {
             match envelope {
-                Envelope::Key { id, part, work } => {
-                    let outcome = self.shard.perform(work);
+                Envelope::Key {
+                    id,
+                    part,
+                    work,
+                    time_ms,
+                } => {
+                    let outcome = self.perform(work, time_ms);
                     self.message_to(from)
                         .envelopes
                         .push(Envelope::KeyDone { id, part, outcome });
@@ -639,7 +670,7 @@ impl Service {
         muted: bool,
     ) {
         let words: Vec<&[u8]> = (0..args.len()).map(|position| args.get(position)).collect();
-        let locked = self.transactions.is_locked;
+        let locked = self.transactions.locked_at_ms();
         let Some(connection) = self.connection_at(index) else {
             return;
         };

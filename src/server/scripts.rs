@@ -113,6 +113,8 @@ struct Running {
     has_written: bool,
     db: usize,
     began_ms: i64,
+    /// The time that it and its calls see, all along; Unix milliseconds.
+    time_ms: i64,
     /// It has used up a slice.
     is_long: bool,
     /// It has touched keys that it has not declared, on another shard or as one of several.
@@ -250,6 +252,7 @@ impl Service {
             has_written: false,
             db: header.db as usize,
             began_ms: self.now_ms,
+            time_ms: self.now_ms,
             is_long: false,
             goes_far: false,
             is_busy: false,
@@ -440,6 +443,8 @@ impl Service {
     }
 
     fn start_script(&mut self, mut running: Box<Running>, args: &Args<'_>) {
+        let outer_ms = self.transactions.locked_at_ms();
+        running.time_ms = outer_ms.unwrap_or(self.now_ms);
         let invocation = &running.invocation;
         let arguments = (3..args.len()).map(|at| args.get(at));
         let started = self.script_runs.scripts.start(
@@ -470,8 +475,7 @@ impl Service {
         let run = running.run.expect("it has been started");
         let mut reply = mem::take(&mut running.reply);
         let mut answer = Some(answer);
-        let may_block = mem::replace(&mut self.shard.may_block, false);
-        let was_locked = mem::replace(&mut self.transactions.is_locked, true);
+        let before = self.enter_locked(running.time_ms);
         let call = loop {
             let answer = match (answer.take(), running.kill) {
                 (_, Some(text)) => Answer::Kill(text),
@@ -537,8 +541,7 @@ impl Service {
                 }
             }
         };
-        self.shard.may_block = may_block;
-        self.transactions.is_locked = was_locked;
+        self.leave_locked(before);
         running.reply = reply;
         if running.run.is_none() {
             self.remember_reach(&running);
@@ -664,6 +667,7 @@ impl Service {
             held.extend(keys.map(|at| Place::key(args.get(at))));
         }
         let (db, no_touch) = (running.db, running.invocation.header.no_touch);
+        let time_ms = running.time_ms;
         let inner = running.inner;
         let key = self.script_runs.keep(running);
         let token = match inner {
@@ -681,11 +685,9 @@ impl Service {
             running.inner = Some(token);
         }
         let known = self.know_again(row, &args);
-        let was_locked = mem::replace(&mut self.transactions.is_locked, true);
-        let may_block = mem::replace(&mut self.shard.may_block, false);
+        let before = self.enter_locked(time_ms);
         self.dispatch(token.index, row, known, args, false);
-        self.shard.may_block = may_block;
-        self.transactions.is_locked = was_locked;
+        self.leave_locked(before);
         // It goes on when the connection is settled, even if the answer is there: a script may call a million times, and the stack is not that deep.
         self.list(token.index);
     }

@@ -947,6 +947,7 @@ impl Service {
             protocol: connection.replies.protocol(),
             no_touch: connection.session.no_touch,
             locked,
+            time_ms: self.transactions.locked_at_ms().unwrap_or(0),
         })
     }
 
@@ -1134,10 +1135,12 @@ impl Service {
             reply.integer(receivers as i64);
         } else {
             let touch = Service::touch_of(header);
-            let may_block = mem::replace(&mut self.shard.may_block, !header.locked);
-            self.shard
-                .execute(row, args, header.db as usize, touch, hash, reply);
-            self.shard.may_block = may_block;
+            let db = header.db as usize;
+            let before = header.locked.then(|| self.enter_locked(header.time_ms));
+            self.shard.execute(row, args, db, touch, hash, reply);
+            if let Some(before) = before {
+                self.leave_locked(before);
+            }
         }
         self.serve_awaited();
     }
@@ -1190,7 +1193,7 @@ impl Service {
         db: usize,
         protocol: Protocol,
         no_touch: bool,
-        locked: bool,
+        locked_at_ms: Option<i64>,
     ) -> RequestHeader {
         RequestHeader {
             reply_to,
@@ -1198,7 +1201,8 @@ impl Service {
             db: db as u32,
             protocol,
             no_touch,
-            locked,
+            locked: locked_at_ms.is_some(),
+            time_ms: locked_at_ms.unwrap_or(0),
         }
     }
 }

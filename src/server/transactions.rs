@@ -16,6 +16,7 @@ use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::operation::{ClaimReply, Envelope, OwnedKey, Step, WatchedKey};
 use crate::shard::slots;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::mem;
 
 /// What a transaction does once it holds its locks.
 pub(super) enum Then {
@@ -66,6 +67,13 @@ enum Granted {
     Request(Ticket, Box<Message>),
 }
 
+/// What [`Service::enter_locked`] has changed.
+pub(super) struct BeforeLocked {
+    is_locked: bool,
+    time_ms: i64,
+    may_block: bool,
+}
+
 /// The transactions that this shard coordinates, and the locks of its keys.
 #[derive(Default)]
 pub(super) struct Transactions {
@@ -79,6 +87,8 @@ pub(super) struct Transactions {
     busy: HashSet<(usize, u32)>,
     /// What is being sent or run belongs to a transaction that has all it needs.
     pub(super) is_locked: bool,
+    /// And this is its time.
+    pub(super) time_ms: i64,
 }
 
 impl Transactions {
@@ -96,6 +106,11 @@ impl Transactions {
     /// Whether nothing is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.locks.is_empty() && self.transactions.is_empty() && self.granted.is_empty()
+    }
+
+    /// The time of the transaction that is being sent or run, if it is one.
+    pub(super) fn locked_at_ms(&self) -> Option<i64> {
+        self.is_locked.then_some(self.time_ms)
     }
 
     /// How a command uses what it touches.
@@ -512,6 +527,29 @@ impl Service {
             let key = self.shard.engine.key(owned.db, &owned.bytes);
             self.shard.engine.unwatch(&key);
         }
+    }
+
+    /// Begins to send or run what belongs to a transaction of this time that has all it needs; gives back what was before.
+    pub(super) fn enter_locked(&mut self, time_ms: i64) -> BeforeLocked {
+        self.shard.engine.set_now(time_ms);
+        BeforeLocked {
+            is_locked: mem::replace(&mut self.transactions.is_locked, true),
+            time_ms: mem::replace(&mut self.transactions.time_ms, time_ms),
+            may_block: mem::replace(&mut self.shard.may_block, false),
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn leave_locked(&mut self, before: BeforeLocked) {
+        self.transactions.is_locked = before.is_locked;
+        self.transactions.time_ms = before.time_ms;
+        self.shard.may_block = before.may_block;
+        let now_ms = if before.is_locked {
+            before.time_ms
+        } else {
+            self.now_ms
+        };
+        self.shard.engine.set_now(now_ms);
     }
 
     /// Touch of a request with this header.

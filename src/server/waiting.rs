@@ -33,8 +33,8 @@ struct Waiting {
     no_touch: bool,
     /// The transaction that holds its locks while it tries.
     transaction: Option<u32>,
-    /// It belongs to a transaction that holds them all along.
-    is_locked: bool,
+    /// The time of a transaction that it belongs to and that holds them all along.
+    locked_at_ms: Option<i64>,
     null: Null,
     /// Unix milliseconds; None for ever.
     deadline_ms: Option<i64>,
@@ -201,7 +201,7 @@ impl Service {
             .map(|at| slots::owner(args.get(*at), self.shards()));
         let owners: Vec<usize> = owners.collect();
         let now_ms = self.now_ms;
-        let is_locked = self.transactions.is_locked;
+        let locked_at_ms = self.transactions.locked_at_ms();
         assert!(!keys.is_empty(), "a request without keys has been refused");
         let connection = self.connection_at(index)?;
         let (token, db) = (connection.token, connection.session.db);
@@ -237,7 +237,7 @@ impl Service {
             db,
             no_touch,
             transaction: None,
-            is_locked,
+            locked_at_ms,
             null,
             deadline_ms,
             wants: wants(row, args),
@@ -314,7 +314,7 @@ impl Service {
             db,
             Default::default(),
             false,
-            true,
+            None,
         );
         let mut message = Message::new(self.shard.id);
         message.push_words(&header, words.iter().map(|word| &**word));
@@ -379,7 +379,7 @@ impl Service {
             return;
         };
         let is_spread = waiting.attempt.as_ref().is_some_and(Attempt::is_spread);
-        if waiting.is_locked || !is_spread {
+        if waiting.locked_at_ms.is_some() || !is_spread {
             return self.advance(id, None);
         }
         let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
@@ -423,7 +423,7 @@ impl Service {
         while let Some(waiting) = self.waits.waiting.get_mut(&id)
             && let Some(attempt) = &mut waiting.attempt
         {
-            let waiting_is_locked = waiting.is_locked;
+            let now_ms = self.now_ms;
             match attempt.next(&waiting.request, reply.take()) {
                 Next::Run(shard, command, words) => {
                     let pending = Pending {
@@ -434,12 +434,12 @@ impl Service {
                         no_touch: waiting.no_touch,
                         holds: false,
                         transaction: None,
-                        is_locked: waiting.is_locked || waiting.transaction.is_some(),
+                        locked_at_ms: waiting.locked_at_ms.or(waiting.transaction.map(|_| now_ms)),
                         waiting: Some(id),
                         work: Work::Data(Operation::one()),
                     };
                     let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
-                    let is_quiet = pending.is_locked || self.transactions.is_quiet();
+                    let is_quiet = pending.locked_at_ms.is_some() || self.transactions.is_quiet();
                     if shard != self.shard.id || !is_quiet {
                         let operation = self.begin_try(pending);
                         return self.send_words(operation, 0, shard, command, &words);
@@ -450,12 +450,9 @@ impl Service {
                         pending.db,
                         pending.protocol,
                         pending.no_touch,
-                        true,
+                        pending.locked_at_ms,
                     );
-                    let may_block = self.shard.may_block;
-                    self.shard.may_block = !waiting_is_locked;
                     reply = self.run_words(&header, &words);
-                    self.shard.may_block = may_block;
                 }
                 Next::Nothing => {
                     self.release_attempt(id);

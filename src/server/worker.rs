@@ -508,7 +508,10 @@ impl Worker {
             } else {
                 UPKEEP_UNITS_IDLE
             };
-            self.upkeep_waiting = self.service.shard.engine.upkeep(units);
+            // What a transaction has seen does not expire while it lasts.
+            let engine = &mut self.service.shard.engine;
+            engine.set_sweeping(self.service.transactions.is_quiet());
+            self.upkeep_waiting = engine.upkeep(units);
         }
         if now - self.housekeeping_at >= HOUSEKEEPING_INTERVAL {
             self.housekeeping_at = now;

@@ -67,10 +67,12 @@ pub struct RequestHeader {
     pub no_touch: bool,
     /// It belongs to a transaction that holds what it needs: it waits for nobody, neither for locks nor as a blocking command.
     pub locked: bool,
+    /// The transaction's time, Unix milliseconds: nothing expires while it lasts. 0 for what belongs to none.
+    pub time_ms: i64,
 }
 
 /// Bytes of an encoded request header.
-const REQUEST_HEADER: usize = 32;
+const REQUEST_HEADER: usize = 40;
 /// Bytes of an encoded response header.
 const RESPONSE_HEADER: usize = 20;
 const RANGE: usize = size_of::<Range>();
@@ -168,6 +170,7 @@ impl Message {
         encoded[20..24].copy_from_slice(&(args as u32).to_le_bytes());
         encoded[24..28].copy_from_slice(&(bytes as u32).to_le_bytes());
         encoded[28..32].copy_from_slice(&(large as u32).to_le_bytes());
+        encoded[32..40].copy_from_slice(&header.time_ms.to_le_bytes());
         self.requests.extend_from_slice(&encoded);
     }
 
@@ -235,6 +238,7 @@ impl Message {
                 },
                 no_touch: encoded[14] & 2 != 0,
                 locked: encoded[14] & 4 != 0,
+                time_ms: i64::from_le_bytes(encoded[32..40].try_into().expect("eight bytes")),
             },
             args,
             ranges_at,
@@ -335,6 +339,7 @@ mod tests {
             protocol: Protocol::Resp3,
             no_touch: true,
             locked: true,
+            time_ms: 1_700_000_000_123,
         }
     }
 

@@ -31,6 +31,8 @@ pub enum Envelope {
         part: u32,
         /// What to do.
         work: KeyWork,
+        /// The time of the transaction that it belongs to, Unix milliseconds.
+        time_ms: i64,
     },
     /// What came of an [`Envelope::Key`].
     KeyDone {
@@ -792,6 +794,7 @@ impl WholeState {
             protocol: self.protocol,
             no_touch: false,
             locked: true,
+            time_ms: 0,
         };
         message.push_words(&header, self.words.iter().map(|word| &**word));
         let view = message.request(0, 0).expect("it was just put there");

@@ -54,7 +54,7 @@ pub enum Outcome {
 pub enum Order {
     /// All of them, as in redis-server.
     All,
-    /// Those that change something, and those that have a key in common: what `pipeline-order strict` of torc promises.
+    /// Those that change something, and what reads one of their keys: what `pipeline-order strict` of torc promises.
     Writes,
 }
 
@@ -68,9 +68,13 @@ impl Order {
                 .flat_map(Step::keys)
                 .collect::<Vec<_>>()
         };
-        self == Order::All
-            || earlier.writes() && later.writes()
-            || keys(later).iter().any(|key| keys(earlier).contains(key))
+        let share = || keys(later).iter().any(|key| keys(earlier).contains(key));
+        match (earlier.writes(), later.writes()) {
+            _ if self == Order::All => true,
+            (true, true) => true,
+            (false, false) => false,
+            _ => share(),
+        }
     }
 }
 

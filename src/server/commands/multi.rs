@@ -161,6 +161,7 @@ impl Service {
             under_way: 0,
             is_running: false,
             transaction: None,
+            time_ms: 0,
             is_muted: muted,
             pushed: Reply::default(),
         };
@@ -244,10 +245,12 @@ impl Service {
 
     fn begin_exec(&mut self, index: u32, is_unchanged: bool) {
         self.give_buffer(index);
+        let now_ms = self.now_ms;
         let Some(connection) = self.connection_at(index) else {
             return;
         };
         let exec = connection.session.exec.as_mut().expect("it is under way");
+        exec.time_ms = now_ms;
         let (len, is_muted) = (exec.queued.len, exec.is_muted);
         let reply = connection.replies.writer();
         match is_unchanged {
@@ -272,8 +275,8 @@ impl Service {
         let mut at = exec.at;
         let is_muted = exec.is_muted;
         exec.is_running = true;
-        let may_block = mem::replace(&mut self.shard.may_block, false);
-        let was_locked = mem::replace(&mut self.transactions.is_locked, true);
+        let time_ms = exec.time_ms;
+        let before = self.enter_locked(time_ms);
         let mut ranges = Vec::new();
         let mut is_over = false;
         loop {
@@ -289,8 +292,7 @@ impl Service {
             let known = self.know_again(row, &args);
             self.dispatch(index, row, known, args, is_muted);
         }
-        self.shard.may_block = may_block;
-        self.transactions.is_locked = was_locked;
+        self.leave_locked(before);
         if let Some(exec) = self.exec_of(index) {
             exec.at = at;
             exec.queued = queued;
@@ -381,12 +383,13 @@ impl Service {
     /// Watches those of these keys that are this shard's.
     pub(in crate::server) fn watch_here(&mut self, keys: &[(usize, OwnedKey)]) -> Vec<WatchedKey> {
         let own = self.shard.id;
+        let is_quiet = self.transactions.is_quiet();
         let engine = &mut self.shard.engine;
         let mine = keys.iter().filter(|(shard, _)| *shard == own);
         mine.map(|(shard, key)| WatchedKey {
             shard: *shard,
             key: key.clone(),
-            version: engine.watch(&engine.key(key.db, &key.bytes)),
+            version: engine.watch(&engine.key(key.db, &key.bytes), is_quiet),
         })
         .collect()
     }
@@ -439,7 +442,7 @@ impl Queued {
             0,
             Default::default(),
             false,
-            true,
+            None,
         );
         let bytes = bytes.min(args.buffer.len());
         let args = Args {

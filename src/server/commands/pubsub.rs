@@ -387,7 +387,7 @@ impl Service {
                 id: operation,
                 part: part as u32,
             };
-            let header = Service::operation_header(row, reply_to, 0, Protocol::Resp2, false, true);
+            let header = Service::operation_header(row, reply_to, 0, Protocol::Resp2, false, None);
             self.message_to(shard)
                 .push_words(&header, [name, channel, message].into_iter());
             self.hopped(shard);

@@ -53,7 +53,7 @@ fn a_key_that_expires_has_changed() {
         let mut client = server.client();
         let mut other = server.client();
         for key in names(4) {
-            client.words(&format!("SET {key} 1 PX 20"));
+            client.words(&format!("SET {key} 1 PX 300"));
             client.words(&format!("WATCH {key}"));
             eventually("the key expires", WAIT_LIMIT, || {
                 other.words(&format!("EXISTS {key}")).integer() == 0
