@@ -118,6 +118,8 @@ impl Pair {
                 _ => {
                     if expected == b"+QUEUED\r\n" {
                         queued.borrow_mut().push(parts[place - 1]);
+                    } else if expected.starts_with(b"-EXECABORT") {
+                        queued.borrow_mut().clear();
                     }
                     are_alike(parts[place - 1], actual, expected)
                 }

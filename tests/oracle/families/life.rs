@@ -196,7 +196,10 @@ const CAUGHT: &str = "local ok, r = pcall(redis.call, unpack(ARGV)) if ok then r
 fn one_call(random: &mut Random, territory: &Territory, without: &[String]) -> Operation {
     let called = inner(random, territory, without);
     let text = *random.pick(&[CALL, CALL, PCALL, CAUGHT]);
-    let verb = if random.chance(15) { "EVAL_RO" } else { "EVAL" };
+    // PFCOUNT may be called by a script that only reads, as it changes nothing that a client could see.
+    let is_counted = called.arguments[0].eq_ignore_ascii_case(b"PFCOUNT");
+    let only_reads = random.chance(15) && !is_counted;
+    let verb = if only_reads { "EVAL_RO" } else { "EVAL" };
     let declared = match random.below(4) {
         0 => 0,
         1 | 2 => called.arguments.len().min(2) - 1,
@@ -214,12 +217,18 @@ const CALLS: &str = "local out, at = {}, 1 while at <= #ARGV do local n = tonumb
 
 /// A script that calls several.
 fn several_calls(random: &mut Random, territory: &Territory, without: &[String]) -> Operation {
-    let called: Vec<Operation> = (0..1 + random.below(6))
+    let mut called: Vec<Operation> = (0..1 + random.below(6))
         .map(|_| inner(random, territory, without))
         .collect();
+    // Beside others a script that has written gets keys that it has not declared, such as all of them, only if nobody holds them.
+    called.retain(|operation| {
+        territory.alone || !operation.arguments[0].eq_ignore_ascii_case(b"KEYS")
+    });
     let mut keys = Vec::new();
     for operation in &called {
-        if random.chance(60) {
+        if !territory.alone {
+            keys.extend_from_slice(&operation.arguments[1..]);
+        } else if random.chance(60) {
             keys.extend(operation.arguments.get(1).cloned());
         }
     }
@@ -228,6 +237,9 @@ fn several_calls(random: &mut Random, territory: &Territory, without: &[String])
     for operation in &called {
         arguments.push(operation.arguments.len().to_string().into_bytes());
         arguments.extend_from_slice(&operation.arguments);
+    }
+    if called.is_empty() {
+        return of(words(&["EVAL", CALLS, "0"]), Compare::Exact);
     }
     Operation {
         parts: called.iter().map(|operation| operation.compare).collect(),
@@ -436,7 +448,9 @@ fn libraries(random: &mut Random) -> Operation {
             let length = random.below(20) as usize;
             (
                 vec![random.bytes(length)],
-                format!("{SHOW} return show({{cmsgpack.unpack(ARGV[1])}})"),
+                format!(
+                    "{SHOW} return show(select(1, pcall(cmsgpack.unpack, ARGV[1])) and {{cmsgpack.unpack(ARGV[1])}} or 'refused')"
+                ),
             )
         }
         4 => {
@@ -450,7 +464,9 @@ fn libraries(random: &mut Random) -> Operation {
             }
             (
                 vec![bytes],
-                format!("{SHOW} return show({{cmsgpack.unpack(ARGV[1])}})"),
+                format!(
+                    "{SHOW} return show(select(1, pcall(cmsgpack.unpack, ARGV[1])) and {{cmsgpack.unpack(ARGV[1])}} or 'refused')"
+                ),
             )
         }
         5 => {
