@@ -342,7 +342,14 @@ impl Service {
 
     /// What a script is to reach when it begins.
     fn reach_at_first(&self, invocation: &Invocation, args: &Args<'_>) -> Reach {
-        if (self.shards() > 1 || !self.transactions.is_quiet()) && self.goes_far(invocation) {
+        if self.shards() == 1 {
+            return if self.transactions.is_quiet() {
+                Reach::Here
+            } else {
+                Reach::All
+            };
+        }
+        if self.goes_far(invocation) {
             return Reach::All;
         }
         let (own, shards) = (self.shard.id, self.shards());
@@ -587,7 +594,6 @@ impl Service {
         let mode = running.invocation.mode();
         let mut claims = Claims::default();
         let mut held = mem::take(&mut running.touched);
-        let is_all_declared = held.is_empty();
         let request = running.request.as_ref().expect("it was kept");
         let view = request.request(0, 0).expect("one request");
         for at in 3..3 + running.invocation.keys {
@@ -596,11 +602,9 @@ impl Service {
         }
         held.iter().for_each(|place| claims.add(*place, mode));
         running.reach = Reach::Held(held);
-        // Where there is no other shard nobody is to take what it may need next: two that have written could wait for each other.
-        let takes_all = self.shards() == 1
-            && self.transactions.is_quiet()
-            && (!is_all_declared || self.goes_far(&running.invocation));
-        if running.touches_all || takes_all {
+        // Where there is no other shard it began while nobody held anything, and nobody is to take what it may need next: two that have
+        // written could wait for each other.
+        if running.touches_all || self.shards() == 1 {
             claims.add_whole(mode);
             running.reach = Reach::All;
         }
@@ -787,7 +791,7 @@ impl Service {
     fn remember_reach(&mut self, running: &Running) {
         let far = &mut self.script_runs.far;
         let kind = running.invocation.kind();
-        if far.get(&kind) == Some(&running.goes_far) {
+        if self.shared.shards() == 1 || far.get(&kind) == Some(&running.goes_far) {
             return;
         }
         if far.len() >= REMEMBERED_MAX {

@@ -967,10 +967,12 @@ impl Service {
     ) -> Option<RequestHeader> {
         let locked = self.transactions.is_locked;
         let connection = self.places[index as usize].connection.as_deref_mut()?;
-        let is_write = row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
+        // One that only reads may have to wait for its locks too, and what follows must not overtake it.
+        let is_script = matches!(row.run, Run::Server(ServerCommand::Eval));
+        let is_write = is_script || row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
         let place = if is_write && self.is_order_strict && !locked {
             connection.writes_under_way.add(owner);
-            if matches!(row.run, Run::Server(ServerCommand::Eval)) {
+            if is_script {
                 connection.writes_under_way.note_script();
             }
             connection.replies.reserve_write(muted)
@@ -1265,7 +1267,10 @@ fn hold_before(pause: Option<Pause>, writes: &WritesUnderWay, known: &Known) -> 
         return Some(Hold::Pause);
     }
     let is_write = row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0
-        || matches!(row.run, Run::Server(ServerCommand::Exec));
+        || matches!(
+            row.run,
+            Run::Server(ServerCommand::Exec | ServerCommand::Eval)
+        );
     if writes.are_none() || !is_write && !writes.have_script() {
         return None;
     }

@@ -17,7 +17,7 @@ mod generate;
 mod alone;
 mod listener;
 
-use generate::{Compare, Operation, Territory, operation};
+use generate::{Compare, Operation, Territory, plain_operation as operation};
 use listener::{Listener, shown};
 use support::random::{Random, seed};
 use support::server::Server;

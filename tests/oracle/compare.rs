@@ -5,6 +5,7 @@ use crate::choices::is_choice;
 use crate::generate::{Compare, Operation};
 use crate::support::client::{Client, request};
 use crate::support::reply::{Reply, parse, printable};
+use crate::together::parts_are_alike;
 use std::io;
 use std::net::SocketAddr;
 
@@ -12,6 +13,9 @@ use std::net::SocketAddr;
 pub struct Pair {
     pub(crate) subject: Client,
     pub(crate) oracle: Client,
+    addresses: (SocketAddr, SocketAddr),
+    /// Further connections to both, made when they are needed.
+    others: Option<(Client, Client)>,
 }
 
 /// Where two servers disagreed.
@@ -29,6 +33,8 @@ impl Pair {
         let mut pair = Pair {
             subject: Client::connect(subject)?,
             oracle: Client::connect(oracle)?,
+            addresses: (subject, oracle),
+            others: None,
         };
         if resp3 {
             for side in [&mut pair.subject, &mut pair.oracle] {
@@ -41,15 +47,31 @@ impl Pair {
         Ok(pair)
     }
 
+    /// Another connection to each server, which speaks RESP2 and stays in the first database.
+    pub fn another(&mut self) -> (&mut Client, &mut Client) {
+        let (subject, oracle) = self.addresses;
+        let (subject, oracle) = self.others.get_or_insert_with(|| {
+            let connect = |address| Client::connect(address).expect("both servers accept");
+            (connect(subject), connect(oracle))
+        });
+        (subject, oracle)
+    }
+
     /// Runs operations, pipelined where their comparison allows it.
     pub fn run(&mut self, operations: &[Operation]) -> Result<(), Difference> {
         let mut start = 0;
         while start < operations.len() {
             let pipelined = operations[start..]
                 .iter()
-                .take_while(|operation| !is_choice(operation.compare) && !is_sort(operation))
+                .take_while(|operation| {
+                    !is_choice(operation.compare)
+                        && !is_sort(operation)
+                        && operation.transaction.is_none()
+                })
                 .count();
-            let outcome = if pipelined > 0 {
+            let outcome = if let Some(transaction) = &operations[start].transaction {
+                self.transact(transaction)
+            } else if pipelined > 0 {
                 self.pipeline(&operations[start..start + pipelined], b"")
             } else if is_sort(&operations[start]) {
                 self.pipeline(&operations[start..start + 1], &request(&FORGET_ERROR))
@@ -84,6 +106,9 @@ impl Pair {
                 Err(error) => Err(error.kind().into()),
             };
             let alike = match &actual {
+                Ok(actual) if !operation.parts.is_empty() => {
+                    parts_are_alike(&operation.parts, actual, &expected)
+                }
                 Ok(actual) => are_alike(operation.compare, actual, &expected),
                 Err(_) => false,
             };

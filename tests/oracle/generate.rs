@@ -2,6 +2,7 @@
 //! reply. The decision worth knowing: the clock must not matter, so expiry times are far in the future, far in the past, or
 //! drawn from so wide a range that two of them never fall within the time one server lags behind the other.
 
+use crate::families::{self, life::Transaction};
 use crate::support::random::Random;
 
 #[path = "families/sorted_set.rs"]
@@ -43,6 +44,10 @@ pub enum Compare {
 pub struct Operation {
     pub arguments: Vec<Vec<u8>>,
     pub compare: Compare,
+    /// How the elements of the reply are compared, where it is an array of several commands' replies.
+    pub parts: Vec<Compare>,
+    /// The operation is this transaction.
+    pub transaction: Option<Box<Transaction>>,
 }
 
 /// What one connection may touch.
@@ -72,27 +77,54 @@ pub struct Builder<'a> {
 
 /// The next operation.
 pub fn operation(random: &mut Random, territory: &Territory, without: &[String]) -> Operation {
+    let life = if families::life::is_alone() { 80 } else { 8 };
+    if !random.chance(life) {
+        return plain_operation(random, territory, without);
+    }
+    families::life::operation(random, territory, without)
+}
+
+/// The next operation that is one command on data.
+pub fn plain_operation(
+    random: &mut Random,
+    territory: &Territory,
+    without: &[String],
+) -> Operation {
     loop {
-        let mut builder = Builder {
-            random,
-            territory,
-            arguments: Vec::new(),
-            compare: Compare::Exact,
-            spoils: true,
-        };
+        let mut builder = Builder::new(random, territory);
         builder.choose();
         if builder.spoils {
             builder.maybe_spoil();
         }
         builder.random_case();
         builder.know_encodings();
-        let operation = Operation {
-            arguments: builder.arguments,
-            compare: builder.compare,
-        };
+        let operation = builder.finished();
         let name = String::from_utf8_lossy(&operation.arguments[0]).to_uppercase();
         if !without.contains(&name) {
             return operation;
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// Nothing yet.
+    pub fn new(random: &'a mut Random, territory: &'a Territory) -> Builder<'a> {
+        Builder {
+            random,
+            territory,
+            arguments: Vec::new(),
+            compare: Compare::Exact,
+            spoils: true,
+        }
+    }
+
+    /// The operation it has become.
+    pub fn finished(self) -> Operation {
+        Operation {
+            arguments: self.arguments,
+            compare: self.compare,
+            parts: Vec::new(),
+            transaction: None,
         }
     }
 }

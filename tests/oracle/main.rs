@@ -3,7 +3,7 @@
 //!
 //! `TORC_TEST_OPERATIONS` sets how many operations all comparisons together make (100,000 unless told), `TORC_TEST_SEED`
 //! replays a run, `TORC_TEST_WITHOUT=LCS,OBJECT` leaves commands out; `TORC_TEST_FAMILY=1` tests the
-//! commands of `families` nearly alone.
+//! commands of `families` nearly alone, `TORC_TEST_TRANSACTIONS=1` transactions and scripts made of all commands.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,6 +15,7 @@ mod generate;
 mod payloads;
 mod proxy;
 mod run;
+mod together;
 
 use run::{Contest, contest};
 use std::net::{Ipv4Addr, SocketAddr};

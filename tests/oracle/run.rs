@@ -180,12 +180,17 @@ fn explain(
         territory.prefix
     );
     for operation in &sequence[shown..] {
-        let words: Vec<String> = operation
-            .arguments
-            .iter()
-            .map(|argument| format!("\"{}\"", argument.escape_ascii()))
-            .collect();
-        report.push_str(&format!("  {}\n", words.join(" ")));
+        let lines = match &operation.transaction {
+            Some(transaction) => transaction.lines(),
+            None => vec![operation.arguments.clone()],
+        };
+        for line in lines {
+            let words: Vec<String> = line
+                .iter()
+                .map(|argument| format!("\"{}\"", argument.escape_ascii()))
+                .collect();
+            report.push_str(&format!("  {}\n", words.join(" ")));
+        }
     }
     let last = request(&sequence[sequence.len() - 1].arguments);
     report.push_str(&format!("as bytes, the last is {}\n", printable(&last)));

@@ -6,6 +6,7 @@ mod chance;
 mod geo;
 mod hash;
 mod hyperloglog;
+pub mod life;
 mod list;
 mod set;
 mod sort;
