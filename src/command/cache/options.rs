@@ -93,8 +93,10 @@ impl Options {
                 () if is("PXAT") => Some(time(false, true)),
                 () => None,
             };
-            if time.is_some() && options.time == ExpiryOption::None {
-                options.time = time.expect("it was looked at");
+            if let Some(time) = time
+                && options.time == ExpiryOption::None
+            {
+                options.time = time;
             } else if is("TAGS") && options.tags.is_empty() {
                 options.tags = options.read_tags(args, index)?;
                 index = options.tags.end - 1;
