@@ -46,12 +46,15 @@ pub(in crate::server) struct Invalidations {
     list: Vec<Invalidation>,
 }
 
+/// Keys, with who has changed each.
+type Written = BTreeMap<Box<[u8]>, Client>;
+
 /// What is to be told, on its way out of a shard.
 #[derive(Default)]
 pub struct Untold {
     by_shard: BTreeMap<usize, Vec<Invalidation>>,
     /// Keys that have changed, with who changed them, by the beginnings of their names: told once a turn.
-    named: BTreeMap<Box<[u8]>, BTreeMap<Box<[u8]>, Client>>,
+    named: BTreeMap<Box<[u8]>, Written>,
     /// Shards, as bits, that have emptied a database of late, and since when.
     emptied: u128,
     emptied_since_ms: i64,
@@ -284,7 +287,8 @@ impl Service {
             // It has no way to tell such a message from a reply.
             None => {}
             Some((_, target)) if target.shard as usize == own => {
-                if !self.push_redirected(Token::from_bits(target.token), keys) {
+                let is_there = self.push_redirected(Token::from_bits(target.token), keys);
+                if !is_there {
                     self.note_broken(token);
                 }
             }

@@ -120,9 +120,18 @@ fn expiry_and_scripts_and_transactions_are_told() {
         let mut client = tracker(server, "CLIENT TRACKING ON");
         let mut other = server.client();
         for key in names(5) {
-            other.words(&format!("SET {key} 1 PX 30"));
+            // Long enough to be read before.
+            other.words(&format!("SET {key} 1 PX 1000"));
             assert_eq!(flat(&client.words(&format!("GET {key}"))), "1");
-            assert_eq!(next(&mut client), format!("invalidate {key}"));
+        }
+        let mut expired: Vec<String> = (0..5).map(|_| next(&mut client)).collect();
+        expired.sort();
+        let all: Vec<String> = names(5)
+            .iter()
+            .map(|key| format!("invalidate {key}"))
+            .collect();
+        assert_eq!(expired, all);
+        for key in names(5) {
             client.words(&format!("GET {key}"));
             let script = "return redis.call('SET', KEYS[1], 1)";
             other.call(&["EVAL", script, "1", &key]);
