@@ -62,7 +62,7 @@ ignored! {
     OBSERVE: "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking", "latency-tracking-info-percentiles",
         "acllog-max-len";
     THREADS: "io-threads", "io-threads-do-reads", "server-cpulist";
-    SCRIPTS: "lua-time-limit", "busy-reply-threshold", "enable-module-command" only ["no"], "enable-protected-configs" only ["no"];
+    SCRIPTS: "lua-time-limit", "enable-module-command" only ["no"], "enable-protected-configs" only ["no"];
     ACL: "aclfile" only [""], "acl-pubsub-default";
 }
 
