@@ -1,5 +1,6 @@
 //! PING, ECHO, TIME, LOLWUT: commands that need neither data nor the connection's state.
 
+use super::number::parse_i64;
 use super::{CommandError, Context};
 
 /// `PING [message]`. (A subscribed RESP2 connection answers it in another form; that is the connection's business.)
@@ -25,6 +26,51 @@ pub fn time(context: &mut Context<'_>) -> Result<(), CommandError> {
     context.reply.bulk_integer(now_ms.div_euclid(1000));
     context.reply.bulk_integer(now_ms.rem_euclid(1000) * 1000);
     Ok(())
+}
+
+/// `WAIT replicas timeout`: there are no replicas, so none has what was written, and waiting would not help.
+pub fn wait(context: &mut Context<'_>) -> Result<(), CommandError> {
+    parse_i64(context.args.get(1)).ok_or(CommandError::NotInteger)?;
+    check_timeout(context.args.get(2))?;
+    context.reply.integer(0);
+    Ok(())
+}
+
+/// `WAITAOF local replicas timeout`: nothing is on disk here, and there are no replicas.
+pub fn wait_for_disk(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let local = parse_i64(context.args.get(1)).ok_or(CommandError::NotInteger)?;
+    if !(0..=1).contains(&local) {
+        return Err(CommandError::fixed(
+            "ERR value is out of range, value must between 0 and 1",
+        ));
+    }
+    let replicas = parse_i64(context.args.get(2)).filter(|replicas| *replicas >= 0);
+    if replicas.is_none() {
+        return Err(CommandError::fixed(
+            "ERR value is out of range, must be positive",
+        ));
+    }
+    check_timeout(context.args.get(3))?;
+    if local == 1 {
+        return Err(CommandError::fixed(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    context.reply.array(2);
+    context.reply.integer(0);
+    context.reply.integer(0);
+    Ok(())
+}
+
+/// Milliseconds, which nobody waits for.
+fn check_timeout(word: &[u8]) -> Result<(), CommandError> {
+    match parse_i64(word) {
+        None => Err(CommandError::fixed(
+            "ERR timeout is not an integer or out of range",
+        )),
+        Some(timeout) if timeout < 0 => Err(CommandError::fixed("ERR timeout is negative")),
+        Some(_) => Ok(()),
+    }
 }
 
 /// LOLWUT [VERSION n]: no art, but its last line, which tells people which server answers.

@@ -222,6 +222,12 @@ pub(super) const BITPOS: &[Argument] = &[
         ]),
 ];
 
+pub(super) const CLIENT_CACHING: &[Argument] = &[Argument::new("mode", ArgumentKind::OneOf)
+    .arguments(&[
+        Argument::new("yes", ArgumentKind::PureToken).token("YES"),
+        Argument::new("no", ArgumentKind::PureToken).token("NO"),
+    ])];
+
 pub(super) const CLIENT_KILL: &[Argument] = &[Argument::new("filter", ArgumentKind::OneOf)
     .arguments(&[
         Argument::new("ip:port", ArgumentKind::String),
@@ -313,6 +319,33 @@ pub(super) const CLIENT_SETINFO: &[Argument] = &[Argument::new("attr", ArgumentK
 
 pub(super) const CLIENT_SETNAME: &[Argument] =
     &[Argument::new("connection-name", ArgumentKind::String)];
+
+pub(super) const CLIENT_TRACKING: &[Argument] = &[
+    Argument::new("status", ArgumentKind::OneOf).arguments(&[
+        Argument::new("on", ArgumentKind::PureToken).token("ON"),
+        Argument::new("off", ArgumentKind::PureToken).token("OFF"),
+    ]),
+    Argument::new("client-id", ArgumentKind::Integer)
+        .token("REDIRECT")
+        .optional(),
+    Argument::new("prefix", ArgumentKind::String)
+        .token("PREFIX")
+        .optional()
+        .multiple()
+        .multiple_token(),
+    Argument::new("bcast", ArgumentKind::PureToken)
+        .token("BCAST")
+        .optional(),
+    Argument::new("optin", ArgumentKind::PureToken)
+        .token("OPTIN")
+        .optional(),
+    Argument::new("optout", ArgumentKind::PureToken)
+        .token("OPTOUT")
+        .optional(),
+    Argument::new("noloop", ArgumentKind::PureToken)
+        .token("NOLOOP")
+        .optional(),
+];
 
 pub(super) const CLIENT_UNBLOCK: &[Argument] = &[
     Argument::new("client-id", ArgumentKind::Integer),
@@ -660,4 +693,15 @@ pub(super) const SHUTDOWN: &[Argument] = &[
 pub(super) const SWAPDB: &[Argument] = &[
     Argument::new("index1", ArgumentKind::Integer),
     Argument::new("index2", ArgumentKind::Integer),
+];
+
+pub(super) const WAIT: &[Argument] = &[
+    Argument::new("numreplicas", ArgumentKind::Integer),
+    Argument::new("timeout", ArgumentKind::Integer),
+];
+
+pub(super) const WAITAOF: &[Argument] = &[
+    Argument::new("numlocal", ArgumentKind::Integer),
+    Argument::new("numreplicas", ArgumentKind::Integer),
+    Argument::new("timeout", ArgumentKind::Integer),
 ];

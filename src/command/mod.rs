@@ -5,6 +5,7 @@
 
 pub mod bitfield;
 pub mod bits;
+pub mod cache;
 pub mod compare;
 pub mod connection;
 pub mod counters;
@@ -289,6 +290,7 @@ pub enum ServerCommand {
     Hello,
     Info,
     Memory,
+    Monitor,
     Multi,
     Publish(Subscription),
     Pubsub,

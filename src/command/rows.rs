@@ -15,6 +15,7 @@ use super::{object, scan, set, substrings, transfer};
 /// The rows of each family.
 const FAMILIES: &[&[Command]] = &[
     ROWS,
+    super::cache::rows::ROWS,
     super::dump::rows::ROWS,
     super::geo::rows::ROWS,
     super::hash::ROWS,
@@ -172,6 +173,15 @@ const ROWS: &[Command] = &[
             &[],
         )
         .subcommands(&[
+            Command::server("client|caching", 3, ServerCommand::Client)
+                .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
+                .docs(
+                    "6.0.0",
+                    "connection",
+                    "O(1)",
+                    "Says whether the keys are tracked that the next command reads",
+                    docs::CLIENT_CACHING,
+                ),
             Command::server("client|getname", 2, ServerCommand::Client)
                 .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
                 .docs(
@@ -284,6 +294,15 @@ const ROWS: &[Command] = &[
                     "O(1)",
                     "Names this connection",
                     docs::CLIENT_SETNAME,
+                ),
+            Command::server("client|tracking", -3, ServerCommand::Client)
+                .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
+                .docs(
+                    "6.0.0",
+                    "connection",
+                    "O(1), and O(N) in the prefixes",
+                    "Has this connection told when keys change that it has read",
+                    docs::CLIENT_TRACKING,
                 ),
             Command::server("client|trackinginfo", 2, ServerCommand::Client)
                 .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
@@ -953,6 +972,15 @@ const ROWS: &[Command] = &[
                 docs::MEMORY_USAGE,
             ),
         ]),
+    Command::server("monitor", 1, ServerCommand::Monitor)
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE, 0)
+        .docs(
+            "1.0.0",
+            "server",
+            "",
+            "Shows what all clients do, as they do it",
+            &[],
+        ),
     Command::data("mget", -2, Route::Keys(Split::Elements), get::mget)
         .flags(READONLY | FAST, acl::STRING)
         .keys(
@@ -1447,4 +1475,24 @@ const ROWS: &[Command] = &[
             docs::DEL,
         )
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    Command::data("wait", 3, Route::Anywhere, connection::wait)
+        .flags(BLOCKING, acl::CONNECTION)
+        .docs(
+            "3.0.0",
+            "generic",
+            "O(1)",
+            "Tells how many replicas have what was written; there are none",
+            docs::WAIT,
+        )
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
+    Command::data("waitaof", 4, Route::Anywhere, connection::wait_for_disk)
+        .flags(BLOCKING, acl::CONNECTION)
+        .docs(
+            "7.2.0",
+            "generic",
+            "O(1)",
+            "Tells how many append logs have what was written; there are none",
+            docs::WAITAOF,
+        )
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
 ];

@@ -175,9 +175,13 @@ pub fn store_expired(engine: &mut Engine, key: &Key<'_>) {
     engine.notify(EventClass::Expired, "expired", key);
 }
 
-/// Stores argument `index`. An expiry that has passed leaves no key.
+/// Stores argument `index` under the key at argument 1. An expiry that has passed leaves no key.
 #[inline]
-fn store(context: &mut Context<'_>, index: usize, expiry: Expiry) -> Result<(), CommandError> {
+pub(super) fn store(
+    context: &mut Context<'_>,
+    index: usize,
+    expiry: Expiry,
+) -> Result<(), CommandError> {
     let large = context.args.take_large(index);
     let key = key_at!(context, 1);
     if let Expiry::At(time) = expiry

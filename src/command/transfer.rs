@@ -16,13 +16,14 @@ use crate::protocol::resp::Reply;
 /// The event of a key whose value is under another from now on.
 pub const RENAME_FROM: &str = "rename_from";
 
-/// A value that can leave one engine and enter another, with its encoding, its expiry and its attributes. A large one is shared, not copied.
+/// A value that can leave one engine and enter another, with its encoding, its expiry, its attributes and the tags of its key. A large one is shared, not copied.
 #[derive(Debug, Clone)]
 pub struct Portable {
     value: PortableValue,
     expiry: Option<i64>,
     encoding: Encoding,
     attributes: Attributes,
+    tags: Vec<Box<[u8]>>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,10 +39,12 @@ impl Portable {
     /// The value of a key; no use of it is counted.
     pub fn read(engine: &mut Engine, key: &Key<'_>) -> Option<Portable> {
         let item = engine.find(key, Touch::No)?;
-        Some(Portable::from_item(engine, item))
+        let tags = engine.tags_copied(key);
+        let portable = Portable::from_item(engine, item);
+        Some(Portable { tags, ..portable })
     }
 
-    /// The value of an item.
+    /// The value of an item, without tags.
     pub fn from_item(engine: &Engine, item: Item) -> Portable {
         let value = match engine.value(item) {
             Value::Bytes(bytes) => PortableValue::Bytes(bytes.into()),
@@ -55,12 +58,14 @@ impl Portable {
             expiry: engine.expiry(item),
             encoding: engine.encoding(item),
             attributes: engine.attributes(item),
+            tags: Vec::new(),
         }
     }
 
     /// The value of a key, which is removed. A large collection is not copied.
     pub fn take(engine: &mut Engine, key: &Key<'_>) -> Option<Portable> {
         let item = engine.find(key, Touch::No)?;
+        let tags = engine.tags_copied(key);
         if engine.is_large_collection(item) {
             let (expiry, encoding) = (engine.expiry(item), engine.encoding(item));
             let attributes = engine.attributes(item);
@@ -70,11 +75,12 @@ impl Portable {
                 expiry,
                 encoding,
                 attributes,
+                tags,
             });
         }
         let portable = Portable::from_item(engine, item);
         engine.remove(key);
-        Some(portable)
+        Some(Portable { tags, ..portable })
     }
 
     /// Stores it under a key, replacing what was there.
@@ -83,7 +89,16 @@ impl Portable {
     }
 
     /// [`Portable::write`]; gives the value back when there is no memory.
-    pub fn place(self, engine: &mut Engine, key: &Key<'_>) -> Result<(), Portable> {
+    pub fn place(mut self, engine: &mut Engine, key: &Key<'_>) -> Result<(), Portable> {
+        let tags = std::mem::take(&mut self.tags);
+        match self.place_value(engine, key) {
+            Ok(()) => engine.add_tags(key, &tags),
+            Err(portable) => return Err(Portable { tags, ..portable }),
+        }
+        Ok(())
+    }
+
+    fn place_value(self, engine: &mut Engine, key: &Key<'_>) -> Result<(), Portable> {
         let expiry = self.expiry.map_or(Expiry::None, Expiry::At);
         let value = match self.value {
             PortableValue::Collection(collection) => {

@@ -60,7 +60,7 @@ ignored! {
     SYSTEM: "pidfile", "supervised" only ["no", "auto"], "oom-score-adj", "oom-score-adj-values", "disable-thp", "syslog-enabled" only ["no"],
         "syslog-ident", "syslog-facility", "crash-log-enabled", "crash-memcheck-enabled", "ignore-warnings";
     OBSERVE: "slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "latency-tracking", "latency-tracking-info-percentiles",
-        "acllog-max-len", "tracking-table-max-keys";
+        "acllog-max-len";
     THREADS: "io-threads", "io-threads-do-reads", "server-cpulist";
     SCRIPTS: "lua-time-limit", "busy-reply-threshold", "enable-module-command" only ["no"], "enable-protected-configs" only ["no"];
     ACL: "aclfile" only [""], "acl-pubsub-default";

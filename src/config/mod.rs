@@ -86,6 +86,8 @@ pub struct Config {
     /// `pipeline-order`.
     pub pipeline_order: PipelineOrder,
     pub notify_keyspace_events: EventClasses,
+    /// `tracking-table-max-keys`: 0 for no limit.
+    pub tracking_table_max_keys: usize,
     pub databases: usize,
     pub shards: usize,
     pub cpu_list: Vec<usize>,
@@ -157,6 +159,7 @@ impl Default for Config {
             busy_reply_threshold: 5000,
             pipeline_order: PipelineOrder::Strict,
             notify_keyspace_events: EventClasses::default(),
+            tracking_table_max_keys: 1_000_000,
             databases: 16,
             shards: 0,
             cpu_list: Vec::new(),
@@ -198,6 +201,11 @@ impl Config {
             ClientsLimit::Bytes(bytes) => bytes,
             ClientsLimit::Percent(percent) => self.maxmemory / 100 * u64::from(percent),
         }
+    }
+
+    /// Keys that each of so many shards may track; 0 for any number.
+    pub fn tracked_keys_max(&self, shards: usize) -> usize {
+        self.tracking_table_max_keys.div_ceil(shards)
     }
 
     /// The name and value of every option that matches one of the patterns, each once (CONFIG GET).

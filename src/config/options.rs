@@ -458,6 +458,8 @@ rows! {
         "Longest argument of a request, and longest string.";
     "notify-keyspace-events", NOTIFY_KEYSPACE_EVENTS, "", changes,
         "Events of keys that are published to subscribers: K and E choose the channels, the other letters the events, A is g$lshzxetd.";
+    "tracking-table-max-keys", integer!(tracking_table_max_keys: usize, 0, i64::MAX), "", changes,
+        "Keys of which it is remembered who has read them (CLIENT TRACKING); beyond that some are forgotten, and who has read them is told; 0 for no limit.";
     "databases", integer!(databases: usize, 1, 1024), "", fixed,
         "Number of databases that SELECT may choose from.";
     "shards", integer!(shards: usize, 0, SHARDS_MAX as i64), "", fixed,

@@ -52,7 +52,20 @@ impl Engine {
 
     /// A key has changed, or is gone.
     #[inline]
-    pub(super) fn changed(&mut self, db: usize, hash: u64) {
+    pub(super) fn changed(&mut self, key: &Key<'_>) {
+        self.tracked_key_changed(key);
+        self.note_change(key.db, key.hash);
+    }
+
+    /// The key of an item has.
+    #[inline]
+    pub(super) fn item_changed(&mut self, db: usize, hash: u64, item: u32) {
+        self.tracked_item_changed(hash, item);
+        self.note_change(db, hash);
+    }
+
+    #[inline]
+    fn note_change(&mut self, db: usize, hash: u64) {
         self.tokens.forget(db, hash);
         if !self.awaited.keys.is_empty() {
             self.awaited.touch((db, hash));
@@ -65,6 +78,7 @@ impl Engine {
     /// All keys of some database have.
     pub(super) fn all_changed(&mut self) {
         self.tokens.clear();
+        self.all_tracked_changed();
         let keys: Vec<(usize, u64)> = self.awaited.keys.keys().copied().collect();
         keys.into_iter().for_each(|place| self.awaited.touch(place));
     }

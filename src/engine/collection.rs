@@ -448,7 +448,7 @@ impl Engine {
             return Ok(Some(result));
         }
         if !is_unchanged {
-            self.changed(key.db, key.hash);
+            self.changed(key);
         }
         self.put_back(key, old, value, after)?;
         Ok(Some(result))
@@ -461,6 +461,7 @@ impl Engine {
         value: T,
         expiry: Expiry,
     ) -> Result<(), OutOfMemory> {
+        let keeps_tags = expiry == Expiry::Keep;
         let old = self.find(key, Touch::No);
         if T::VANISHES && value.is_empty() {
             if let Some(item) = old {
@@ -474,7 +475,10 @@ impl Engine {
             Expiry::At(at) => Some(at),
         };
         self.place_collection(key, old, value, expiry, Attributes::default())?;
-        self.changed(key.db, key.hash);
+        self.changed(key);
+        if !keeps_tags {
+            self.forget_tags(key.db, key.hash);
+        }
         Ok(())
     }
 
@@ -650,8 +654,11 @@ impl Engine {
         let collection = std::mem::take(self.collection_mut(item));
         *self.collection_mut(placed) = collection;
         self.note_fields(placed);
-        self.changed(destination.db, destination.hash);
+        self.changed(destination);
+        let tags = self.tags_copied(source);
         self.delete(source.db, source.hash, item.0);
+        self.forget_tags(destination.db, destination.hash);
+        self.add_tags(destination, &tags);
         Ok(true)
     }
 
@@ -689,7 +696,8 @@ impl Engine {
         self.bytes_collections += collection.heap_bytes() as u64;
         *self.collection_mut(item) = collection;
         self.note_fields(item);
-        self.changed(key.db, key.hash);
+        self.changed(key);
+        self.forget_tags(key.db, key.hash);
         Ok(())
     }
 

@@ -120,10 +120,8 @@ impl Engine {
             self.forget_fields(item);
             return 1;
         };
-        if self
-            .expiry(item)
-            .is_some_and(|expiry| expiry <= self.now_ms)
-        {
+        let has_expired = |expiry| expiry <= self.now_ms;
+        if self.expiry(item).is_some_and(has_expired) || self.is_doomed(db, item.0) {
             self.delete_found(item.0, false);
             return HASH_UNITS;
         }
@@ -142,7 +140,7 @@ impl Engine {
             self.notify_item(EventClass::Generic, "del", db, item.0);
             self.delete(db, hash, item.0);
         } else {
-            self.changed(db, hash);
+            self.item_changed(db, hash, item.0);
             self.put_rest_back(db, hash, item, value);
         }
         HASH_UNITS + removed * FIELD_UNITS

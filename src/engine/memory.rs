@@ -32,6 +32,8 @@ const STEPS_MAX: usize = 16;
 const OVERSHOOT_DIVISOR: u64 = 16;
 /// Pages among which one to empty is chosen.
 const PAGE_SAMPLES: usize = 8;
+/// Slices of items dropped with a tag that are deleted in one round of a write, so that all rounds free a page of short ones.
+const DROP_STEPS_PER_ROUND: usize = 8;
 /// Pages without an item that one search passes over.
 const PAGES_PER_SEARCH: u32 = 256;
 /// Tries to find an item in a random slot.
@@ -153,6 +155,8 @@ impl Engine {
             + self.field_expiries.bytes()
             + self.eviction.bytes()
             + self.tokens.bytes() as u64
+            + self.tags.bytes()
+            + self.leases.bytes()
             + self.bytes_outside
     }
 
@@ -236,7 +240,7 @@ impl Engine {
         for _ in 0..rounds_max {
             if self.drain_step().is_some() {
                 // What was flushed goes before anything that is still there.
-            } else if !self.evacuate(MOVES_PER_STEP) {
+            } else if !self.evacuate(MOVES_PER_STEP) && !self.drop_some() {
                 if evicted >= needed && has_pages && self.evict(Some(class)).is_some() {
                     // Enough is free in other classes, but not a page's worth: one of this class makes room at once.
                 } else if let Some(bytes) = self.evict(None) {
@@ -253,6 +257,12 @@ impl Engine {
             return self.take_slot(class).ok_or(OutOfMemory);
         }
         Err(OutOfMemory)
+    }
+
+    /// Deletes some of what was dropped with a tag; false when there is nothing.
+    fn drop_some(&mut self) -> bool {
+        let steps = (0..DROP_STEPS_PER_ROUND).take_while(|_| self.drop_step().is_some());
+        steps.count() > 0
     }
 
     /// A slot that costs nothing: of a page of the class, a free page, or a page within the limit.
@@ -275,6 +285,9 @@ impl Engine {
             return Some(40);
         }
         if let Some(units) = self.drain_step() {
+            return Some(units);
+        }
+        if let Some(units) = self.drop_step() {
             return Some(units);
         }
         if self.evacuate(MOVES_PER_STEP) {

@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `tracked` (keys that clients hold copies of), `leases`, `tags` (with `slab`), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -19,15 +19,19 @@ mod expiry;
 mod field_expiry;
 mod hash;
 mod item;
+mod leases;
 mod memory;
 /// The source of randomness.
 pub mod random;
 mod scan;
 mod size_class;
+mod slab;
 mod store;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tracked;
 mod upkeep;
 /// The types of values beside strings.
 pub mod value;
@@ -47,8 +51,13 @@ use expiry::Sweep;
 use field_expiry::FieldExpiries;
 use hash::KeyHasher;
 pub use item::Attributes;
+use leases::Leases;
 use random::Random;
+use tags::Tags;
+pub use tags::{TAG_BYTES_MAX, TAGS_PER_KEY_MAX, TooManyTags};
 use tokens::Tokens;
+use tracked::Tracked;
+pub use tracked::{Change, Client, Prefixes};
 use watched::Watched;
 
 /// A key with its database and hash; made by [`Engine::key`].
@@ -184,7 +193,7 @@ pub struct EngineStats {
     pub pages_moved: u64,
     pub items: u64,
     pub items_with_expiry: u64,
-    /// Deleted values whose memory is still to be released: items of flushed databases, and large collections.
+    /// Deleted values whose memory is still to be released: items of flushed databases and of dropped tags, and large collections.
     pub release_waiting: u64,
 }
 
@@ -246,10 +255,13 @@ pub struct Engine {
     scratch: Vec<u8>,
     found: Vec<u32>,
     tokens: Tokens,
+    tags: Tags,
+    leases: Leases,
     awaited: Awaited,
     watched: Watched,
     /// Upkeep removes what has expired.
     is_sweeping: bool,
+    tracked: Tracked,
     events: Events,
 }
 

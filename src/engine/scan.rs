@@ -6,7 +6,7 @@
 use super::store::hash_of;
 use super::{Engine, EventClass, Item};
 
-/// Expired items that one search for a random key deletes at most.
+/// Expired and dropped items that one search for a random key deletes at most.
 const EXPIRED_MAX: usize = 1000;
 
 impl Engine {
@@ -33,7 +33,8 @@ impl Engine {
         );
         for &reference in &found {
             let item = Item(reference);
-            if self.expiry(item).is_none_or(|expiry| expiry > self.now_ms) {
+            let is_there = self.expiry(item).is_none_or(|expiry| expiry > self.now_ms);
+            if is_there && !self.is_doomed(db, reference) {
                 visit(self, item);
             }
         }
@@ -46,10 +47,14 @@ impl Engine {
         for _ in 0..EXPIRED_MAX {
             let reference = self.databases[db].dictionary.random(self.random.draw())?;
             let item = Item(reference);
+            let hash = self.hash(reference);
+            if self.is_doomed(db, reference) {
+                self.delete_doomed(db, hash, reference);
+                continue;
+            }
             if self.expiry(item).is_none_or(|expiry| expiry > self.now_ms) {
                 return Some(item);
             }
-            let hash = self.hash(reference);
             self.expired_keys += 1;
             self.notify_item(EventClass::Expired, "expired", db, reference);
             self.delete(db, hash, reference);

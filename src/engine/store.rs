@@ -16,11 +16,14 @@ use super::item::{
     self, KEY_BYTES_MAX, KIND_BYTES, KIND_COLLECTION, KIND_INTEGER, KIND_LARGE, KIND_PACKED,
     KIND_RAW, Layout,
 };
+use super::leases::Leases;
 use super::random::Random;
 use super::size_class::{
     CLASSES, PAGE_BYTES, SLOT_BYTES_MAX, class_of, slot_bytes, slots_per_page,
 };
+use super::tags::Tags;
 use super::tokens::Tokens;
+use super::tracked::Tracked;
 use super::value::ElementHasher;
 use super::watched::Watched;
 use super::{
@@ -123,9 +126,12 @@ impl Engine {
             scratch: Vec::new(),
             found: Vec::new(),
             tokens: Tokens::default(),
+            tags: Tags::default(),
+            leases: Leases::default(),
             awaited: Awaited::default(),
             watched: Watched::default(),
             is_sweeping: true,
+            tracked: Tracked::default(),
             events: Events::default(),
         })
     }
@@ -194,6 +200,10 @@ impl Engine {
             self.expired_keys += 1;
             self.delete(key.db, key.hash, reference);
             self.notify(EventClass::Expired, "expired", key);
+            return None;
+        }
+        if self.tags.has_dropped() && self.tags.is_doomed(key.db, key.hash) {
+            self.delete_doomed(key.db, key.hash, reference);
             return None;
         }
         if touch == Touch::Yes {
@@ -333,8 +343,23 @@ impl Engine {
         self.set_with(key, value, expiry, Attributes::default())
     }
 
-    /// [`Engine::set`] with attributes. Forgets the key's token.
+    /// [`Engine::set`] with attributes. Forgets the key's token, and its tags unless it keeps its expiry.
     pub fn set_with(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        expiry: Expiry,
+        attributes: Attributes,
+    ) -> Result<(), OutOfMemory> {
+        self.revise(key, value, expiry, attributes)?;
+        if expiry != Expiry::Keep {
+            self.forget_tags(key.db, key.hash);
+        }
+        Ok(())
+    }
+
+    /// [`Engine::set_with`] for what is the same item to its users: it keeps its tags, whatever becomes of its expiry.
+    pub fn revise(
         &mut self,
         key: &Key<'_>,
         value: NewValue<'_>,
@@ -366,7 +391,7 @@ impl Engine {
             used: true,
         };
         self.place(key, old, record)?;
-        self.changed(key.db, key.hash);
+        self.changed(key);
         Ok(())
     }
 
@@ -572,7 +597,7 @@ impl Engine {
         let old = self
             .find(key, Touch::No)
             .expect("a key that is edited exists");
-        self.changed(key.db, key.hash);
+        self.changed(key);
         let (old_layout, bytes) = self.layout(old);
         if old_layout.kind() == KIND_LARGE {
             return self.edit_large(key, old, len);
@@ -739,8 +764,11 @@ impl Engine {
             return Ok(false);
         };
         let before = self.expiry(old);
-        if before != expiry && !self.watched.is_empty() {
-            self.watched.touch((key.db, key.hash));
+        if before != expiry {
+            self.tracked_key_changed(key);
+            if !self.watched.is_empty() {
+                self.watched.touch((key.db, key.hash));
+            }
         }
         let (layout, bytes) = self.layout(old);
         if let (Some(_), Some(after)) = (before, expiry) {
@@ -859,7 +887,8 @@ impl Engine {
 
     /// Deletes an item of a known database.
     pub(super) fn delete(&mut self, db: usize, hash: u64, reference: u32) {
-        self.changed(db, hash);
+        self.item_changed(db, hash, reference);
+        self.forget_tags(db, hash);
         let (arena, hasher) = (&self.arena, &self.hasher);
         let database = &mut self.databases[db];
         let before = database.dictionary.bytes();
@@ -898,6 +927,10 @@ impl Engine {
             .iter()
             .position(|database| database.dictionary.contains(hash, reference));
         if let Some(db) = found {
+            if self.tags.has_dropped() && self.tags.is_doomed(db, hash) {
+                self.delete_doomed(db, hash, reference);
+                return;
+            }
             if evicted {
                 self.evicted_keys += 1;
                 self.notify_item(EventClass::Evicted, "evicted", db, reference);
@@ -944,10 +977,12 @@ impl Engine {
 
     /// Number of keys in a database, expired ones that were not yet collected included.
     pub fn len(&self, db: usize) -> usize {
-        self.databases[db].dictionary.len()
+        let doomed = self.tags.doomed(db);
+        self.databases[db].dictionary.len().saturating_sub(doomed)
     }
 
-    /// Number of keys with an expiry in a database, and the mean of their remaining time in ms (an estimate) as INFO keyspace shows it.
+    /// Number of keys with an expiry in a database, and the mean of their remaining time in ms (an estimate) as INFO keyspace shows it. Nobody knows how many of
+    /// those being dropped with a tag have an expiry, so the number includes them, as far as there are so many keys.
     pub fn expires(&self, db: usize) -> (usize, u64) {
         let database = &self.databases[db];
         if database.expiring == 0 {
@@ -955,7 +990,7 @@ impl Engine {
         }
         let mean = database.expiry_sum / database.expiring as i128 - i128::from(self.now_ms);
         (
-            database.expiring,
+            database.expiring.min(self.len(db)),
             u64::try_from(mean.max(0)).unwrap_or(u64::MAX),
         )
     }
@@ -969,12 +1004,14 @@ impl Engine {
     pub fn flush(&mut self, db: usize, lazy: bool) {
         self.watched_keys_change(&[db]);
         self.all_changed();
+        self.tags.flush(db);
         let database = std::mem::take(&mut self.databases[db]);
         if database.dictionary.len() > 0 || database.dictionary.bytes() > 0 {
             self.draining.push(database.dictionary);
         }
         if !lazy {
             while self.drain_step().is_some() {}
+            while self.tags.release_step().is_some() {}
         }
     }
 
@@ -984,6 +1021,7 @@ impl Engine {
             self.watched_keys_change(&[a, b]);
         }
         self.databases.swap(a, b);
+        self.tags.swap(a, b);
         self.all_changed();
     }
 
@@ -1023,7 +1061,7 @@ impl Engine {
             bytes_used,
             bytes_used_max: self.bytes_used_max.max(bytes_used),
             bytes_arena: self.arena.bytes_committed(),
-            bytes_dictionaries: self.bytes_dictionaries,
+            bytes_dictionaries: self.bytes_dictionaries + self.tags.bytes(),
             bytes_large: self.bytes_large,
             bytes_collections: self.bytes_collections + self.field_expiries.bytes(),
             bytes_eviction: self.eviction.bytes(),
@@ -1031,10 +1069,8 @@ impl Engine {
             pages: self.arena.pages_committed() as u64,
             pages_free: self.arena.pages_free() as u64,
             pages_moved: self.pages_moved,
-            items: self
-                .databases
-                .iter()
-                .map(|database| database.dictionary.len() as u64)
+            items: (0..self.databases.len())
+                .map(|db| self.len(db) as u64)
                 .sum(),
             items_with_expiry: self
                 .databases

@@ -1,4 +1,4 @@
-//! The background work in units of about 100 ns, in the order of urgency: what was flushed, the memory limit, expiry, the eviction policy's own, giving memory back.
+//! The background work in units of about 100 ns, in the order of urgency: what was flushed or dropped, the memory limit, expiry, the eviction policy's own, giving memory back.
 //!
 //! No step takes more than one dictionary table's or one page's worth of work, so a caller with a clock decides how long it goes on.
 
@@ -22,13 +22,15 @@ const PAGES_FREE_DIVISOR: usize = 64;
 const SLACK_DIVISOR: u64 = 4;
 
 impl Engine {
-    /// One piece of background work of about `units` steps (a step is some 100 ns): expiry, page moves, eviction down to the limit, freeing what was
+    /// One piece of background work of about `units` steps (a step is some 100 ns): deleting what was dropped, expiry, page moves, eviction down to the limit, freeing what was
     /// flushed, giving memory back. Returns whether more is waiting.
     pub fn upkeep(&mut self, units: usize) -> bool {
         let mut left = units.max(1) as isize;
         let mut stuck = false;
         while left > 0 {
             let taken = if let Some(taken) = self.drain_step() {
+                taken
+            } else if let Some(taken) = self.drop_step() {
                 taken
             } else if let Some(taken) = self.release_step() {
                 taken
@@ -43,6 +45,8 @@ impl Engine {
                 self.expire_fields(left as usize)
             } else if self.eviction.has_work() {
                 self.eviction_step()
+            } else if let Some(taken) = self.tracked_step() {
+                taken
             } else if large::bytes_waiting() > 0 {
                 large::reclaim(RECLAIM_BYTES);
                 RECLAIM_UNITS
@@ -57,11 +61,13 @@ impl Engine {
             left -= taken.max(1) as isize;
         }
         !self.draining.is_empty()
+            || self.tags.has_work()
             || !self.retired.is_empty()
             || (self.is_over_limit() && !stuck)
             || self.is_sweeping && self.sweep_is_due()
             || self.is_sweeping && self.fields_are_due()
             || self.eviction.has_work()
+            || self.has_tracked_work()
             || large::bytes_waiting() > 0
             || self.has_surplus_pages()
             || self.is_fragmented()
@@ -71,7 +77,10 @@ impl Engine {
     pub(super) fn release_waiting(&self) -> u64 {
         let draining = self.draining.iter();
         let items: usize = draining.map(|dictionary| dictionary.len()).sum();
-        (items + self.retired.len()) as u64
+        let doomed: usize = (0..self.databases.len())
+            .map(|db| self.tags.doomed(db))
+            .sum();
+        (items + doomed + self.retired.len()) as u64
     }
 
     fn has_surplus_pages(&self) -> bool {

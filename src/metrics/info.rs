@@ -45,6 +45,14 @@ pub struct Info {
     pub pubsub_channels: u64,
     /// Patterns that have subscribers.
     pub pubsub_patterns: u64,
+    /// Clients that track keys.
+    pub tracking_clients: u64,
+    /// Keys that they track.
+    pub tracking_keys: u64,
+    /// The same, each key once for each client.
+    pub tracking_items: u64,
+    /// Beginnings of names of which some want to be told.
+    pub tracking_prefixes: u64,
     /// Shard channels that have subscribers.
     pub pubsub_shard_channels: u64,
 

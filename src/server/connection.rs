@@ -3,6 +3,7 @@
 //! Replies leave in the order of the requests although commands of other shards come back later: while one is outstanding, later replies wait in slots
 //! behind it. No I/O here; the worker moves the bytes.
 
+use super::commands::Tracker;
 use super::subscriptions::Counts;
 use crate::command::table::Command;
 use crate::large::LargeBytes;
@@ -10,7 +11,7 @@ use crate::net::Token;
 use crate::protocol::memcache::sasl;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::protocol::{Dialect, RequestParser};
-use crate::shard::message::Message;
+use crate::shard::message::{Message, Origin};
 use crate::shard::operation::WatchedKey;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
@@ -70,7 +71,9 @@ impl Replies {
             Some(Slot::Waiting { ahead, .. }) => {
                 ahead.get_or_insert_with(|| Box::new(Reply::new(protocol)))
             }
-            _ => panic!("the last reply is outstanding"),
+            // Something that follows the last reply is there already, so that reply is about to come.
+            Some(Slot::Ready(reply)) => reply,
+            None => unreachable!("there are two at least"),
         }
     }
 
@@ -309,6 +312,12 @@ pub struct Session {
     pub subscriptions: Counts,
     /// Between MULTI and EXEC: what is queued.
     pub multi: Option<Box<Multi>>,
+    /// How other shards know it, and whether the keys are to be remembered that its command reads.
+    pub origin: Origin,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Box<Tracker>>,
+    /// It is shown what all clients do (MONITOR).
+    pub is_monitor: bool,
     /// What it watches.
     pub watched: Vec<WatchedKey>,
     /// An EXEC under way that waits for something.
@@ -529,7 +538,9 @@ impl Connection {
 
     /// All that it makes the server keep: requests, replies, subscriptions.
     pub fn bytes_held(&self) -> usize {
-        self.input_bytes() + self.output_bytes() + self.session.subscriptions.bytes
+        let tracker = self.session.tracking.as_ref();
+        let prefixes = tracker.map_or(0, |tracker| tracker.bytes);
+        self.input_bytes() + self.output_bytes() + self.session.subscriptions.bytes + prefixes
     }
 
     /// Bytes of replies waiting or being sent.

@@ -26,6 +26,7 @@ impl Service {
             self.pause = None;
             self.end_pauses();
         }
+        self.tell_emptied_in_part();
         self.metrics.sample_rates(self.now_ms);
         let timeout_ms = i64::from(self.config.timeout) * 1000;
         let now_ms = self.now_ms;
@@ -106,7 +107,9 @@ impl Service {
         let Some(connection) = self.connection_at(index) else {
             return;
         };
-        let limit = if connection.session.subscriptions.any() {
+        // Who is sent what he has not asked for one by one is not trusted to read it.
+        let session = &connection.session;
+        let limit = if session.subscriptions.any() || session.is_monitor {
             pubsub
         } else {
             normal
@@ -140,6 +143,7 @@ impl Service {
     pub(super) fn configure(&mut self, config: Arc<Config>) {
         let engine = &mut self.shard.engine;
         engine.set_memory_bytes_max(config.maxmemory / self.shared.shards() as u64);
+        engine.set_tracked_keys_max(config.tracked_keys_max(self.shared.shards()));
         engine.set_policy(
             config.maxmemory_policy,
             config.maxmemory_samples,

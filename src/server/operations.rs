@@ -15,12 +15,12 @@ use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
-use crate::shard::Shard;
-use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::operation::{
     Envelope, Gather, KeyOutcome, KeyWork, Operation, OwnedKey, Progress, Step,
 };
 use crate::shard::slots;
+use crate::shard::{KeysRead, Shard};
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
@@ -40,6 +40,7 @@ pub(super) struct Pending {
     pub place: u32,
     pub protocol: Protocol,
     pub db: usize,
+    pub origin: Origin,
     pub no_touch: bool,
     /// Later commands of the connection wait for it.
     pub holds: bool,
@@ -114,6 +115,7 @@ impl Service {
             place,
             protocol: connection.replies.protocol(),
             db: connection.session.db,
+            origin: connection.session.origin,
             no_touch: connection.session.no_touch,
             holds,
             transaction: None,
@@ -145,6 +147,7 @@ impl Service {
             reply_to,
             pending.db,
             pending.protocol,
+            pending.origin,
             pending.no_touch,
             pending.locked_at_ms,
         );
@@ -175,11 +178,14 @@ impl Service {
         }
         let touch = Service::touch_of(header);
         let db = header.db as usize;
+        let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
         let before = header.locked.then(|| self.enter_locked(header.time_ms));
         self.shard.execute(row, args, db, touch, None, &mut reply);
         if let Some(before) = before {
             self.leave_locked(before);
         }
+        keys_read.remember(&mut self.shard);
+        self.tell_changes_by(header.origin.client);
         Some(reply)
     }
 
@@ -196,15 +202,16 @@ impl Service {
                     self.send_words(id, part, shard, command, &words);
                 }
                 Step::Key { shard, work } if shard == self.shard.id => {
-                    let time_ms = self.time_of(id);
-                    let outcome = self.perform(work, time_ms);
+                    let (origin, time_ms) = self.circumstances(id);
+                    let outcome = self.perform(work, origin, time_ms);
                     self.operation_outcome(id, part, outcome);
                 }
                 Step::Key { shard, work } => {
-                    let time_ms = self.time_of(id);
+                    let (origin, time_ms) = self.circumstances(id);
                     let envelope = Envelope::Key {
                         id,
                         part,
+                        origin,
                         work,
                         time_ms,
                     };
@@ -214,17 +221,24 @@ impl Service {
         }
     }
 
-    /// The time that an operation sees, all along.
-    fn time_of(&mut self, id: u32) -> i64 {
-        let locked_at_ms = self.operations.get(id).locked_at_ms;
-        locked_at_ms.unwrap_or(self.now_ms)
+    /// Who an operation is done for, and the time that it sees, all along.
+    fn circumstances(&mut self, id: u32) -> (Origin, i64) {
+        let now_ms = self.now_ms;
+        let pending = self.operations.get(id);
+        (pending.origin, pending.locked_at_ms.unwrap_or(now_ms))
     }
 
     /// Carries a step of an operation on a key of this shard out.
-    fn perform(&mut self, work: KeyWork, time_ms: i64) -> KeyOutcome {
+    fn perform(&mut self, work: KeyWork, origin: Origin, time_ms: i64) -> KeyOutcome {
+        let key_read = work.key_read().filter(|_| origin.is_tracked).cloned();
         let before = self.enter_locked(time_ms);
         let outcome = self.shard.perform(work);
         self.leave_locked(before);
+        if let Some(key) = key_read {
+            let engine = &mut self.shard.engine;
+            engine.track(&engine.key(key.db, &key.bytes), origin.client);
+        }
+        self.tell_changes_by(origin.client);
         outcome
     }
 
@@ -261,7 +275,7 @@ impl Service {
                     .desk
                     .take()
                     .unwrap_or_else(|| self.new_desk());
-                desk.engine.set_now(self.time_of(id));
+                desk.engine.set_now(self.circumstances(id).1);
                 let events = self.shard.engine.events_wanted();
                 desk.engine.set_events_wanted(events);
                 let Work::Data(operation) = &mut self.operations.get(id).work else {
@@ -368,10 +382,11 @@ impl Service {
                 Envelope::Key {
                     id,
                     part,
+                    origin,
                     work,
                     time_ms,
                 } => {
-                    let outcome = self.perform(work, time_ms);
+                    let outcome = self.perform(work, origin, time_ms);
                     self.message_to(from)
                         .envelopes
                         .push(Envelope::KeyDone { id, part, outcome });
@@ -685,6 +700,7 @@ impl Service {
             reply_to,
             session.db,
             connection.replies.protocol(),
+            session.origin,
             session.no_touch,
             locked,
         );

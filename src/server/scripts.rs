@@ -6,6 +6,7 @@
 //! all shards locked if it has not written yet, and is remembered, so that it begins like that the next time; one that has written claims the key in the middle, without waiting
 //! in a queue, because who waits there while he holds something could wait in a circle.
 
+use super::commands::line_of_call;
 use super::connection::{Hold, Socket};
 use super::service::{Known, Service};
 use super::transactions::{BUSY, Then, Transactions};
@@ -19,8 +20,8 @@ use crate::script::flags::ScriptFlags;
 use crate::script::store::ScriptStore;
 use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
-use crate::shard::message::{Message, ReplyTo, RequestHeader};
-use crate::shard::slots;
+use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
+use crate::shard::{KeysRead, slots};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
@@ -127,6 +128,17 @@ struct Running {
     reaching: Option<(Box<Message>, i64)>,
     kill: Option<&'static [u8]>,
     reply: Reply,
+}
+
+impl Running {
+    /// Who is behind a call.
+    fn origin_of(&self, row: &Command) -> Origin {
+        let origin = self.invocation.header.origin;
+        Origin {
+            is_tracked: origin.is_tracked && row.flags & flags::READONLY != 0,
+            ..origin
+        }
+    }
 }
 
 /// The scripts of one shard.
@@ -475,6 +487,8 @@ impl Service {
         let run = running.run.expect("it has been started");
         let mut reply = mem::take(&mut running.reply);
         let mut answer = Some(answer);
+        // What monitors are shown of its calls.
+        let mut shown = Vec::new();
         let before = self.enter_locked(running.time_ms);
         let call = loop {
             let answer = match (answer.take(), running.kill) {
@@ -520,12 +534,18 @@ impl Service {
                     match look_at(&mut running, transactions, own, shards, request, &args) {
                         Called::Refused(text) => reply.bytes.extend_from_slice(text),
                         Called::Here(row) => {
+                            if self.shared.monitors.any() {
+                                shown.extend(line_of_call(row, &args, running.db));
+                            }
                             running.has_written |= row.flags & flags::WRITE != 0;
                             self.metrics
                                 .count_call(usize::from(table::command_index(row)));
                             let touch = touch_of(&running);
+                            let keys_read =
+                                KeysRead::of(&self.shard, row, &args, running.origin_of(row));
                             self.shard
                                 .execute(row, args, running.db, touch, None, &mut reply);
+                            keys_read.remember(&mut self.shard);
                         }
                         Called::Elsewhere(row) => {
                             let mut call = Message::new(self.shard.id);
@@ -543,10 +563,15 @@ impl Service {
         };
         self.leave_locked(before);
         running.reply = reply;
+        let client = running.invocation.header.origin.client;
+        if !shown.is_empty() {
+            self.show_monitors(&shown);
+        }
         if running.run.is_none() {
             self.remember_reach(&running);
             return self.end_script(running);
         }
+        self.tell_changes_by(client);
         if let Some(request) = request {
             self.keep_request(&mut running, request);
         }
@@ -668,6 +693,10 @@ impl Service {
         }
         let (db, no_touch) = (running.db, running.invocation.header.no_touch);
         let time_ms = running.time_ms;
+        let origin = running.origin_of(row);
+        if self.shared.monitors.any() {
+            self.show_monitors(&line_of_call(row, &args, db));
+        }
         let inner = running.inner;
         let key = self.script_runs.keep(running);
         let token = match inner {
@@ -680,6 +709,7 @@ impl Service {
         connection.socket = Socket::Script(key);
         connection.session.db = db;
         connection.session.no_touch = no_touch;
+        connection.session.origin = origin;
         connection.replies.set_protocol(protocol);
         if let Some(running) = &mut self.script_runs.runs[key as usize] {
             running.inner = Some(token);
@@ -747,6 +777,7 @@ impl Service {
             ..
         } = running.invocation;
         self.respond(from, header.reply_to, &running.reply);
+        self.tell_changes_by(header.origin.client);
         if running.is_holding
             && let Some(token) = holder
             && self.connection(token).is_some()

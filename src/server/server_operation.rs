@@ -1,6 +1,8 @@
 //! Questions to every shard about connections, figures and settings, and how their answers become one reply.
 
-use super::commands::{Form, Group, Notifications};
+use super::commands::{
+    Form, Group, Invalidations, MonitorLines, Notifications, PrefixesEnded, Wish,
+};
 use super::connection::{Connection, Hold, Peer, State};
 use super::operations::Work;
 use super::service::{Pause, Service};
@@ -8,7 +10,7 @@ use super::snapshot::{self, ShardSnapshot};
 use super::subscriptions::Name;
 use crate::command::Subscription;
 use crate::config::Config;
-use crate::engine::{ClassStats, Touch};
+use crate::engine::{ClassStats, Client, Touch};
 use crate::net::Token;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::shard::operation::{Envelope, OwnedKey, WatchedKey};
@@ -106,6 +108,8 @@ pub enum Call {
     Subscribers(Subscription, Vec<Vec<u8>>),
     /// SCRIPT KILL, or FUNCTION KILL.
     KillScripts(bool),
+    /// CLIENT TRACKING: a client wants to be told of names that begin so, and another one, of this number, to be told in its place.
+    Track(Client, Vec<Box<[u8]>>, Option<i64>),
     /// WATCH: those of these keys that are the shard's.
     Watch(Vec<(usize, OwnedKey)>),
     /// Something about one key.
@@ -138,6 +142,8 @@ pub enum Answer {
     Subscribers(Vec<usize>),
     /// SCRIPT KILL: how many were ended, and how many could not be.
     KilledScripts(usize, usize),
+    /// CLIENT TRACKING: the client of that number.
+    Tracked(Option<Client>),
     /// WATCH: the versions of the keys.
     Watched(Vec<WatchedKey>),
     /// Figures of the size classes.
@@ -165,6 +171,10 @@ pub enum Finish {
     Channels,
     /// PUBSUB NUMSUB and SHARDNUMSUB of these channels.
     Subscribers(Vec<Vec<u8>>),
+    /// CLIENT TRACKING ON.
+    Track(Wish),
+    /// CLIENT TRACKING OFF.
+    Untrack,
     /// WATCH.
     Watched,
     /// SCRIPT KILL and FUNCTION KILL.
@@ -314,9 +324,21 @@ impl Service {
             Ok(notifications) => return self.take_notifications(*notifications),
             Err(matter) => matter,
         };
+        let matter = match matter.downcast::<Invalidations>() {
+            Ok(invalidations) => return self.take_invalidations(*invalidations),
+            Err(matter) => matter,
+        };
+        let matter = match matter.downcast::<MonitorLines>() {
+            Ok(lines) => return self.take_monitor_lines(*lines),
+            Err(matter) => matter,
+        };
+        let matter = match matter.downcast::<PrefixesEnded>() {
+            Ok(ended) => return self.take_prefixes_ended(*ended),
+            Err(matter) => matter,
+        };
         let answering = matter
             .downcast::<Answering>()
-            .expect("questions, notifications and answers are all there is");
+            .expect("all others have been looked for");
         self.take_answer(answering.id, answering.answer);
     }
 
@@ -337,6 +359,9 @@ impl Service {
             Call::KillScripts(functions) => {
                 let (killed, kept) = self.kill_scripts(functions);
                 Answer::KilledScripts(killed, kept)
+            }
+            Call::Track(client, prefixes, redirect) => {
+                Answer::Tracked(self.note_tracking(client, &prefixes, redirect))
             }
             Call::Watch(keys) => Answer::Watched(self.watch_here(&keys)),
             Call::Snapshot => Answer::Snapshot(Box::new(self.snapshot())),
@@ -487,6 +512,16 @@ impl Service {
                     _ => reply.ok(),
                 }
             }
+            Finish::Track(_) | Finish::Untrack => {
+                let found = answers.into_iter().find_map(|answer| match answer {
+                    Answer::Tracked(found) => found,
+                    _ => None,
+                });
+                match operation.finish {
+                    Finish::Track(wish) => self.finish_tracking(token, wish, found, reply),
+                    _ => self.finish_untracking(token, found, reply),
+                }
+            }
             Finish::Watched => {
                 let watched = answers.into_iter().flat_map(|answer| match answer {
                     Answer::Watched(keys) => keys,
@@ -579,13 +614,18 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
     let (remote, local) = address(&session.peer);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut marks = String::new();
+    let tracker = session.tracking.as_deref();
     for (mark, set) in [
+        ('O', session.is_monitor),
         ('P', session.subscriptions.any()),
         ('b', is_waiting),
-        ('e', session.no_evict),
-        ('T', session.no_touch),
+        ('t', tracker.is_some()),
+        ('R', tracker.is_some_and(|tracker| tracker.is_broken)),
+        ('B', tracker.is_some_and(|tracker| tracker.is_broadcast)),
         ('c', connection.state == State::Finishing),
         ('U', matches!(session.peer, Peer::Unix(_))),
+        ('e', session.no_evict),
+        ('T', session.no_touch),
     ] {
         if set {
             marks.push(mark);
@@ -599,7 +639,7 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
     format!(
         "id={} addr={remote} laddr={local} fd={} name={} age={} idle={} flags={marks} db={} sub={} psub={} ssub={} multi=-1 \
          qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll={} omem={output} tot-mem={} events=r cmd={} \
-         user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         user=default redir={} resp={} lib-name={} lib-ver={}",
         session.id,
         connection.socket.as_raw_fd(),
         text(&session.name),
@@ -615,6 +655,9 @@ fn line(connection: &Connection, is_waiting: bool, now_ms: i64) -> String {
         usize::from(connection.sending_bytes > 0),
         size_of::<Connection>() + connection.bytes_held(),
         session.last_command.map_or("NULL", |row| row.name),
+        tracker.map_or(-1, |tracker| tracker
+            .redirect
+            .map_or(0, |(id, _)| id as i64)),
         if connection.replies.protocol() == Protocol::Resp3 {
             3
         } else {

@@ -13,7 +13,7 @@ use super::turn::{LOOK_ARGUMENTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
 use crate::config::{Config, PipelineOrder};
-use crate::engine::Touch;
+use crate::engine::{Client, Touch};
 use crate::large::LargeBytes;
 use crate::limits::{
     BATCH_REQUESTS_MAX, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_MAX, MESSAGE_BYTES_MAX,
@@ -23,9 +23,9 @@ use crate::net::{Ring, Token};
 use crate::protocol::args::{Args, Range};
 use crate::protocol::resp::{ParseError, Protocol, Reply, Step};
 use crate::protocol::{Dialect, Limits, Name, RequestParser};
-use crate::shard::Shard;
-use crate::shard::message::{Message, ReplyTo, RequestHeader};
+use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::slots;
+use crate::shard::{KeysRead, Shard};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -91,6 +91,10 @@ pub struct Service {
     pub(super) script_runs: super::scripts::ScriptRuns,
     /// Locks, and what holds them.
     pub(super) transactions: super::transactions::Transactions,
+    /// Who is shown what all clients do.
+    pub(super) monitoring: super::commands::Monitoring,
+    /// Changed keys that clients are still to be told of.
+    pub(super) untold: super::commands::Untold,
     /// Who has subscribed to what.
     pub(super) pubsub: super::commands::Pubsub,
     /// Messages delivered to subscribers, and patterns tried for them, since the turn's length was last looked at.
@@ -138,6 +142,8 @@ impl Service {
             operations: super::operations::Operations::default(),
             transactions: Default::default(),
             script_runs,
+            monitoring: Default::default(),
+            untold: Default::default(),
             pubsub: Default::default(),
             publishing: 0,
             outgoing,
@@ -223,6 +229,15 @@ impl Service {
                 commands: 0,
                 subscriptions: Default::default(),
                 multi: None,
+                origin: Origin {
+                    client: Client {
+                        shard: self.shard.id as u32,
+                        token: token.to_bits(),
+                    },
+                    is_tracked: false,
+                },
+                tracking: None,
+                is_monitor: false,
                 watched: Vec::new(),
                 exec: None,
             },
@@ -750,16 +765,36 @@ impl Service {
             };
         }
         let is_queueing = session.multi.is_some();
+        let is_tracking = session.tracking.is_some();
+        let client = session.origin.client;
+        if let Some(tracker) = &session.tracking {
+            session.origin.is_tracked = tracker.wants(row);
+        }
         if session.subscriptions.any()
             && connection.replies.protocol() == Protocol::Resp2
             && self.subscriber_command(index, row, &args, muted)
         {
             return;
         }
+        let is_monitored = self.shared.monitors.any();
+        if is_monitored && self.refuse_monitor(index, row, muted) {
+            return;
+        }
         if is_queueing && self.queue(index, row, &known, &mut args, muted) {
             return;
         }
+        let shown = match is_monitored {
+            true => self.words_to_show(index, row, &args),
+            false => None,
+        };
         self.dispatch(index, row, known, args, muted);
+        self.tell_changes_by(client);
+        if let Some(words) = shown {
+            self.show_words(index, &words);
+        }
+        if is_tracking {
+            self.end_caching(index, row);
+        }
         if muted
             && let Some(connection) = self.connection_at(index)
             && connection.session.reply_mode == ReplyMode::Skip
@@ -856,9 +891,12 @@ impl Service {
         connection
             .replies
             .give_buffer(|| spare.pop().unwrap_or_default());
+        let origin = connection.session.origin;
+        let keys_read = KeysRead::of(&self.shard, row, &args, origin);
         let reply = connection.replies.writer();
         let before = (reply.bytes.len(), reply.large.len());
         self.shard.execute(row, args, db, touch, hash, reply);
+        keys_read.remember(&mut self.shard);
         if reply.bytes.get(before.0) == Some(&b'-') {
             self.metrics.count_error_reply(
                 usize::from(command_index(row)),
@@ -874,6 +912,8 @@ impl Service {
             connection.listed = true;
             self.listed.push(index);
         }
+        // Before those who wait change the key again: who has done what is told apart.
+        self.tell_changes_by(origin.client);
         self.serve_awaited();
         has_replied
     }
@@ -947,6 +987,7 @@ impl Service {
             command: command_index(row),
             db: connection.session.db as u32,
             protocol: connection.replies.protocol(),
+            origin: connection.session.origin,
             no_touch: connection.session.no_touch,
             locked,
             time_ms: self.transactions.locked_at_ms().unwrap_or(0),
@@ -1138,12 +1179,15 @@ impl Service {
         } else {
             let touch = Service::touch_of(header);
             let db = header.db as usize;
+            let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
             let before = header.locked.then(|| self.enter_locked(header.time_ms));
             self.shard.execute(row, args, db, touch, hash, reply);
             if let Some(before) = before {
                 self.leave_locked(before);
             }
+            keys_read.remember(&mut self.shard);
         }
+        self.tell_changes_by(header.origin.client);
         self.serve_awaited();
     }
 
@@ -1194,6 +1238,7 @@ impl Service {
         reply_to: ReplyTo,
         db: usize,
         protocol: Protocol,
+        origin: Origin,
         no_touch: bool,
         locked_at_ms: Option<i64>,
     ) -> RequestHeader {
@@ -1202,6 +1247,7 @@ impl Service {
             command: command_index(row),
             db: db as u32,
             protocol,
+            origin,
             no_touch,
             locked: locked_at_ms.is_some(),
             time_ms: locked_at_ms.unwrap_or(0),

@@ -1,5 +1,6 @@
 //! What all shards of one server share: inboxes, the configuration, a few counters. Everything here is cold, or an atomic of its own cache line.
 
+use super::commands::Monitors;
 use super::interest::Interest;
 use super::memcache_users::Users;
 use crate::config::Config;
@@ -23,6 +24,10 @@ pub struct Shared {
     pub scripts: Arc<ScriptStore>,
     /// Which shards have subscribers.
     pub(super) interest: Interest,
+    /// Clients that are shown what all do (MONITOR).
+    pub(super) monitors: Monitors,
+    /// Clients that track keys (CLIENT TRACKING).
+    pub tracking_clients: AtomicUsize,
     /// The next CLIENT ID.
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
@@ -57,7 +62,9 @@ impl Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
             scripts: Arc::new(ScriptStore::new()),
             interest: Interest::new(inboxes.len()),
+            monitors: Monitors::new(inboxes.len()),
             inboxes,
+            tracking_clients: AtomicUsize::new(0),
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,
@@ -95,6 +102,11 @@ impl Shared {
         let changed = Arc::new(change(&held)?);
         *held = changed.clone();
         Ok(changed)
+    }
+
+    /// Whether any client tracks keys.
+    pub fn anybody_tracks(&self) -> bool {
+        self.tracking_clients.load(Ordering::SeqCst) > 0
     }
 
     /// All connections of the server.

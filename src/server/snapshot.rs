@@ -9,6 +9,7 @@ use crate::engine::EngineStats;
 use crate::metrics::ShardMetrics;
 use crate::metrics::info::{self, DatabaseInfo, Info, ShardInfo};
 use std::fs;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The figures of one shard.
@@ -26,6 +27,8 @@ pub struct ShardSnapshot {
     pub clients: u64,
     /// Connections whose command waits.
     pub clients_blocked: u64,
+    /// Keys that clients track, and the clients of all of them.
+    pub tracked: (usize, usize),
     /// The most bytes one client has waiting, in and out.
     pub bytes_input_max: u64,
     /// See `bytes_input_max`.
@@ -64,6 +67,7 @@ impl Service {
             commands: self.shard.stats,
             clients: self.connections().count() as u64,
             clients_blocked: self.waits.len() as u64,
+            tracked: engine.tracked_counts(),
             bytes_input_max: most(&|connection| connection.input_bytes()),
             bytes_output_max: most(&|connection| connection.output_bytes()),
             databases: (0..engine.databases())
@@ -114,6 +118,10 @@ impl Service {
             blocked_clients: shards.iter().map(|shard| shard.clients_blocked).sum(),
             pubsub_channels: self.shared.interest.count(Subscription::Channel) as u64,
             pubsub_patterns: self.shared.interest.count(Subscription::Pattern) as u64,
+            tracking_clients: self.shared.tracking_clients.load(Ordering::SeqCst) as u64,
+            tracking_keys: shards.iter().map(|shard| shard.tracked.0 as u64).sum(),
+            tracking_items: shards.iter().map(|shard| shard.tracked.1 as u64).sum(),
+            tracking_prefixes: self.shard.engine.tracked_prefixes().len() as u64,
             pubsub_shard_channels: self.shared.interest.count(Subscription::ShardChannel) as u64,
             bytes_resident: bytes_resident(),
             bytes_at_start: self.shared.bytes_at_start,

@@ -271,6 +271,7 @@ fn make_worker(
     })?;
     engine.warm_up();
     engine.set_events_wanted(config.notify_keyspace_events);
+    engine.set_tracked_keys_max(config.tracked_keys_max(shards));
     let shard = Shard {
         id,
         count: shards,

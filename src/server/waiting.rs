@@ -18,7 +18,7 @@ use crate::protocol::resp::Reply;
 use crate::shard::attempt::{Attempt, Next, Request, STREAM_GONE, Words};
 use crate::shard::awaited::{AwaitedKeys, Probe, Ready, ReadyKey, WaitMessage, Waiter, Wants};
 use crate::shard::locks::{Claims, Place};
-use crate::shard::message::{Message, ReplyTo};
+use crate::shard::message::{Message, Origin, ReplyTo};
 use crate::shard::operation::{Envelope, Operation, OwnedKey};
 use crate::shard::slots;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -30,6 +30,7 @@ struct Waiting {
     place: u32,
     request: Request,
     db: usize,
+    origin: Origin,
     no_touch: bool,
     /// The transaction that holds its locks while it tries.
     transaction: Option<u32>,
@@ -207,7 +208,7 @@ impl Service {
         let (token, db) = (connection.token, connection.session.db);
         let place = connection.replies.reserve(muted);
         connection.hold_for(Hold::Blocked);
-        let no_touch = connection.session.no_touch;
+        let (origin, no_touch) = (connection.session.origin, connection.session.no_touch);
         let request = Request {
             command: row,
             words: (0..args.len()).map(|at| args.get(at).into()).collect(),
@@ -235,6 +236,7 @@ impl Service {
             place,
             request,
             db,
+            origin,
             no_touch,
             transaction: None,
             locked_at_ms,
@@ -312,6 +314,7 @@ impl Service {
             row,
             ReplyTo::Operation { id: 0, part: 0 },
             db,
+            Default::default(),
             Default::default(),
             false,
             None,
@@ -431,6 +434,7 @@ impl Service {
                         place: waiting.place,
                         protocol: waiting.request.protocol,
                         db: waiting.db,
+                        origin: waiting.origin,
                         no_touch: waiting.no_touch,
                         holds: false,
                         transaction: None,
@@ -449,6 +453,7 @@ impl Service {
                         ReplyTo::Operation { id: 0, part: 0 },
                         pending.db,
                         pending.protocol,
+                        pending.origin,
                         pending.no_touch,
                         pending.locked_at_ms,
                     );

@@ -190,6 +190,7 @@ impl Worker {
         self.service.resume_scripts();
         self.service.serve_awaited();
         self.service.release_subscriptions();
+        self.service.post_notifications();
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
@@ -487,6 +488,8 @@ impl Worker {
         let token = connection.token;
         self.service.unblock(token, None);
         self.service.subscriber_left(token);
+        self.service.end_tracking(token);
+        self.service.end_monitoring(token);
         let Some(connection) = self.service.connection_at(index) else {
             return;
         };

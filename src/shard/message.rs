@@ -5,6 +5,7 @@
 //! values travel beside them by reference. The buffers never leave the process, so their layout is the machine's.
 
 use super::operation::Envelope;
+use crate::engine::Client;
 use crate::large::{LargeBuffer, LargeBytes};
 use crate::protocol::args::{Args, IN_LARGE, Range};
 use crate::protocol::resp::{Protocol, Reply};
@@ -52,6 +53,15 @@ impl ReplyTo {
     }
 }
 
+/// The client behind a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client.
+    pub client: Client,
+    /// It is to be told when the keys change that the request reads.
+    pub is_tracked: bool,
+}
+
 /// The circumstances of a hopping request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestHeader {
@@ -63,6 +73,8 @@ pub struct RequestHeader {
     pub db: u32,
     /// How the reply is to be written.
     pub protocol: Protocol,
+    /// Who has sent it.
+    pub origin: Origin,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
     /// It belongs to a transaction that holds what it needs: it waits for nobody, neither for locks nor as a blocking command.
@@ -72,7 +84,7 @@ pub struct RequestHeader {
 }
 
 /// Bytes of an encoded request header.
-const REQUEST_HEADER: usize = 40;
+const REQUEST_HEADER: usize = 48;
 /// Bytes of an encoded response header.
 const RESPONSE_HEADER: usize = 20;
 const RANGE: usize = size_of::<Range>();
@@ -160,17 +172,20 @@ impl Message {
         let (target, place) = header.reply_to.encode();
         let flags = u8::from(header.protocol == Protocol::Resp3)
             | u8::from(header.no_touch) << 1
-            | u8::from(header.locked) << 2;
+            | u8::from(header.locked) << 2
+            | u8::from(header.origin.is_tracked) << 3;
         let mut encoded = [0u8; REQUEST_HEADER];
         encoded[0..8].copy_from_slice(&target.to_le_bytes());
         encoded[8..12].copy_from_slice(&place.to_le_bytes());
         encoded[12..14].copy_from_slice(&header.command.to_le_bytes());
         encoded[14] = flags;
+        encoded[15] = header.origin.client.shard as u8;
         encoded[16..20].copy_from_slice(&header.db.to_le_bytes());
         encoded[20..24].copy_from_slice(&(args as u32).to_le_bytes());
         encoded[24..28].copy_from_slice(&(bytes as u32).to_le_bytes());
         encoded[28..32].copy_from_slice(&(large as u32).to_le_bytes());
         encoded[32..40].copy_from_slice(&header.time_ms.to_le_bytes());
+        encoded[40..48].copy_from_slice(&header.origin.client.token.to_le_bytes());
         self.requests.extend_from_slice(&encoded);
     }
 
@@ -223,6 +238,7 @@ impl Message {
         let u32_at =
             |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes"));
         let target = u64::from_le_bytes(encoded[0..8].try_into().expect("eight bytes"));
+        let token = u64::from_le_bytes(encoded[40..48].try_into().expect("eight bytes"));
         let args = u32_at(20) as usize;
         let ranges_at = at + REQUEST_HEADER;
         let bytes_at = ranges_at + args * RANGE;
@@ -235,6 +251,13 @@ impl Message {
                     Protocol::Resp3
                 } else {
                     Protocol::Resp2
+                },
+                origin: Origin {
+                    client: Client {
+                        shard: encoded[15].into(),
+                        token,
+                    },
+                    is_tracked: encoded[14] & 8 != 0,
                 },
                 no_touch: encoded[14] & 2 != 0,
                 locked: encoded[14] & 4 != 0,
@@ -337,6 +360,13 @@ mod tests {
             command: 7,
             db: 3,
             protocol: Protocol::Resp3,
+            origin: Origin {
+                client: Client {
+                    shard: 127,
+                    token: 0xab_cdef_0123,
+                },
+                is_tracked: true,
+            },
             no_touch: true,
             locked: true,
             time_ms: 1_700_000_000_123,

@@ -13,9 +13,45 @@ pub mod slots;
 
 use crate::command::table::Command;
 use crate::command::{self, CommandStats, Context, Settings};
-use crate::engine::{Engine, Touch};
+use crate::engine::{Client, Engine, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+use message::Origin;
+
+/// The keys that a request reads, for a client that is to be told when they change.
+pub struct KeysRead {
+    client: Client,
+    keys: Vec<Box<[u8]>>,
+}
+
+impl KeysRead {
+    /// Those of this shard; none, and no cost, when nobody is to be told.
+    #[inline]
+    pub fn of(shard: &Shard, row: &'static Command, args: &Args<'_>, origin: Origin) -> KeysRead {
+        let keys = match origin.is_tracked {
+            false => Vec::new(),
+            true => KeysRead::find(shard, row, args),
+        };
+        let client = origin.client;
+        KeysRead { client, keys }
+    }
+
+    #[cold]
+    fn find(shard: &Shard, row: &'static Command, args: &Args<'_>) -> Vec<Box<[u8]>> {
+        let keys = command::key_positions(row, args).map(|at| args.get(at));
+        let own = keys.filter(|key| slots::owner(key, shard.count) == shard.id);
+        own.map(Box::from).collect()
+    }
+
+    /// The request has been carried out: they are remembered.
+    #[inline]
+    pub fn remember(&self, shard: &mut Shard) {
+        for bytes in &self.keys {
+            let key = shard.engine.key(0, bytes);
+            shard.engine.track(&key, self.client);
+        }
+    }
+}
 
 /// One shard's data and what its commands count.
 pub struct Shard {

@@ -5,7 +5,7 @@
 
 use super::awaited::WaitMessage;
 use super::locks::Claims;
-use super::message::{Message, ReplyTo, RequestHeader};
+use super::message::{Message, Origin, ReplyTo, RequestHeader};
 use super::{Shard, slots};
 use crate::command::CommandError;
 use crate::command::gather::{self, BitOperation, MadeString};
@@ -29,6 +29,8 @@ pub enum Envelope {
         id: u32,
         /// Which of its parts.
         part: u32,
+        /// Who asked for the operation.
+        origin: Origin,
         /// What to do.
         work: KeyWork,
         /// The time of the transaction that it belongs to, Unix milliseconds.
@@ -130,6 +132,16 @@ pub enum KeyWork {
     Lend(OwnedKey),
     /// What such a command made of it: another value, or none.
     Replace(OwnedKey, Option<Portable>),
+}
+
+impl KeyWork {
+    /// The key whose value goes to who has asked for it, if that is all that is done.
+    pub fn key_read(&self) -> Option<&OwnedKey> {
+        match self {
+            KeyWork::Read(key) | KeyWork::Lend(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// What came of a step.
@@ -792,6 +804,7 @@ impl WholeState {
             command: 0,
             db: self.db as u32,
             protocol: self.protocol,
+            origin: Origin::default(),
             no_touch: false,
             locked: true,
             time_ms: 0,

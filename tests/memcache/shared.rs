@@ -4,6 +4,7 @@ use crate::support::client::Client;
 use crate::support::memcache::{
     Connection, Subject, numbers_of_shards, skip_unless_subject_is_torc,
 };
+use crate::support::reply::Reply;
 use crate::support::{WAIT_LIMIT, eventually};
 
 /// Runs a test with a connection of each kind to servers with one, two and five shards.
@@ -148,5 +149,34 @@ fn tokens_change_with_every_write_of_either_side() {
         // The key that comes anew is another one.
         assert_eq!(resp.words("SET a again").text(), "OK");
         assert_eq!(memcache.line(&format!("cas a 0 0 1 {last}\r\nq")), "EXISTS");
+    });
+}
+
+#[test]
+fn who_tracks_keys_is_told_of_what_memcached_clients_write() {
+    with_both(|resp, memcache| {
+        resp.words("HELLO 3");
+        resp.words("CLIENT TRACKING ON");
+        let writes = [
+            "set a 0 0 1\r\nx",
+            "append a 0 0 1\r\ny",
+            "ms a 1\r\n1",
+            "incr a 1",
+            "touch a 1000",
+            "delete a",
+            "flush_all",
+        ];
+        for write in writes {
+            resp.words("GET a");
+            memcache.line(write);
+            let told = resp.read().expect("it is told");
+            let keys = &told.elements()[1];
+            if write == "flush_all" {
+                assert_eq!(*keys, Reply::Null);
+            } else {
+                assert_eq!(keys.elements()[0].text(), "a", "{write}");
+            }
+        }
+        assert_eq!(resp.words("PING").text(), "PONG");
     });
 }

@@ -5,13 +5,16 @@
 mod support;
 
 mod blocking;
+mod cache;
 mod clients;
 mod fields;
 mod keyspace;
 mod limits;
+mod monitor;
 mod pubsub;
 mod start;
 mod streams;
 mod tables;
 mod talk;
+mod tracking;
 mod transactions;

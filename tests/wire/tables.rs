@@ -214,3 +214,8 @@ fn script_libraries() {
 fn functions() {
     with_each_number_of_shards(&[], |server| run(server, "functions"));
 }
+
+#[test]
+fn tracking() {
+    with_each_number_of_shards(&[], |server| run(server, "tracking"));
+}

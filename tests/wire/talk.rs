@@ -24,9 +24,10 @@ pub fn flat(reply: &Reply) -> String {
     match reply {
         Reply::Null => "null".into(),
         Reply::Integer(number) => number.to_string(),
-        Reply::Array(elements) | Reply::Map(elements) | Reply::Push(elements) => {
-            elements.iter().map(flat).collect::<Vec<_>>().join(" ")
-        }
+        Reply::Array(elements)
+        | Reply::Map(elements)
+        | Reply::Set(elements)
+        | Reply::Push(elements) => elements.iter().map(flat).collect::<Vec<_>>().join(" "),
         text => text.text(),
     }
 }

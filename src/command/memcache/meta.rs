@@ -77,8 +77,8 @@ fn put_echoes(bytes: &mut Vec<u8>, args: &Args<'_>, start: usize, end: usize, en
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// Writes the item again with other attributes and, where given, another value and expiry, so that its token is a new one.
-fn renew(
+/// Writes the item again with other attributes and, where given, another value and expiry, so that its token is a new one. It keeps its tags.
+pub(in crate::command) fn renew(
     engine: &mut Engine,
     key: &Key<'_>,
     item: Item,
@@ -99,7 +99,7 @@ fn renew(
         (None, Value::Large(large)) => NewValue::Shared(large.clone()),
         _ => unreachable!("the caller has seen a string"),
     };
-    engine.set_with(key, value, expiry, attributes)?;
+    engine.revise(key, value, expiry, attributes)?;
     if was_read && let Some(item) = engine.find(key, Touch::No) {
         engine.mark_read(item);
     }

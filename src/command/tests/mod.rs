@@ -601,7 +601,7 @@ fn the_rows_are_sane() {
         let name = command.name;
         assert!(
             name.bytes()
-                .all(|byte| byte.is_ascii_lowercase() || b"_|-".contains(&byte)),
+                .all(|byte| byte.is_ascii_lowercase() || b"_|-.".contains(&byte)),
             "{name}"
         );
         assert_ne!(command.arity, 0, "{name}");

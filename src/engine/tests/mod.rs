@@ -7,6 +7,7 @@ mod hit_ratio;
 mod limit;
 mod model;
 mod scan;
+mod tags;
 
 use super::{Engine, EngineOptions, Expiry, NewValue, Policy, Touch, Value};
 
@@ -96,6 +97,7 @@ pub(super) fn check(engine: &mut Engine) {
         assert_eq!(engine.arena.lists_as_expiring(page), expiring_in_page > 0);
         expiring += expiring_in_page;
     }
+    engine.check_tags();
     assert_eq!(live, engine.arena.bytes_live());
     let indexed: std::collections::BTreeSet<_> = engine.field_expiries.entries().collect();
     assert!(indexed.is_subset(&fields), "the index is true to the items");

@@ -93,7 +93,7 @@ pub fn clients(info: &Info, _: &ShardMetrics, text: &mut String) {
         info.bytes_output_max,
     );
     field(text, "blocked_clients", info.blocked_clients);
-    field(text, "tracking_clients", 0);
+    field(text, "tracking_clients", info.tracking_clients);
     field(text, "clients_in_timeout_table", 0);
 }
 
@@ -263,9 +263,9 @@ pub fn stats(info: &Info, total: &ShardMetrics, text: &mut String) {
     field(text, "total_forks", 0);
     field(text, "migrate_cached_sockets", 0);
     field(text, "slave_expires_tracked_keys", 0);
-    field(text, "tracking_total_keys", 0);
-    field(text, "tracking_total_items", 0);
-    field(text, "tracking_total_prefixes", 0);
+    field(text, "tracking_total_keys", info.tracking_keys);
+    field(text, "tracking_total_items", info.tracking_items);
+    field(text, "tracking_total_prefixes", info.tracking_prefixes);
     field(text, "unexpected_error_replies", 0);
     field(text, "total_error_replies", total.errors);
     field(

@@ -4,6 +4,7 @@ use super::super::connection::ReplyMode;
 use super::super::server_operation::{Call, ClientFilter, ClientKind, Finish, Kill};
 use super::super::service::{Pause, Service};
 use super::session::{INVALID_NAME, name_is_valid};
+use super::tracking::{redirection, write_tracking};
 use super::{Answered, Outcome, integer, lower};
 use crate::command::introspect::write_help;
 use crate::protocol::args::Args;
@@ -89,19 +90,10 @@ impl Service {
                 session.no_touch = on_or_off(args.get(2))?;
                 reply.ok();
             }
-            "getredir" => {
-                reply.integer(-1);
-            }
-            "trackinginfo" => {
-                reply.map(3);
-                reply.bulk(b"flags");
-                reply.set(1);
-                reply.bulk(b"off");
-                reply.bulk(b"redirect");
-                reply.integer(-1);
-                reply.bulk(b"prefixes");
-                reply.array(0);
-            }
+            "tracking" => return self.client_tracking(index, args, reply),
+            "caching" => return self.client_caching(index, args, reply),
+            "getredir" => reply.integer(redirection(session.tracking.as_deref())),
+            "trackinginfo" => write_tracking(session.tracking.as_deref(), reply),
             "unblock" => {
                 if args.len() > 4 {
                     return Err(SYNTAX.into());

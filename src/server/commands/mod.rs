@@ -3,24 +3,30 @@
 mod client;
 mod config;
 mod debug;
+mod invalidations;
 mod memcached;
 mod memcached_stats;
 mod memory;
+mod monitor;
 mod multi;
 mod notify;
 mod pubsub;
 mod script;
 mod session;
+mod tracking;
 
 use super::server_operation::{Call, Finish};
 use super::service::Service;
 use crate::command::ServerCommand;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+pub(super) use invalidations::{Invalidations, Untold};
 pub(super) use memcached_stats::{Form, Group};
+pub(super) use monitor::{MonitorLines, Monitoring, Monitors, line_of_call};
 pub(super) use notify::Notifications;
 pub(super) use pubsub::Pubsub;
 pub(super) use session::REDIS_VERSION;
+pub(super) use tracking::{PrefixesEnded, Tracker, Wish};
 
 /// How a command was answered.
 pub(super) enum Answered {
@@ -73,6 +79,7 @@ impl Service {
             ServerCommand::Eval => unreachable!("carried out apart"),
             ServerCommand::Function => self.function(&args, &mut reply),
             ServerCommand::Script => self.script(&args, &mut reply),
+            ServerCommand::Monitor => self.monitor(index, &mut reply),
             ServerCommand::Multi => self.multi(index, &mut reply),
             ServerCommand::Unwatch => self.unwatch(index, &mut reply),
             ServerCommand::Watch => self.watch(index, &args, &mut reply),

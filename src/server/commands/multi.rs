@@ -276,6 +276,7 @@ impl Service {
         let is_muted = exec.is_muted;
         exec.is_running = true;
         let time_ms = exec.time_ms;
+        let client = connection.session.origin.client;
         let before = self.enter_locked(time_ms);
         let mut ranges = Vec::new();
         let mut is_over = false;
@@ -290,7 +291,16 @@ impl Service {
             };
             at = next;
             let known = self.know_again(row, &args);
+            self.note_reads(index, row);
+            let shown = match self.shared.monitors.any() {
+                true => self.words_to_show(index, row, &args),
+                false => None,
+            };
             self.dispatch(index, row, known, args, is_muted);
+            self.tell_changes_by(client);
+            if let Some(words) = shown {
+                self.show_words(index, &words);
+            }
         }
         self.leave_locked(before);
         if let Some(exec) = self.exec_of(index) {
@@ -299,6 +309,7 @@ impl Service {
             exec.is_running = false;
         }
         if is_over {
+            self.show_exec(index);
             self.end_exec(index);
             self.serve_awaited();
         }
@@ -331,6 +342,9 @@ impl Service {
         let exec = connection.session.exec.take().expect("it is under way");
         let reply = connection.replies.writer();
         reply.append_replies(&exec.pushed.bytes, &exec.pushed.large);
+        if let Some(tracker) = &mut connection.session.tracking {
+            tracker.caching_said = false;
+        }
         connection.go_on_after(Hold::Operation);
         self.list(index);
         if let Some(transaction) = exec.transaction {
@@ -440,6 +454,7 @@ impl Queued {
             row,
             ReplyTo::Operation { id: 0, part: 0 },
             0,
+            Default::default(),
             Default::default(),
             false,
             None,

@@ -61,6 +61,8 @@ impl Service {
         if self.shard.engine.has_events() {
             self.publish_events();
         }
+        self.send_invalidations();
+        self.send_monitor_lines();
         let notified = std::mem::take(&mut self.pubsub.notified);
         if notified != 0 {
             (0..self.shards())

@@ -327,32 +327,38 @@ impl Service {
 
     /// Appends a message to what a subscriber is owed, unless it is on its way out.
     fn deliver(&mut self, token: Token, encoded: &Reply) -> bool {
-        self.give_buffer(token.index);
-        let Some(connection) = self.connection(token) else {
+        let Some(reply) = self.pushed_to(token, false) else {
             return false;
         };
-        if connection.state != State::Open {
-            return false;
-        }
-        let is_blocked = connection.hold == Some(Hold::Blocked);
-        let replies = &mut connection.replies;
-        let protocol = replies.protocol();
-        let reply = if let Some(exec) = &mut connection.session.exec {
-            // The replies to its commands are one array, which nothing may come between.
-            &mut exec.pushed
-        } else if is_blocked {
-            replies.writer_ahead()
-        } else {
-            replies.writer()
-        };
+        let protocol = reply.protocol;
         let start = reply.bytes.len();
         reply.append_replies(&encoded.bytes, &encoded.large);
         if protocol == Protocol::Resp2 {
             // All that differs.
             reply.bytes[start] = b'*';
         }
-        self.list(token.index);
         true
+    }
+
+    /// Where what is pushed to a client goes, unless it is on its way out. `is_own`: it is about a command of its own, whose reply it follows.
+    pub(super) fn pushed_to(&mut self, token: Token, is_own: bool) -> Option<&mut Reply> {
+        self.give_buffer(token.index);
+        if self.connection(token)?.state != State::Open {
+            return None;
+        }
+        self.list(token.index);
+        let connection = self.connection(token)?;
+        let is_blocked = connection.hold == Some(Hold::Blocked);
+        let replies = &mut connection.replies;
+        if let Some(exec) = &mut connection.session.exec {
+            // The replies to its commands are one array, which nothing may come between.
+            exec.pushed.protocol = replies.protocol();
+            Some(&mut exec.pushed)
+        } else if is_blocked && !is_own {
+            Some(replies.writer_ahead())
+        } else {
+            Some(replies.writer())
+        }
     }
 
     /// The other shards that may have subscribers for what is published to a channel, as bits.
@@ -387,7 +393,15 @@ impl Service {
                 id: operation,
                 part: part as u32,
             };
-            let header = Service::operation_header(row, reply_to, 0, Protocol::Resp2, false, None);
+            let header = Service::operation_header(
+                row,
+                reply_to,
+                0,
+                Protocol::Resp2,
+                Default::default(),
+                false,
+                None,
+            );
             self.message_to(shard)
                 .push_words(&header, [name, channel, message].into_iter());
             self.hopped(shard);

@@ -160,6 +160,8 @@ impl Service {
         let limits = self.limits(open);
         if let Some(token) = self.connection_at(index).map(|connection| connection.token) {
             self.unsubscribe_all(token);
+            self.end_tracking(token);
+            self.end_monitoring(token);
         }
         self.unwatch_all(index);
         if let Some(connection) = self.connection_at(index) {
