@@ -115,7 +115,7 @@ pub const ROWS: &[Command] = &[
             &[SHARD_CHANNEL.optional().multiple()],
         ),
     Command::server("publish", 3, Publish(Subscription::Channel))
-        .flags(PUBSUB | LOADING | STALE | FAST, 0)
+        .flags(PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, 0)
         .docs(
             "2.0.0",
             "pubsub",
@@ -124,7 +124,7 @@ pub const ROWS: &[Command] = &[
             &[CHANNEL, MESSAGE],
         ),
     Command::server("spublish", 3, Publish(Subscription::ShardChannel))
-        .flags(PUBSUB | LOADING | STALE | FAST, 0)
+        .flags(PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, 0)
         .keys(1, 1, 1, &[KeySpec::new(key::NOT_KEY, 1, 0, 1, "")])
         .docs(
             "7.0.0",

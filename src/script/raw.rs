@@ -251,6 +251,10 @@ impl Runner {
         let stop = self.resume(Input::Go);
         self.exchange.answer = std::ptr::null();
         self.running = stop != Stop::Done;
+        if !self.running {
+            // What Lua does from now on it does on the host's stack, from which the hook must not switch away.
+            self.exchange.deadline = None;
+        }
         stop
     }
 

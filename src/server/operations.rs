@@ -401,6 +401,7 @@ impl Service {
                     only_now,
                 } => self.take_claim(from, transaction, &claims, watched, only_now),
                 Envelope::Claimed { transaction, reply } => self.claimed(transaction, reply),
+                Envelope::Yield { transaction } => self.yield_locks(transaction),
                 Envelope::Busy { transaction } => self.take_busy(from, transaction),
                 Envelope::Release { transaction } => self.release_here(from, transaction),
                 Envelope::Unwatch(keys) => self.unwatch_here(&keys),

@@ -46,6 +46,8 @@ struct Transaction {
     then: Option<Then>,
     /// It waits in no queue: what others hold is refused.
     only_now: bool,
+    /// It has given back what it had, and begins again once it is given what it waits for at this one of the shards.
+    begins_again_at: Option<usize>,
 }
 
 /// Who waits for locks of this shard.
@@ -282,6 +284,7 @@ impl Service {
             is_unchanged: true,
             then: Some(then),
             only_now: false,
+            begins_again_at: None,
         };
         transactions.transactions.insert(id, transaction);
         id
@@ -351,9 +354,68 @@ impl Service {
         match reply {
             ClaimReply::Refused => self.refused(id),
             ClaimReply::Held { is_unchanged } => {
-                self.note_claimed(id, is_unchanged);
+                if !self.gives_back(id) {
+                    self.note_claimed(id, is_unchanged);
+                }
                 self.claim_next(id);
             }
+        }
+    }
+
+    /// Asks those who hold locks here but not yet all that they need to give them back, for a script that cannot wait behind them.
+    fn ask_to_yield(&mut self, claims: &Claims) {
+        let excluders = self.transactions.locks.excluders(claims);
+        let tickets = self.transactions.tickets.iter();
+        let holders: Vec<(usize, u32)> = tickets
+            .filter(|(_, ticket)| excluders.contains(ticket))
+            .map(|(holder, _)| *holder)
+            .collect();
+        for (shard, transaction) in holders {
+            if shard == self.shard.id {
+                self.yield_locks(transaction);
+            } else {
+                let envelope = Envelope::Yield { transaction };
+                self.message_to(shard).envelopes.push(envelope);
+            }
+        }
+    }
+
+    /// A transaction that still waits for a lock gives back those it has, and claims them again later: nothing of it has been done.
+    pub(super) fn yield_locks(&mut self, id: u32) {
+        let Some(transaction) = self.transactions.transactions.get_mut(&id) else {
+            return;
+        };
+        let waits = transaction.then.is_some() && transaction.held < transaction.claims.len();
+        if !waits || transaction.only_now || transaction.begins_again_at.is_some() {
+            return;
+        }
+        let held = mem::take(&mut transaction.held);
+        transaction.begins_again_at = Some(held);
+        let shards = transaction.claims[..held].iter();
+        let shards: Vec<usize> = shards.map(|(shard, _)| *shard).collect();
+        for shard in shards {
+            self.release_at(shard, id);
+        }
+    }
+
+    /// What a transaction has waited for is given back if it begins again. Whether it does.
+    fn gives_back(&mut self, id: u32) -> bool {
+        let transaction = self.transactions.transactions.get_mut(&id);
+        let transaction = transaction.expect("it is there");
+        let Some(at) = transaction.begins_again_at.take() else {
+            return false;
+        };
+        let shard = transaction.claims[at].0;
+        self.release_at(shard, id);
+        true
+    }
+
+    fn release_at(&mut self, shard: usize, id: u32) {
+        if shard == self.shard.id {
+            self.release_here(shard, id);
+        } else {
+            let envelope = Envelope::Release { transaction: id };
+            self.message_to(shard).envelopes.push(envelope);
         }
     }
 
@@ -381,8 +443,15 @@ impl Service {
         watched: Vec<WatchedKey>,
         only_now: bool,
     ) -> Option<ClaimReply> {
-        let does_not_wait = only_now || !self.transactions.busy.is_empty();
-        if does_not_wait && self.transactions.exclude(claims) {
+        if only_now {
+            let Some(ticket) = self.transactions.locks.claim_ahead(claims) else {
+                self.ask_to_yield(claims);
+                return Some(ClaimReply::Refused);
+            };
+            self.transactions.tickets.insert((shard, id), ticket);
+            return Some(ClaimReply::Held { is_unchanged: true });
+        }
+        if !self.transactions.busy.is_empty() && self.transactions.exclude(claims) {
             return Some(ClaimReply::Refused);
         }
         let kept = watched.clone();
@@ -453,12 +522,7 @@ impl Service {
             "it has all its locks"
         );
         for (shard, _) in transaction.claims {
-            if shard == self.shard.id {
-                self.release_here(shard, id);
-            } else {
-                let envelope = Envelope::Release { transaction: id };
-                self.message_to(shard).envelopes.push(envelope);
-            }
+            self.release_at(shard, id);
         }
     }
 

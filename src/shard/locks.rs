@@ -124,9 +124,9 @@ impl Strength {
     }
 }
 
-/// A claim's number; later ones are greater.
+/// A claim's number; later ones are greater, and those that go ahead of all that wait are negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
+pub struct Ticket(i64);
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -208,7 +208,9 @@ pub enum Outcome {
 pub struct Locks<W> {
     claims: HashMap<Ticket, Claimed<W>>,
     queues: HashMap<Place, Queue>,
-    last: u64,
+    last: i64,
+    /// The last that went ahead.
+    ahead: i64,
 }
 
 impl<W> Default for Locks<W> {
@@ -217,6 +219,7 @@ impl<W> Default for Locks<W> {
             claims: HashMap::new(),
             queues: HashMap::new(),
             last: 0,
+            ahead: 0,
         }
     }
 }
@@ -271,6 +274,55 @@ impl<W> Locks<W> {
         } else {
             Outcome::Held(ticket)
         }
+    }
+
+    /// The claims that are held and exclude these.
+    pub fn excluders(&self, claims: &Claims) -> HashSet<Ticket> {
+        let mut tickets = HashSet::new();
+        for (place, strength) in claims.entries() {
+            let queue = self.queues.get(&place);
+            let entries = queue.into_iter().flat_map(|queue| &queue.entries);
+            let excluding = entries.filter(|(ticket, entry)| {
+                entry.strength.excludes(strength) && self.claims[ticket].missing == 0
+            });
+            tickets.extend(excluding.map(|(ticket, _)| *ticket));
+        }
+        tickets
+    }
+
+    /// Claims something for somebody who must not wait, ahead of all who do: they may be waiting for him. None: others hold it.
+    pub fn claim_ahead(&mut self, claims: &Claims) -> Option<Ticket> {
+        if !self.excluders(claims).is_empty() {
+            return None;
+        }
+        self.ahead -= 1;
+        let ticket = Ticket(self.ahead);
+        let places = claims.entries();
+        for &(place, strength) in &places {
+            let queue = self.queues.entry(place).or_default();
+            for (other, entry) in &mut queue.entries {
+                if entry.is_granted && entry.strength.excludes(strength) {
+                    // It waits at another place, and now at this one too.
+                    entry.is_granted = false;
+                    queue.waiting += 1;
+                    let waiting = self.claims.get_mut(other).expect("it is in a queue");
+                    waiting.missing += 1;
+                }
+            }
+            queue.strong += usize::from(strength > Strength::IntendsToWrite);
+            let entry = Entry {
+                strength,
+                is_granted: true,
+            };
+            queue.entries.insert(ticket, entry);
+        }
+        let claimed = Claimed {
+            places,
+            missing: 0,
+            waiter: None,
+        };
+        self.claims.insert(ticket, claimed);
+        Some(ticket)
     }
 
     /// Those who wait. Their claims remain until they are released.
@@ -405,7 +457,25 @@ mod tests {
             // In order of arrival: the claims, and whether held.
             let mut model: Vec<(Ticket, Claims, bool)> = Vec::new();
             for step in 0..120 {
-                if step < 80 && random.below(2) == 0 {
+                if step < 80 && random.below(8) == 0 {
+                    let mut wanted = Claims::default();
+                    for _ in 0..1 + random.below(2) {
+                        wanted.add(place(random.below(5) as u64), Mode::Write);
+                    }
+                    let own = wanted.entries();
+                    let is_held = model.iter().any(|(_, claims, is_held)| {
+                        *is_held
+                            && claims.entries().iter().any(|(place, strength)| {
+                                own.iter()
+                                    .any(|(own, wanted)| own == place && wanted.excludes(*strength))
+                            })
+                    });
+                    let ticket = locks.claim_ahead(&wanted);
+                    assert_eq!(ticket.is_none(), is_held, "seed {seed} step {step}");
+                    if let Some(ticket) = ticket {
+                        model.insert(0, (ticket, wanted, true));
+                    }
+                } else if step < 80 && random.below(2) == 0 {
                     let mode = |random: &mut Random| match random.below(2) {
                         0 => Mode::Read,
                         _ => Mode::Write,

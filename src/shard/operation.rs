@@ -63,6 +63,11 @@ pub enum Envelope {
         /// The answer.
         reply: ClaimReply,
     },
+    /// A script that cannot wait needs what a transaction of the receiver holds: it gives everything back and begins again, unless it has all.
+    Yield {
+        /// The transaction.
+        transaction: u32,
+    },
     /// A transaction of the sender lasts long: who needs what it holds here is told so.
     Busy {
         /// The transaction.
