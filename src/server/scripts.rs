@@ -562,6 +562,8 @@ impl Service {
             }
         };
         self.leave_locked(before);
+        // No shard writes to the log; what scripts say with redis.log is dropped, slice by slice, so that it does not pile up.
+        self.script_runs.scripts.take_log();
         running.reply = reply;
         let client = running.invocation.header.origin.client;
         if !shown.is_empty() {
