@@ -970,7 +970,10 @@ impl Service {
         // One that only reads may have to wait for its locks too, and what follows must not overtake it.
         let is_script = matches!(row.run, Run::Server(ServerCommand::Eval));
         let is_write = is_script || row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
-        let place = if is_write && self.is_order_strict && !locked {
+        // A memcached request that reads several values and gives them a new time is so many requests, for several shards at once: nobody waits for them.
+        let writes = &connection.writes_under_way;
+        let is_alone = writes.are_none() || writes.are_at(owner);
+        let place = if is_write && self.is_order_strict && !locked && is_alone {
             connection.writes_under_way.add(owner);
             if is_script {
                 connection.writes_under_way.note_script();
