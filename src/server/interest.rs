@@ -8,7 +8,7 @@ use crate::command::Subscription;
 use crate::limits::SLOTS;
 use crate::shard::slots;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Counters for channels, per shard: one for this many slots together.
@@ -30,6 +30,8 @@ type Names = BTreeMap<Arc<[u8]>, u32>;
 /// What all shards have subscribers for.
 pub struct Interest {
     shards: Vec<OfShard>,
+    /// How often a shard has got its first subscriber of a name: the time by which messages and subscriptions are put in order.
+    moment: AtomicU64,
     names: Mutex<[Names; 3]>,
 }
 
@@ -59,12 +61,14 @@ impl Interest {
         };
         Interest {
             shards: (0..shards).map(of_shard).collect(),
+            moment: AtomicU64::new(0),
             names: Mutex::default(),
         }
     }
 
     /// A shard has its first subscriber of a name. From the return on everybody who publishes asks that shard: the subscription may be confirmed.
-    pub fn begin(&self, shard: usize, kind: Subscription, name: &Arc<[u8]>) {
+    /// The moment of it: messages of earlier ones are not for these subscribers.
+    pub fn begin(&self, shard: usize, kind: Subscription, name: &Arc<[u8]>) -> u64 {
         let of_shard = &self.shards[shard];
         of_shard.counter(kind, name).fetch_add(1, Ordering::SeqCst);
         if kind == Subscription::Channel {
@@ -72,6 +76,14 @@ impl Interest {
         }
         let mut names = self.names();
         *names[kind as usize].entry(name.clone()).or_default() += 1;
+        drop(names);
+        self.moment.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The moment of a message that is published now. To be asked for before [`Interest::has`], so that who may receive the first of two messages is asked
+    /// about the second as well.
+    pub fn moment(&self) -> u64 {
+        self.moment.load(Ordering::SeqCst)
     }
 
     /// A shard has lost its last subscriber of a name.

@@ -15,12 +15,12 @@ use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
+use crate::shard::Shard;
 use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::operation::{
     Envelope, Gather, KeyOutcome, KeyWork, Operation, OwnedKey, Progress, Step,
 };
 use crate::shard::slots;
-use crate::shard::{KeysRead, Shard};
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::mem;
@@ -176,16 +176,7 @@ impl Service {
         if waits {
             return None;
         }
-        let touch = Service::touch_of(header);
-        let db = header.db as usize;
-        let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
-        let before = header.locked.then(|| self.enter_locked(header.time_ms));
-        self.shard.execute(row, args, db, touch, None, &mut reply);
-        if let Some(before) = before {
-            self.leave_locked(before);
-        }
-        keys_read.remember(&mut self.shard);
-        self.tell_changes_by(header.origin.client);
+        self.execute_as(header, row, args, None, &mut reply);
         Some(reply)
     }
 

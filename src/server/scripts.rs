@@ -12,7 +12,6 @@ use super::service::{Known, Service};
 use super::transactions::{BUSY, Then, Transactions};
 use crate::command::table::{self, Command, flags};
 use crate::command::{self, Route, Run};
-use crate::engine::Touch;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
@@ -131,6 +130,14 @@ struct Running {
 }
 
 impl Running {
+    /// The keys that the request declares, once it is kept.
+    fn declared(&self) -> impl Iterator<Item = &[u8]> {
+        let request = self.request.as_ref().expect("it was kept");
+        let view = request.request(0, 0).expect("one request");
+        let words = 3..3 + self.invocation.keys;
+        words.map(move |at| request.argument(&view, at).expect("words are not large"))
+    }
+
     /// Who is behind a call.
     fn origin_of(&self, row: &Command) -> Origin {
         let origin = self.invocation.header.origin;
@@ -395,10 +402,7 @@ impl Service {
                 claims.entry(shard).or_default().add_whole(mode);
             }
         } else {
-            let request = running.request.as_ref().expect("it was kept");
-            let view = request.request(0, 0).expect("one request");
-            for at in 3..3 + running.invocation.keys {
-                let key = request.argument(&view, at).expect("words are not large");
+            for key in running.declared() {
                 let owner = slots::owner(key, self.shards());
                 claims.entry(owner).or_default().add(Place::key(key), mode);
             }
@@ -540,7 +544,7 @@ impl Service {
                             running.has_written |= row.flags & flags::WRITE != 0;
                             self.metrics
                                 .count_call(usize::from(table::command_index(row)));
-                            let touch = touch_of(&running);
+                            let touch = Service::touch_of(&running.invocation.header);
                             let keys_read =
                                 KeysRead::of(&self.shard, row, &args, running.origin_of(row));
                             self.shard
@@ -596,12 +600,7 @@ impl Service {
         let mode = running.invocation.mode();
         let mut claims = Claims::default();
         let mut held = mem::take(&mut running.touched);
-        let request = running.request.as_ref().expect("it was kept");
-        let view = request.request(0, 0).expect("one request");
-        for at in 3..3 + running.invocation.keys {
-            let key = request.argument(&view, at).expect("words are not large");
-            held.insert(Place::key(key));
-        }
+        held.extend(running.declared().map(Place::key));
         held.iter().for_each(|place| claims.add(*place, mode));
         running.reach = Reach::Held(held);
         // Where there is no other shard it began while nobody held anything, and nobody is to take what it may need next: two that have
@@ -873,14 +872,6 @@ fn asks_to_block(row: &Command, args: &Args<'_>) -> bool {
     false
 }
 
-fn touch_of(running: &Running) -> Touch {
-    if running.invocation.header.no_touch {
-        Touch::No
-    } else {
-        Touch::Yes
-    }
-}
-
 impl Running {
     /// Notes, for the next run, whether a call of one that may touch everything touches what it has not declared.
     fn note_reach(
@@ -893,14 +884,9 @@ impl Running {
         if self.goes_far {
             return;
         }
-        let keys = self.invocation.keys;
         let mut is_declared = |key: &[u8]| match request {
-            Some(request) => (3..3 + keys).any(|at| request.get(at) == key),
-            None => {
-                let request = self.request.as_ref().expect("it was kept");
-                let view = request.request(0, 0).expect("one request");
-                (3..3 + keys).any(|at| request.argument(&view, at) == Some(key))
-            }
+            Some(request) => self.invocation.declared(request).any(|other| other == key),
+            None => self.declared().any(|other| other == key),
         };
         let mut called = command::key_positions(row, args).map(|at| args.get(at));
         self.goes_far = takes_shard || !called.all(&mut is_declared);
@@ -947,7 +933,7 @@ fn look_at(
     if row.route == Route::Anywhere {
         return Called::Here(row);
     }
-    let takes_shard = !matches!(row.route, Route::Keys(_)) || row.asks_further_keys(args);
+    let takes_shard = Transactions::takes_shard(row, args);
     if shards > 1 && matches!(running.reach, Reach::All) {
         running.note_reach(row, request, args, takes_shard);
     }

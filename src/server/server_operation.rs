@@ -428,7 +428,8 @@ impl Service {
             }
             Call::Subscribers(kind, names) => {
                 let table = &self.pubsub.table;
-                let count = |name: &Vec<u8>| table.of_name(kind, name).map_or(0, HashSet::len);
+                let count =
+                    |name: &Vec<u8>| table.of_name(kind, name, u64::MAX).map_or(0, HashSet::len);
                 Answer::Subscribers(names.iter().map(count).collect())
             }
             Call::Key { db, key, question } => {

@@ -1177,21 +1177,36 @@ impl Service {
         reply.protocol = header.protocol;
         let row = table::resolved_row(header.command, &args);
         if let Run::Server(ServerCommand::Publish(kind)) = row.run {
-            let receivers = self.publish_here(kind, args.get(1), args.get(2), None);
+            let moment = args.get(3).try_into().expect("a message has its moment");
+            let moment = u64::from_le_bytes(moment);
+            let receivers = self.publish_here(kind, args.get(1), args.get(2), None, moment);
             reply.integer(receivers as i64);
+            self.tell_changes_by(header.origin.client);
         } else {
-            let touch = Service::touch_of(header);
-            let db = header.db as usize;
-            let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
-            let before = header.locked.then(|| self.enter_locked(header.time_ms));
-            self.shard.execute(row, args, db, touch, hash, reply);
-            if let Some(before) = before {
-                self.leave_locked(before);
-            }
-            keys_read.remember(&mut self.shard);
+            self.execute_as(header, row, args, hash, reply);
         }
-        self.tell_changes_by(header.origin.client);
         self.serve_awaited();
+    }
+
+    /// Runs a data command on this shard in the circumstances that its header tells.
+    pub(super) fn execute_as(
+        &mut self,
+        header: &RequestHeader,
+        row: &'static Command,
+        args: Args<'_>,
+        hash: Option<u64>,
+        reply: &mut Reply,
+    ) {
+        let touch = Service::touch_of(header);
+        let db = header.db as usize;
+        let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
+        let before = header.locked.then(|| self.enter_locked(header.time_ms));
+        self.shard.execute(row, args, db, touch, hash, reply);
+        if let Some(before) = before {
+            self.leave_locked(before);
+        }
+        keys_read.remember(&mut self.shard);
+        self.tell_changes_by(header.origin.client);
     }
 
     pub(super) fn take_scratch_reply(&mut self) -> Reply {

@@ -3,7 +3,8 @@
 //! It knows tokens and names; it never touches a connection or another shard. Patterns are found by the literal bytes they begin with: publishing to
 //! a channel
 //! takes one look-up for each length of such beginnings (33 at most), and only patterns that begin as the channel does are matched, each in a time of
-//! pattern length times channel length at most.
+//! pattern length times channel length at most. A name remembers since when it has had subscribers here, because a message from another shard may
+//! have been sent for the sake of earlier ones: without that a subscriber would receive it, and miss the next.
 
 use crate::command::Subscription;
 use crate::glob;
@@ -62,10 +63,18 @@ struct Subscriber {
     counts: Counts,
 }
 
+/// The subscribers of one name.
+#[derive(Default)]
+struct Named {
+    tokens: HashSet<Token>,
+    /// The moment of the first of them, see `Interest::begin`.
+    since: u64,
+}
+
 /// The subscriptions of one shard.
 #[derive(Default)]
 pub struct Subscriptions {
-    names: [HashMap<Name, HashSet<Token>>; 3],
+    names: [HashMap<Name, Named>; 3],
     subscribers: HashMap<Token, Subscriber>,
     patterns: Patterns,
 }
@@ -140,7 +149,8 @@ impl Subscriptions {
         }
         *subscriber.counts.of(kind) += 1;
         subscriber.counts.bytes += name.len() + BYTES_PER_SUBSCRIPTION;
-        names.entry(name.clone()).or_default().insert(token);
+        let named = names.entry(name.clone()).or_default();
+        named.tokens.insert(token);
         if !is_first {
             return None;
         }
@@ -164,7 +174,8 @@ impl Subscriptions {
             self.subscribers.remove(&token);
         }
         let names = &mut self.names[kind as usize];
-        let tokens = names.get_mut(name).expect("a name knows its subscribers");
+        let named = names.get_mut(name).expect("a name knows its subscribers");
+        let tokens = &mut named.tokens;
         tokens.remove(&token);
         if !tokens.is_empty() {
             return false;
@@ -194,21 +205,31 @@ impl Subscriptions {
         subscriber.map_or(Counts::default(), |subscriber| subscriber.counts)
     }
 
-    /// The subscribers of one name.
-    pub fn of_name(&self, kind: Subscription, name: &[u8]) -> Option<&HashSet<Token>> {
-        self.names[kind as usize].get(name)
+    /// Says since when a name has had subscribers.
+    pub fn begun(&mut self, kind: Subscription, name: &[u8], moment: u64) {
+        let named = self.names[kind as usize].get_mut(name);
+        named.expect("it has just got its first").since = moment;
     }
 
-    /// The patterns that a channel matches, with their subscribers.
+    /// The subscribers of one name for a message of some moment.
+    pub fn of_name(&self, kind: Subscription, name: &[u8], moment: u64) -> Option<&HashSet<Token>> {
+        let named = self.names[kind as usize].get(name)?;
+        (named.since <= moment).then_some(&named.tokens)
+    }
+
+    /// The patterns that a channel matches, with their subscribers for a message of some moment.
     pub fn matching<'a>(
         &'a self,
         channel: &'a [u8],
+        moment: u64,
     ) -> impl Iterator<Item = (&'a Name, &'a HashSet<Token>)> {
         let subscribers = &self.names[Subscription::Pattern as usize];
         let candidates = self.patterns.candidates(channel).flatten();
         candidates
             .filter(|pattern| glob::matches(pattern, channel))
             .map(move |pattern| (pattern, &subscribers[pattern]))
+            .filter(move |(_, named)| named.since <= moment)
+            .map(|(pattern, named)| (pattern, &named.tokens))
     }
 
     /// How many patterns must be tried for a channel.

@@ -13,7 +13,7 @@ fn token(index: u32) -> Token {
 }
 
 fn patterns_of(table: &Subscriptions, channel: &str) -> Vec<String> {
-    let matching = table.matching(channel.as_bytes());
+    let matching = table.matching(channel.as_bytes(), 0);
     let mut names: Vec<String> = matching
         .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
         .collect();
@@ -29,11 +29,11 @@ fn a_name_begins_with_its_first_subscriber_and_ends_with_its_last() {
     assert!(table.subscribe(token(1), CHANNEL, b"a").is_none(), "twice");
     assert!(table.subscribe(token(2), CHANNEL, b"a").is_none());
     assert!(table.subscribe(token(2), SHARD, b"a").is_some(), "apart");
-    assert_eq!(table.of_name(CHANNEL, b"a").unwrap().len(), 2);
+    assert_eq!(table.of_name(CHANNEL, b"a", 0).unwrap().len(), 2);
     assert!(!table.unsubscribe(token(1), CHANNEL, b"a"));
     assert!(!table.unsubscribe(token(1), CHANNEL, b"a"), "it has left");
     assert!(table.unsubscribe(token(2), CHANNEL, b"a"));
-    assert!(table.of_name(CHANNEL, b"a").is_none());
+    assert!(table.of_name(CHANNEL, b"a", 0).is_none());
     assert!(table.unsubscribe(token(2), SHARD, b"a"));
     assert!(table.is_empty());
 }
@@ -119,7 +119,7 @@ fn random_changes_agree_with_a_plain_list() {
             .map(|key| (key.2, key.0))
             .collect();
         let found: Vec<(String, u32)> = table
-            .matching(channel.as_bytes())
+            .matching(channel.as_bytes(), 0)
             .flat_map(|(name, tokens)| {
                 let name = String::from_utf8_lossy(name).into_owned();
                 tokens.iter().map(move |token| (name.clone(), token.index))
@@ -141,5 +141,24 @@ fn random_changes_agree_with_a_plain_list() {
                 Subscription::ALL.map(of)
             );
         }
+    }
+}
+
+#[test]
+fn messages_from_before_a_name_had_subscribers_are_not_for_them() {
+    let mut table = Subscriptions::default();
+    for (kind, name) in [(CHANNEL, "news"), (PATTERN, "n*")] {
+        assert!(table.subscribe(token(1), kind, name.as_bytes()).is_some());
+        table.begun(kind, name.as_bytes(), 5);
+        table.subscribe(token(2), kind, name.as_bytes());
+    }
+    for (moment, count) in [(4, 0), (5, 2), (6, 2)] {
+        let named = table.of_name(CHANNEL, b"news", moment);
+        assert_eq!(named.map_or(0, HashSet::len), count);
+        let matching = table.matching(b"news", moment);
+        assert_eq!(
+            matching.map(|(_, tokens)| tokens.len()).sum::<usize>(),
+            count
+        );
     }
 }

@@ -124,6 +124,15 @@ impl Transactions {
         }
     }
 
+    /// Whether a request is about whole shards, or about keys that are only known when it runs.
+    pub(super) fn takes_shard(row: &Command, args: &Args<'_>) -> bool {
+        let is_about_shards = match row.route {
+            Route::Anywhere | Route::Keys(_) => false,
+            Route::AllShards(_) | Route::Cursor | Route::RandomShard => true,
+        };
+        is_about_shards || row.asks_further_keys(args)
+    }
+
     /// Whether somebody holds, or waits for, what excludes these claims.
     pub(super) fn exclude(&self, claims: &Claims) -> bool {
         !self.locks.is_empty() && self.locks.exclude(claims)
@@ -139,11 +148,7 @@ impl Service {
         claims: &mut BTreeMap<usize, Claims>,
     ) {
         let mode = Transactions::mode(row);
-        let takes_all = matches!(
-            row.route,
-            Route::AllShards(_) | Route::Cursor | Route::RandomShard
-        );
-        if takes_all || row.asks_further_keys(args) {
+        if Transactions::takes_shard(row, args) {
             for shard in 0..self.shards() {
                 claims.entry(shard).or_default().add_whole(mode);
             }
@@ -160,9 +165,10 @@ impl Service {
         let mode = Transactions::mode(row);
         let mut claims = Claims::default();
         if row.route == Route::Anywhere {
+            // Scripts see to their keys themselves.
             return claims;
         }
-        if !matches!(row.route, Route::Keys(_)) || row.asks_further_keys(args) {
+        if Transactions::takes_shard(row, args) {
             claims.add_whole(mode);
         }
         for position in command::key_positions(row, args) {

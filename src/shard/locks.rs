@@ -2,8 +2,8 @@
 //!
 //! Pure: it is told of claims and releases and says who may go on. It knows hashes, not keys; two keys of one hash exclude each other, which costs time and
 //! nothing else. While nobody holds anything, which is nearly always, a command pays one comparison.
-//! The decision worth knowing: a claim takes its place in the queues of all its keys at once and never overtakes one that came before it and excludes it, so claims of one
-//! shard wait for earlier ones only. Transactions over several shards claim at one shard after the other, in ascending order. Hence nobody waits for himself
+//! The decision worth knowing: a claim takes its place in the queues of all its keys at once and does not overtake one that came before it and excludes it, so claims of one
+//! shard wait for earlier ones only. Only who must not wait, because others may be waiting for him, goes ahead of those who do ([`Locks::claim_ahead`]). Transactions over several shards claim at one shard after the other, in ascending order. Hence nobody waits for himself
 //! in a circle, and nobody waits for ever.
 
 use foldhash::quality::FixedState;

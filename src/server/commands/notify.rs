@@ -13,6 +13,8 @@ use crate::shard::operation::Envelope;
 struct Notification {
     channel: Box<[u8]>,
     message: Box<[u8]>,
+    /// That of its publication, see `Interest::moment`.
+    moment: u64,
 }
 
 /// Those of one moment, in order.
@@ -78,13 +80,15 @@ impl Service {
         message: &[u8],
         outgoing: &mut [(usize, Vec<Notification>)],
     ) {
-        self.publish_here(Subscription::Channel, channel, message, None);
+        self.publish_here(Subscription::Channel, channel, message, None, u64::MAX);
+        let moment = self.shared.interest.moment();
         for (shard, messages) in outgoing {
             let interest = &self.shared.interest;
             if interest.has(*shard, Subscription::Channel, channel) {
                 messages.push(Notification {
                     channel: channel.into(),
                     message: message.into(),
+                    moment,
                 });
             }
         }
@@ -92,8 +96,13 @@ impl Service {
 
     /// Delivers what another shard has published.
     pub(in crate::server) fn take_notifications(&mut self, notifications: Notifications) {
-        for Notification { channel, message } in notifications.0 {
-            self.publish_here(Subscription::Channel, &channel, &message, None);
+        for Notification {
+            channel,
+            message,
+            moment,
+        } in notifications.0
+        {
+            self.publish_here(Subscription::Channel, &channel, &message, None, moment);
         }
     }
 }

@@ -129,7 +129,8 @@ impl Service {
         };
         for name in names {
             if let Some(first) = self.pubsub.table.subscribe(token, kind, name) {
-                self.shared.interest.begin(self.shard.id, kind, &first);
+                let moment = self.shared.interest.begin(self.shard.id, kind, &first);
+                self.pubsub.table.begun(kind, name, moment);
             }
             self.confirm(index, kind, kind.subscribed(), Some(name));
         }
@@ -253,8 +254,9 @@ impl Service {
         };
         let channel = args.get(1);
         // A publisher that has subscribed sees its message before its reply, as in Redis.
-        let here = self.publish_here(kind, channel, message, large.as_ref());
+        let here = self.publish_here(kind, channel, message, large.as_ref(), u64::MAX);
         reply.integer(here as i64);
+        let moment = self.shared.interest.moment();
         let shards = self.shards_with_interest(kind, channel);
         if shards == 0 {
             return Ok(Answered::Now);
@@ -262,13 +264,14 @@ impl Service {
         let parts = shards.count_ones() as usize + 1;
         let work = Work::Data(Operation::sum(parts));
         if let Some(id) = self.begin(index, work, false, muted) {
-            self.publish_elsewhere(kind, channel, message, shards, id);
+            self.publish_elsewhere(kind, channel, message, moment, shards, id);
             self.operation_reply(id, parts as u32 - 1, &reply.bytes, &[]);
         }
         Ok(Answered::Later)
     }
 
-    /// Delivers a message to the subscribers on this shard, and says how many times. `large` is the message again, if it is at hand in this form.
+    /// Delivers a message to the subscribers on this shard, and says how many times. `large` is the message again, if it is at hand in this form;
+    /// `moment` is that of its publication (`Interest::moment`), or the greatest if it comes from here.
     ///
     /// It is written once; each subscriber gets a copy of the bytes, or a reference to a large message, in the buffer that its replies go to.
     pub(in crate::server) fn publish_here(
@@ -277,6 +280,7 @@ impl Service {
         channel: &[u8],
         message: &[u8],
         large: Option<&LargeBytes>,
+        moment: u64,
     ) -> usize {
         if self.pubsub.table.is_empty() {
             return 0;
@@ -292,7 +296,7 @@ impl Service {
             large
         };
         let mut receivers = 0;
-        if let Some(tokens) = pubsub.table.of_name(kind, channel) {
+        if let Some(tokens) = pubsub.table.of_name(kind, channel, moment) {
             let word: &[u8] = match kind {
                 Subscription::ShardChannel => b"smessage",
                 Subscription::Channel | Subscription::Pattern => b"message",
@@ -304,7 +308,7 @@ impl Service {
         }
         if kind == Subscription::Channel {
             self.publishing += pubsub.table.patterns_tried(channel);
-            for (pattern, tokens) in pubsub.table.matching(channel) {
+            for (pattern, tokens) in pubsub.table.matching(channel, moment) {
                 encode(
                     &mut encoded,
                     &[b"pmessage", pattern, channel],
@@ -379,6 +383,7 @@ impl Service {
         kind: Subscription,
         channel: &[u8],
         message: &[u8],
+        moment: u64,
         shards: u128,
         operation: u32,
     ) {
@@ -402,8 +407,10 @@ impl Service {
                 false,
                 None,
             );
-            self.message_to(shard)
-                .push_words(&header, [name, channel, message].into_iter());
+            self.message_to(shard).push_words(
+                &header,
+                [name, channel, message, &moment.to_le_bytes()].into_iter(),
+            );
             self.hopped(shard);
         }
     }
