@@ -21,7 +21,8 @@ use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
 use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::{KeysRead, slots};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -167,7 +168,7 @@ impl ScriptRuns {
             runs: Vec::new(),
             free: Vec::new(),
             paused: VecDeque::new(),
-            far: HashMap::new(),
+            far: HashMap::default(),
         }
     }
 
@@ -265,7 +266,7 @@ impl Service {
             request: None,
             is_holding: false,
             reach,
-            touched: HashSet::new(),
+            touched: HashSet::default(),
             touches_all: false,
             transactions: Vec::new(),
             has_written: false,

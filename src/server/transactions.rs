@@ -15,7 +15,8 @@ use crate::shard::locks::{Claims, Locks, Mode, Outcome, Place, Ticket};
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::operation::{ClaimReply, Envelope, OwnedKey, Step, WatchedKey};
 use crate::shard::slots;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 /// What a transaction does once it holds its locks.

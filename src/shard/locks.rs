@@ -7,7 +7,8 @@
 //! in a circle, and nobody waits for ever.
 
 use foldhash::quality::FixedState;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 /// All shards hash the keys they lock alike. Who made keys collide would only make his own commands wait.
@@ -216,8 +217,8 @@ pub struct Locks<W> {
 impl<W> Default for Locks<W> {
     fn default() -> Locks<W> {
         Locks {
-            claims: HashMap::new(),
-            queues: HashMap::new(),
+            claims: HashMap::default(),
+            queues: HashMap::default(),
             last: 0,
             ahead: 0,
         }
@@ -278,7 +279,7 @@ impl<W> Locks<W> {
 
     /// The claims that are held and exclude these.
     pub fn excluders(&self, claims: &Claims) -> HashSet<Ticket> {
-        let mut tickets = HashSet::new();
+        let mut tickets = HashSet::default();
         for (place, strength) in claims.entries() {
             let queue = self.queues.get(&place);
             let entries = queue.into_iter().flat_map(|queue| &queue.entries);
