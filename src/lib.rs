@@ -20,6 +20,8 @@ pub mod limits;
 pub mod metrics;
 /// The ring: accept, receive, send. Knows nothing of commands.
 pub mod net;
+/// The durable log: what to write and what was found. No I/O, no clock.
+pub mod persist;
 /// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
 pub mod protocol;
 /// Scripts and functions in Lua: compiled, run and suspended. No I/O, no keys.

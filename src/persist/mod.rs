@@ -1,0 +1,14 @@
+//! The durable log of a shard: what to write, what has been written, and what is found after a crash.
+//!
+//! Never does I/O, knows no clock, no thread and no other layer: [`log::Log`] makes [`disk::Operation`]s, somebody carries them out and says what came
+//! of them; recovery reads bytes it is given. So a test can fail, tear or forget any single write, and lose the power at any moment. The decision worth
+//! knowing: nothing is ever appended to a file of an earlier start. Each start opens a new segment, whose header says where the log before it ends,
+//! so that one sector written is what makes a cut lasting. `docs/log-format.md` has the bytes and the rules of recovery.
+//!
+
+pub mod buffer;
+pub mod disk;
+pub mod entry;
+pub mod frame;
+pub mod manifest;
+pub mod random;
