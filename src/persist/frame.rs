@@ -96,6 +96,8 @@ pub enum HeaderError {
     Magic,
     /// Its checksum does not fit.
     Checksum,
+    /// It is intact and of another file, whose place this one has taken.
+    Stale,
     /// It is intact and of another version of the format.
     Version(u32),
 }
@@ -106,6 +108,7 @@ impl fmt::Display for HeaderError {
             HeaderError::Short => write!(out, "the file is shorter than a header"),
             HeaderError::Magic => write!(out, "the file does not begin with a header"),
             HeaderError::Checksum => write!(out, "the header's checksum is wrong"),
+            HeaderError::Stale => write!(out, "the header is that of another file"),
             HeaderError::Version(version) => write!(
                 out,
                 "the format has version {version}, this program reads version {FORMAT_VERSION}"

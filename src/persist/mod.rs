@@ -10,5 +10,14 @@ pub mod buffer;
 pub mod disk;
 pub mod entry;
 pub mod frame;
+mod job;
+pub mod log;
 pub mod manifest;
 pub mod random;
+pub mod recovery;
+pub mod rewrite;
+pub mod settle;
+pub mod simulated;
+#[cfg(test)]
+mod simulation_tests;
+mod stream;
