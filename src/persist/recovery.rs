@@ -240,7 +240,8 @@ pub fn read_shard<'a>(files: &ShardFiles<'a>) -> Result<ShardLog<'a>, RecoveryEr
         return Err(RecoveryError::ManifestMissing(shard));
     };
     let name = FileName::Manifest { shard };
-    let manifest = Manifest::decode(manifest).map_err(|error| RecoveryError::Manifest(name, error))?;
+    let manifest =
+        Manifest::decode(manifest).map_err(|error| RecoveryError::Manifest(name, error))?;
     if manifest.shard != shard {
         return Err(foreign(name, "shard"));
     }
@@ -270,11 +271,7 @@ fn foreign(file: FileName, what: &'static str) -> RecoveryError {
 }
 
 /// That a header which is intact is of this shard of this data set.
-fn check_header(
-    file: FileName,
-    header: &Header,
-    manifest: &Manifest,
-) -> Result<(), RecoveryError> {
+fn check_header(file: FileName, header: &Header, manifest: &Manifest) -> Result<(), RecoveryError> {
     if header.identity != manifest.identity {
         return Err(foreign(file, "identity"));
     }
@@ -328,7 +325,10 @@ impl<'a> ShardLog<'a> {
         let bytes = usize::try_from(named.bytes)
             .ok()
             .filter(|bytes| *bytes <= file.len())
-            .ok_or(wrong(file.len() as u64, "the file is shorter than the manifest says"))?;
+            .ok_or(wrong(
+                file.len() as u64,
+                "the file is shorter than the manifest says",
+            ))?;
         let range = Range {
             number,
             file: &file[..bytes],
@@ -378,7 +378,10 @@ impl<'a> ShardLog<'a> {
             .position(|range| range.number == number)
             .expect("a part lies in a segment");
         let earlier = self.cut.map_or(0, |cut| cut.bytes);
-        let dropped = self.ranges[place..].iter().map(|range| range.end).sum::<u64>();
+        let dropped = self.ranges[place..]
+            .iter()
+            .map(|range| range.end)
+            .sum::<u64>();
         self.cut = Some(Cut {
             file: FileName::Segment { shard, number },
             offset: at.position.offset,
@@ -447,7 +450,13 @@ fn records<'a>(
             Ok(record) => {
                 offset = record.end();
                 let segment = range.number;
-                Ok((Position { segment, offset: at }, record))
+                Ok((
+                    Position {
+                        segment,
+                        offset: at,
+                    },
+                    record,
+                ))
             }
             Err(defect) => {
                 offset = range.end;
@@ -483,7 +492,11 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The header of a segment, or why there is none. One that is intact and of other data is an error.
-    fn header(&self, number: u64, file: &[u8]) -> Result<Result<Header, HeaderError>, RecoveryError> {
+    fn header(
+        &self,
+        number: u64,
+        file: &[u8],
+    ) -> Result<Result<Header, HeaderError>, RecoveryError> {
         let name = self.name(number);
         match Header::decode(FileKind::Segment, file) {
             Ok(header) => {
@@ -542,7 +555,9 @@ impl<'a> Reader<'_, 'a> {
                 if before.segment < first {
                     return Err(RecoveryError::Missing(self.name(first)));
                 }
-                if let Some((_, found)) = headers.iter().find(|(number, _)| *number == before.segment) {
+                if let Some((_, found)) =
+                    headers.iter().find(|(number, _)| *number == before.segment)
+                {
                     header = *found;
                     end = Some(before.offset);
                 } else if torn.iter().any(|(number, _)| *number == before.segment) {
@@ -586,7 +601,8 @@ impl<'a> Reader<'_, 'a> {
                 seed: self.seed(number),
                 end: end.unwrap_or(file.len() as u64),
             };
-            let mut invalid = (range.end > file.len() as u64).then_some((file.len() as u64, Defect::Nothing));
+            let mut invalid =
+                (range.end > file.len() as u64).then_some((file.len() as u64, Defect::Nothing));
             let mut offset = BLOCK_BYTES as u64;
             for record in records(range, true) {
                 let (position, record) = match record {
@@ -639,7 +655,9 @@ impl<'a> Reader<'_, 'a> {
         let mut dropped = written_end(range.file, at) - at;
         for (header, _) in later {
             let file = self.find(header.number).expect("its header was read");
-            durable = durable.max(header.durable).max(self.says(header.number, file));
+            durable = durable
+                .max(header.durable)
+                .max(self.says(header.number, file));
             dropped += written_end(file, 0);
         }
         let here = Position {
@@ -690,7 +708,10 @@ impl<'a> Reader<'_, 'a> {
             dropped += written_end(file, 0);
         }
         for number in broken {
-            let (_, header) = headers.iter().find(|(of, _)| *of == number).expect("its header was read");
+            let (_, header) = headers
+                .iter()
+                .find(|(of, _)| *of == number)
+                .expect("its header was read");
             let file = self.find(number).expect("its header was read");
             durable = durable.max(header.durable).max(self.says(number, file));
             dropped += written_end(file, 0);

@@ -136,7 +136,10 @@ impl Disk for SimulatedDisk {
             );
             assert!(*bytes <= buffer.capacity());
         }
-        assert!(self.under_way.iter().all(|(of, _)| *of != ticket), "a ticket is used once");
+        assert!(
+            self.under_way.iter().all(|(of, _)| *of != ticket),
+            "a ticket is used once"
+        );
         self.under_way.push((ticket, operation));
     }
 }
@@ -163,7 +166,8 @@ impl SimulatedDisk {
 
     /// The files as a reader sees them.
     pub fn files(&self) -> BTreeMap<FileName, &[u8]> {
-        let bytes = |(file, inode): (&FileName, &usize)| (*file, self.inodes[*inode].seen.as_slice());
+        let bytes =
+            |(file, inode): (&FileName, &usize)| (*file, self.inodes[*inode].seen.as_slice());
         self.names.iter().map(bytes).collect()
     }
 
@@ -213,7 +217,9 @@ impl SimulatedDisk {
             Operation::Sync { file } => {
                 let inode = &mut self.inodes[self.names[file]];
                 let random = &mut self.random;
-                inode.unsynced.retain(|write| write.durable || random.one_in(2));
+                inode
+                    .unsynced
+                    .retain(|write| write.durable || random.one_in(2));
                 inode.seen.clone_from(&inode.durable);
                 for write in &inode.unsynced {
                     apply(&mut inode.seen, write.offset, &write.bytes);
@@ -240,7 +246,11 @@ impl SimulatedDisk {
                 file,
                 preallocate_bytes,
             } => {
-                let mut room = if self.recycles { self.removed.clone() } else { Vec::new() };
+                let mut room = if self.recycles {
+                    self.removed.clone()
+                } else {
+                    Vec::new()
+                };
                 room.resize(*preallocate_bytes as usize, 0);
                 self.inodes.push(Inode {
                     seen: room.clone(),

@@ -18,7 +18,10 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChunkState {
     Waiting,
-    InFlight { ticket: Ticket, durable: bool },
+    InFlight {
+        ticket: Ticket,
+        durable: bool,
+    },
     Lost,
     Written,
     /// Written, and a sync is under way that began afterwards.

@@ -34,6 +34,10 @@ impl Place {
     pub fn client(shard: usize, token: u64) -> Place {
         Place(CLIENTS - shard as u64, token)
     }
+
+    fn is_key(self) -> bool {
+        self.0 == KEYS
+    }
 }
 
 /// How much a claim excludes.
@@ -63,6 +67,12 @@ impl Claims {
     /// Whether they are no more than these places.
     pub fn are_all_in(&self, held: &HashSet<Place>) -> bool {
         self.whole.is_none() && self.places.iter().all(|(place, _)| held.contains(place))
+    }
+
+    /// Whether some of it is claimed for writing.
+    pub fn write(&self) -> bool {
+        let is_written = |(place, mode): &(Place, Mode)| *mode == Mode::Write && place.is_key();
+        self.whole == Some(Mode::Write) || self.places.iter().any(is_written)
     }
 
     /// Adds a key.

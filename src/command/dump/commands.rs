@@ -24,7 +24,7 @@ pub fn dump(context: &mut Context<'_>) -> Result<(), CommandError> {
 }
 
 /// The payload of a value.
-fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandError> {
+pub(super) fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandError> {
     Ok(match engine.type_of(item) {
         Type::String => super::string(&string_value(engine, item)),
         Type::List => {
@@ -184,7 +184,7 @@ pub fn restore(context: &mut Context<'_>) -> Result<(), CommandError> {
 }
 
 /// Puts a value under a key, replacing what was there.
-fn store(
+pub(super) fn store(
     engine: &mut Engine,
     key: &Key<'_>,
     value: DumpedValue,

@@ -10,6 +10,7 @@ mod commands;
 pub mod crc64;
 mod decode;
 mod encode;
+pub mod image;
 pub mod lzf;
 mod packed;
 mod reader;
