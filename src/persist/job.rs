@@ -93,10 +93,7 @@ impl Job {
 
     /// Whether the snapshot's own sync is what is under way: after it failed nobody knows what the snapshot holds.
     pub(super) fn at_snapshot(&self) -> bool {
-        matches!(
-            self.steps[self.at],
-            Step::Sync(FileName::Snapshot { .. })
-        )
+        matches!(self.steps[self.at], Step::Sync(FileName::Snapshot { .. }))
     }
 
     /// Back to the first step. A job that publishes a snapshot does not sync that again, for its sync was good or the job is over.

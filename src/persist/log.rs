@@ -213,6 +213,7 @@ impl Log {
             identity: start.identity,
             shard: start.shard,
             shards: start.shards,
+            segment_bytes: options.segment_bytes,
         };
         let stream = Stream::new(
             owner,
@@ -512,9 +513,7 @@ impl Log {
             let ticket = Ticket(self.next_ticket + 1);
             let durable =
                 self.rule == SyncRule::Always || self.stream.durable() < self.durable_wanted;
-            let Some(operation) = self
-                .stream
-                .next_write(ticket, self.segment_ready, durable)
+            let Some(operation) = self.stream.next_write(ticket, self.segment_ready, durable)
             else {
                 break;
             };
@@ -577,12 +576,7 @@ impl Log {
         }
     }
 
-    fn job_completed(
-        &mut self,
-        place: usize,
-        result: Result<(), DiskError>,
-        disk: &mut impl Disk,
-    ) {
+    fn job_completed(&mut self, place: usize, result: Result<(), DiskError>, disk: &mut impl Disk) {
         let job = &mut self.jobs[place];
         let kind = job.kind;
         let (what, file) = job.describe();
@@ -676,8 +670,5 @@ impl Log {
 
 fn segment_steps(shard: u32, number: u64, preallocate_bytes: u64) -> Vec<Step> {
     let file = FileName::Segment { shard, number };
-    vec![
-        Step::Create(file, preallocate_bytes),
-        Step::SyncDirectory,
-    ]
+    vec![Step::Create(file, preallocate_bytes), Step::SyncDirectory]
 }

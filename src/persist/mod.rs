@@ -7,6 +7,8 @@
 //!
 
 pub mod buffer;
+#[cfg(test)]
+mod damage_tests;
 pub mod disk;
 pub mod entry;
 pub mod frame;

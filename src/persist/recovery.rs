@@ -117,6 +117,8 @@ pub enum CutReason {
     Torn(Defect),
     /// The header of a segment that never became durable.
     TornHeader(HeaderError),
+    /// The file is shorter than it was made. What it held there, if anything, is not known.
+    Short,
     /// A transaction that is not on all shards it concerns, which is the first of several perhaps.
     Transaction(u64),
 }
@@ -148,6 +150,7 @@ impl fmt::Display for Cut {
             CutReason::TornHeader(error) => {
                 write!(out, "the segment's first write was not complete ({error})")
             }
+            CutReason::Short => write!(out, "the file is shorter than it was made"),
             CutReason::Transaction(number) => {
                 write!(out, "transaction {number} is not complete on all shards")
             }
@@ -240,7 +243,8 @@ pub fn read_shard<'a>(files: &ShardFiles<'a>) -> Result<ShardLog<'a>, RecoveryEr
         return Err(RecoveryError::ManifestMissing(shard));
     };
     let name = FileName::Manifest { shard };
-    let manifest = Manifest::decode(manifest).map_err(|error| RecoveryError::Manifest(name, error))?;
+    let manifest =
+        Manifest::decode(manifest).map_err(|error| RecoveryError::Manifest(name, error))?;
     if manifest.shard != shard {
         return Err(foreign(name, "shard"));
     }
@@ -270,11 +274,7 @@ fn foreign(file: FileName, what: &'static str) -> RecoveryError {
 }
 
 /// That a header which is intact is of this shard of this data set.
-fn check_header(
-    file: FileName,
-    header: &Header,
-    manifest: &Manifest,
-) -> Result<(), RecoveryError> {
+fn check_header(file: FileName, header: &Header, manifest: &Manifest) -> Result<(), RecoveryError> {
     if header.identity != manifest.identity {
         return Err(foreign(file, "identity"));
     }
@@ -328,7 +328,10 @@ impl<'a> ShardLog<'a> {
         let bytes = usize::try_from(named.bytes)
             .ok()
             .filter(|bytes| *bytes <= file.len())
-            .ok_or(wrong(file.len() as u64, "the file is shorter than the manifest says"))?;
+            .ok_or(wrong(
+                file.len() as u64,
+                "the file is shorter than the manifest says",
+            ))?;
         let range = Range {
             number,
             file: &file[..bytes],
@@ -378,7 +381,10 @@ impl<'a> ShardLog<'a> {
             .position(|range| range.number == number)
             .expect("a part lies in a segment");
         let earlier = self.cut.map_or(0, |cut| cut.bytes);
-        let dropped = self.ranges[place..].iter().map(|range| range.end).sum::<u64>();
+        let dropped = self.ranges[place..]
+            .iter()
+            .map(|range| range.end)
+            .sum::<u64>();
         self.cut = Some(Cut {
             file: FileName::Segment { shard, number },
             offset: at.position.offset,
@@ -447,7 +453,13 @@ fn records<'a>(
             Ok(record) => {
                 offset = record.end();
                 let segment = range.number;
-                Ok((Position { segment, offset: at }, record))
+                Ok((
+                    Position {
+                        segment,
+                        offset: at,
+                    },
+                    record,
+                ))
             }
             Err(defect) => {
                 offset = range.end;
@@ -483,7 +495,11 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The header of a segment, or why there is none. One that is intact and of other data is an error.
-    fn header(&self, number: u64, file: &[u8]) -> Result<Result<Header, HeaderError>, RecoveryError> {
+    fn header(
+        &self,
+        number: u64,
+        file: &[u8],
+    ) -> Result<Result<Header, HeaderError>, RecoveryError> {
         let name = self.name(number);
         match Header::decode(FileKind::Segment, file) {
             Ok(header) => {
@@ -542,7 +558,9 @@ impl<'a> Reader<'_, 'a> {
                 if before.segment < first {
                     return Err(RecoveryError::Missing(self.name(first)));
                 }
-                if let Some((_, found)) = headers.iter().find(|(number, _)| *number == before.segment) {
+                if let Some((_, found)) =
+                    headers.iter().find(|(number, _)| *number == before.segment)
+                {
                     header = *found;
                     end = Some(before.offset);
                 } else if torn.iter().any(|(number, _)| *number == before.segment) {
@@ -586,7 +604,8 @@ impl<'a> Reader<'_, 'a> {
                 seed: self.seed(number),
                 end: end.unwrap_or(file.len() as u64),
             };
-            let mut invalid = (range.end > file.len() as u64).then_some((file.len() as u64, Defect::Nothing));
+            let mut invalid =
+                (range.end > file.len() as u64).then_some((file.len() as u64, Defect::Nothing));
             let mut offset = BLOCK_BYTES as u64;
             for record in records(range, true) {
                 let (position, record) = match record {
@@ -612,6 +631,10 @@ impl<'a> Reader<'_, 'a> {
                 log.sequence += 1;
                 log.records += 1;
             }
+            // The last segment is judged even where the file ends with a record: it may have been longer.
+            if end.is_none() && invalid.is_none() {
+                invalid = Some((offset, Defect::Nothing));
+            }
             range.end = offset;
             log.end = Position {
                 segment: number,
@@ -619,7 +642,7 @@ impl<'a> Reader<'_, 'a> {
             };
             log.ranges.push(range);
             if let Some((at, defect)) = invalid {
-                return self.judge(log, &chain[place + 1..], at, defect);
+                return self.judge(log, header, &chain[place + 1..], at, defect);
             }
         }
         Ok(())
@@ -629,6 +652,7 @@ impl<'a> Reader<'_, 'a> {
     fn judge(
         &self,
         log: &mut ShardLog<'a>,
+        header: &Header,
         later: &[(Header, Option<u64>)],
         at: u64,
         defect: Defect,
@@ -639,7 +663,9 @@ impl<'a> Reader<'_, 'a> {
         let mut dropped = written_end(range.file, at) - at;
         for (header, _) in later {
             let file = self.find(header.number).expect("its header was read");
-            durable = durable.max(header.durable).max(self.says(header.number, file));
+            durable = durable
+                .max(header.durable)
+                .max(self.says(header.number, file));
             dropped += written_end(file, 0);
         }
         let here = Position {
@@ -661,6 +687,13 @@ impl<'a> Reader<'_, 'a> {
                 offset: at,
                 bytes: dropped,
                 why: CutReason::Torn(defect),
+            });
+        } else if header.room_bytes > range.file.len() as u64 && !log.clean {
+            log.cut = Some(Cut {
+                file,
+                offset: at,
+                bytes: header.room_bytes - range.file.len() as u64,
+                why: CutReason::Short,
             });
         }
         Ok(())
@@ -690,7 +723,10 @@ impl<'a> Reader<'_, 'a> {
             dropped += written_end(file, 0);
         }
         for number in broken {
-            let (_, header) = headers.iter().find(|(of, _)| *of == number).expect("its header was read");
+            let (_, header) = headers
+                .iter()
+                .find(|(of, _)| *of == number)
+                .expect("its header was read");
             let file = self.find(number).expect("its header was read");
             durable = durable.max(header.durable).max(self.says(number, file));
             dropped += written_end(file, 0);
@@ -713,7 +749,8 @@ impl<'a> Reader<'_, 'a> {
                 durable,
             });
         }
-        if dropped > 0 && log.cut.is_none() {
+        // Where the log should begin there was a header, unless the first start of all was interrupted.
+        if (dropped > 0 || number == first) && log.cut.is_none() {
             log.cut = Some(Cut {
                 file: self.name(number),
                 offset: 0,

@@ -6,9 +6,7 @@
 
 use super::buffer::{AlignedBuffer, Pool};
 use super::disk::{Disk, DiskError, FileName, Operation, Ticket};
-use super::frame::{
-    BLOCK_BYTES, FileKind, Header, Position, RecordKind, Seed, two_numbers,
-};
+use super::frame::{BLOCK_BYTES, FileKind, Header, Position, RecordKind, Seed, two_numbers};
 use super::job::{JobKind, Step, publish_steps};
 use super::log::{Failure, Log};
 use super::manifest::{Manifest, SnapshotRef};
@@ -42,8 +40,13 @@ pub enum RewriteError {
 enum Phase {
     Writing,
     /// Complete but for what waits or is under way, and not before the log is durable up to where the snapshot was begun.
-    Finishing { settled_below: u64, bytes: u64 },
-    Publishing { manifest: Manifest },
+    Finishing {
+        settled_below: u64,
+        bytes: u64,
+    },
+    Publishing {
+        manifest: Manifest,
+    },
     Aborting(RewriteEnd),
 }
 
@@ -126,10 +129,7 @@ impl Log {
             shard: self.owner.shard,
             number,
         };
-        let mut pool = Pool::new(
-            self.options.buffer_bytes,
-            self.options.snapshot_buffers_max,
-        );
+        let mut pool = Pool::new(self.options.buffer_bytes, self.options.snapshot_buffers_max);
         let mut buffer = pool.take();
         Header {
             kind: FileKind::Snapshot,
@@ -141,6 +141,7 @@ impl Log {
             made_ms: self.unix_ms(),
             predecessor: Position::default(),
             durable: Position::default(),
+            room_bytes: 0,
         }
         .encode(buffer.bytes_mut());
         let ticket = self.ticket();
@@ -183,9 +184,9 @@ impl Log {
 
     /// Whether the snapshot's buffers have room: the caller gives entries while they have.
     pub fn rewrite_wants_more(&self) -> bool {
-        self.rewrite.as_ref().is_some_and(|rewrite| {
-            rewrite.phase == Phase::Writing && rewrite.pool.left() > 0
-        })
+        self.rewrite
+            .as_ref()
+            .is_some_and(|rewrite| rewrite.phase == Phase::Writing && rewrite.pool.left() > 0)
     }
 
     /// Appends an entry to the snapshot. It is dropped if the rewrite has failed, which [`Log::rewrite_end`] says.
@@ -248,7 +249,11 @@ impl Log {
         {
             let file = rewrite.file;
             let ticket = self.submit_write(file, offset, buffer, bytes, disk);
-            self.rewrite.as_mut().expect("just seen").in_flight.push(ticket);
+            self.rewrite
+                .as_mut()
+                .expect("just seen")
+                .in_flight
+                .push(ticket);
         }
         let Some(rewrite) = &mut self.rewrite else {
             return;

@@ -28,7 +28,8 @@ pub fn cuts(shards: &[ShardParts<'_>]) -> Vec<Option<usize>> {
         }
     }
     let mut ends: Vec<usize> = shards.iter().map(|known| known.parts.len()).collect();
-    let participants = |of: Participants| (0..Participants::BITS as usize).filter(move |bit| of >> bit & 1 == 1);
+    let participants =
+        |of: Participants| (0..Participants::BITS as usize).filter(move |bit| of >> bit & 1 == 1);
     let has = |ends: &[usize], shard: usize, transaction: u64| {
         shards.get(shard).is_some_and(|known| {
             known.settled_below > transaction
@@ -94,12 +95,18 @@ impl Recovered<'_> {
 
 /// Reads all shards' files, one element for each shard from 0 on. `shards` is what a new data set has.
 pub fn recover<'a>(files: &[ShardFiles<'a>], shards: u32) -> Result<Recovered<'a>, RecoveryError> {
-    let logs = files.iter().map(read_shard).collect::<Result<Vec<_>, _>>()?;
+    let logs = files
+        .iter()
+        .map(read_shard)
+        .collect::<Result<Vec<_>, _>>()?;
     settle(logs, shards)
 }
 
 /// Puts together what was read of each shard (at the same time, perhaps), and cuts transactions that are not whole.
-pub fn settle<'a>(mut logs: Vec<ShardLog<'a>>, shards: u32) -> Result<Recovered<'a>, RecoveryError> {
+pub fn settle<'a>(
+    mut logs: Vec<ShardLog<'a>>,
+    shards: u32,
+) -> Result<Recovered<'a>, RecoveryError> {
     let first = logs.iter().find_map(|log| log.manifest);
     let shards = first.map_or(shards, |manifest| manifest.shards);
     let has_data = logs
@@ -108,12 +115,22 @@ pub fn settle<'a>(mut logs: Vec<ShardLog<'a>>, shards: u32) -> Result<Recovered<
     for log in &logs {
         let file = super::disk::FileName::Manifest { shard: log.shard };
         match (log.manifest, first) {
-            (None, _) if has_data && log.shard < shards => return Err(RecoveryError::ShardMissing(log.shard)),
-            (Some(manifest), Some(first)) if manifest.identity != first.identity => {
-                return Err(RecoveryError::Foreign { file, what: "identity" });
+            (None, _) if has_data && log.shard < shards => {
+                return Err(RecoveryError::ShardMissing(log.shard));
             }
-            (Some(manifest), Some(first)) if manifest.shards != first.shards || log.shard >= shards => {
-                return Err(RecoveryError::Foreign { file, what: "number of shards" });
+            (Some(manifest), Some(first)) if manifest.identity != first.identity => {
+                return Err(RecoveryError::Foreign {
+                    file,
+                    what: "identity",
+                });
+            }
+            (Some(manifest), Some(first))
+                if manifest.shards != first.shards || log.shard >= shards =>
+            {
+                return Err(RecoveryError::Foreign {
+                    file,
+                    what: "number of shards",
+                });
             }
             _ => {}
         }
@@ -125,7 +142,10 @@ pub fn settle<'a>(mut logs: Vec<ShardLog<'a>>, shards: u32) -> Result<Recovered<
         .iter()
         .flat_map(|log| {
             let settled = log.manifest.map_or(0, |manifest| manifest.settled_below);
-            log.parts.iter().map(|part| part.transaction + 1).chain([settled])
+            log.parts
+                .iter()
+                .map(|part| part.transaction + 1)
+                .chain([settled])
         })
         .max()
         .unwrap_or(0);
@@ -193,7 +213,11 @@ mod tests {
         assert_eq!(ends(&shards), [Some(1), None]);
         let shards = [(0, vec![part(1, 0b11), part(2, 0b11)]), (3, vec![])];
         assert_eq!(ends(&shards), [None, None]);
-        assert_eq!(ends(&[(0, vec![part(1, 0b101)])]), [Some(0)], "a shard that is not there has nothing");
+        assert_eq!(
+            ends(&[(0, vec![part(1, 0b101)])]),
+            [Some(0)],
+            "a shard that is not there has nothing"
+        );
     }
 
     #[test]
@@ -224,15 +248,18 @@ mod tests {
             let mut lens: Vec<usize> = all.iter().map(|(_, parts)| parts.len()).collect();
             loop {
                 let bad = (0..shards).find_map(|shard| {
-                    all[shard].1[..lens[shard]].iter().position(|part| {
-                        (0..shards).any(|other| {
-                            part.participants >> other & 1 == 1
-                                && all[other].0 <= part.transaction
-                                && !all[other].1[..lens[other]]
-                                    .iter()
-                                    .any(|of| of.transaction == part.transaction)
+                    all[shard].1[..lens[shard]]
+                        .iter()
+                        .position(|part| {
+                            (0..shards).any(|other| {
+                                part.participants >> other & 1 == 1
+                                    && all[other].0 <= part.transaction
+                                    && !all[other].1[..lens[other]]
+                                        .iter()
+                                        .any(|of| of.transaction == part.transaction)
+                            })
                         })
-                    }).map(|place| (shard, place))
+                        .map(|place| (shard, place))
                 });
                 match bad {
                     Some((shard, place)) => lens[shard] = place,

@@ -40,7 +40,9 @@ struct Inode {
 
 fn apply(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
     if file.len() < offset + bytes.len() {
-        file.resize(offset + bytes.len(), 0);
+        let mut longer = vec![0; offset + bytes.len()];
+        longer[..file.len()].copy_from_slice(file);
+        *file = longer;
     }
     file[offset..offset + bytes.len()].copy_from_slice(bytes);
 }
@@ -136,7 +138,10 @@ impl Disk for SimulatedDisk {
             );
             assert!(*bytes <= buffer.capacity());
         }
-        assert!(self.under_way.iter().all(|(of, _)| *of != ticket), "a ticket is used once");
+        assert!(
+            self.under_way.iter().all(|(of, _)| *of != ticket),
+            "a ticket is used once"
+        );
         self.under_way.push((ticket, operation));
     }
 }
@@ -163,7 +168,8 @@ impl SimulatedDisk {
 
     /// The files as a reader sees them.
     pub fn files(&self) -> BTreeMap<FileName, &[u8]> {
-        let bytes = |(file, inode): (&FileName, &usize)| (*file, self.inodes[*inode].seen.as_slice());
+        let bytes =
+            |(file, inode): (&FileName, &usize)| (*file, self.inodes[*inode].seen.as_slice());
         self.names.iter().map(bytes).collect()
     }
 
@@ -213,7 +219,9 @@ impl SimulatedDisk {
             Operation::Sync { file } => {
                 let inode = &mut self.inodes[self.names[file]];
                 let random = &mut self.random;
-                inode.unsynced.retain(|write| write.durable || random.one_in(2));
+                inode
+                    .unsynced
+                    .retain(|write| write.durable || random.one_in(2));
                 inode.seen.clone_from(&inode.durable);
                 for write in &inode.unsynced {
                     apply(&mut inode.seen, write.offset, &write.bytes);
@@ -240,8 +248,11 @@ impl SimulatedDisk {
                 file,
                 preallocate_bytes,
             } => {
-                let mut room = if self.recycles { self.removed.clone() } else { Vec::new() };
-                room.resize(*preallocate_bytes as usize, 0);
+                let mut room = vec![0; *preallocate_bytes as usize];
+                if self.recycles {
+                    let len = room.len().min(self.removed.len());
+                    room[..len].copy_from_slice(&self.removed[..len]);
+                }
                 self.inodes.push(Inode {
                     seen: room.clone(),
                     durable: room,

@@ -175,10 +175,17 @@ impl World {
             .iter()
             .map(|shard| {
                 let files = shard.disk.files();
-                files.into_iter().map(|(file, bytes)| (file, bytes.to_vec())).collect()
+                files
+                    .into_iter()
+                    .map(|(file, bytes)| (file, bytes.to_vec()))
+                    .collect()
             })
             .collect();
-        let files: Vec<ShardFiles<'_>> = found.iter().enumerate().map(|(shard, files)| shard_files(shard as u32, files)).collect();
+        let files: Vec<ShardFiles<'_>> = found
+            .iter()
+            .enumerate()
+            .map(|(shard, files)| shard_files(shard as u32, files))
+            .collect();
         let recovered = match recover(&files, self.shards.len() as u32) {
             Ok(recovered) => recovered,
             Err(error) => panic!("recovery refuses what a crash has left: {error}"),
@@ -186,22 +193,39 @@ impl World {
         for (shard, log) in self.shards.iter_mut().zip(&recovered.logs) {
             let mut count = 0;
             let mut entries = log.entries();
-            if log.manifest.is_some_and(|manifest| manifest.snapshot.is_some()) {
+            if log
+                .manifest
+                .is_some_and(|manifest| manifest.snapshot.is_some())
+            {
                 let (_, body) = entries.next().expect("a snapshot has an entry");
                 count = u64::from_le_bytes(body[1..9].try_into().expect("eight bytes")) as usize;
                 assert!(count <= shard.history.len());
-                assert_eq!(body, snapshot_body(&shard.history[..count]), "the snapshot is of the history");
+                assert_eq!(
+                    body,
+                    snapshot_body(&shard.history[..count]),
+                    "the snapshot is of the history"
+                );
                 for _ in 1..log.snapshot_entries {
                     entries.next().expect("counted");
                 }
             }
             for (_, body) in entries {
-                assert!(shard.history.get(count).is_some_and(|of| of == body), "entry {count} is what was appended");
+                assert!(
+                    shard.history.get(count).is_some_and(|of| of == body),
+                    "entry {count} is what was appended"
+                );
                 count += 1;
             }
-            assert!(count >= shard.floor, "{count} entries found, {} were durable; cut: {:?}", shard.floor, log.cut);
+            assert!(
+                count >= shard.floor,
+                "{count} entries found, {} were durable; cut: {:?}",
+                shard.floor,
+                log.cut
+            );
             match log.cut.map(|cut| cut.why) {
-                Some(super::recovery::CutReason::Transaction(_)) => self.stats.transactions_cut += 1,
+                Some(super::recovery::CutReason::Transaction(_)) => {
+                    self.stats.transactions_cut += 1
+                }
                 Some(_) => self.stats.torn += 1,
                 None => {}
             }
@@ -220,21 +244,43 @@ impl World {
         assert!(recovered.transaction_next <= self.transaction_next);
         for (transaction, participants) in &self.participants {
             let having = self.shards.iter().enumerate().filter(|(_, shard)| {
-                shard.parts.iter().any(|part| part.transaction == *transaction)
+                shard
+                    .parts
+                    .iter()
+                    .any(|part| part.transaction == *transaction)
             });
             let having: u128 = having.map(|(shard, _)| 1 << shard).sum();
-            assert!(having == 0 || having == *participants, "transaction {transaction}: {having:b} of {participants:b}");
+            assert!(
+                having == 0 || having == *participants,
+                "transaction {transaction}: {having:b} of {participants:b}"
+            );
         }
         let shards = &self.shards;
         self.participants.retain(|transaction, _| {
-            shards.iter().any(|shard| shard.parts.iter().any(|part| part.transaction == *transaction))
+            shards.iter().any(|shard| {
+                shard
+                    .parts
+                    .iter()
+                    .any(|part| part.transaction == *transaction)
+            })
         });
         let identity = *b"the identity of ";
         for (shard, start) in self.shards.iter_mut().zip(recovered.starts(identity)) {
-            shard.log = Some(Log::open(OPTIONS, self.rule, start, self.now_ms, self.now_ms, &mut shard.disk));
+            shard.log = Some(Log::open(
+                OPTIONS,
+                self.rule,
+                start,
+                self.now_ms,
+                self.now_ms,
+                &mut shard.disk,
+            ));
         }
         let mut rounds = 0;
-        while self.shards.iter().any(|shard| shard.log.as_ref().expect("open").state() != State::Ready) {
+        while self
+            .shards
+            .iter()
+            .any(|shard| shard.log.as_ref().expect("open").state() != State::Ready)
+        {
             let shard = self.random.below(self.shards.len());
             self.complete(shard)?;
             if let State::Unusable(_) = self.shards[shard].log.as_ref().expect("open").state() {
@@ -247,7 +293,11 @@ impl World {
             assert!(rounds < 2000, "a log becomes ready");
         }
         for shard in &mut self.shards {
-            shard.log.as_mut().expect("open").remove_leftovers(&mut shard.disk);
+            shard
+                .log
+                .as_mut()
+                .expect("open")
+                .remove_leftovers(&mut shard.disk);
             shard.floor = shard.history.len();
             shard.durable = shard.floor;
         }
@@ -269,7 +319,11 @@ impl World {
     fn append(&mut self, shard: usize, body: Vec<u8>) {
         let cut = self.random.below(body.len() + 1);
         let shard = &mut self.shards[shard];
-        let sequence = shard.log.as_mut().expect("open").append(&[&body[..cut], &body[cut..]]);
+        let sequence = shard
+            .log
+            .as_mut()
+            .expect("open")
+            .append(&[&body[..cut], &body[cut..]]);
         shard.history.push(body);
         shard.sequences.push((sequence, shard.history.len()));
     }
@@ -280,7 +334,8 @@ impl World {
             1 => 4000 + self.random.below(200),
             _ => 1 + self.random.below(300),
         };
-        let mut word = vec![self.random.draw() as u8; len];
+        let mut word = vec![0; len];
+        word.fill(self.random.draw() as u8);
         let unique = self.random.draw().to_le_bytes();
         let start = len.min(8);
         word[..start].copy_from_slice(&unique[..start]);
@@ -314,9 +369,15 @@ impl World {
             .iter()
             .map(|shard| {
                 let log = shard.log.as_ref().expect("open");
-                let sequence = if written && !shard.sync_failed { log.written_sequence() } else { log.durable_sequence() };
+                let sequence = if written && !shard.sync_failed {
+                    log.written_sequence()
+                } else {
+                    log.durable_sequence()
+                };
                 let known = shard.sequences.iter().rev().find(|(of, _)| *of <= sequence);
-                known.map_or(shard.floor, |(_, count)| *count).max(shard.floor)
+                known
+                    .map_or(shard.floor, |(_, count)| *count)
+                    .max(shard.floor)
             })
             .collect();
         let parts: Vec<Vec<PartAt>> = self
@@ -326,7 +387,10 @@ impl World {
             .map(|(shard, survives)| {
                 let surviving = shard.parts.iter().filter(|part| part.place < *survives);
                 let at = |part: &Part| PartAt {
-                    position: Position { segment: 0, offset: part.place as u64 },
+                    position: Position {
+                        segment: 0,
+                        offset: part.place as u64,
+                    },
                     sequence: 0,
                     transaction: part.transaction,
                     participants: self.participants[&part.transaction],
@@ -334,12 +398,20 @@ impl World {
                 surviving.map(at).collect()
             })
             .collect();
-        let known: Vec<ShardParts<'_>> = parts.iter().map(|parts| ShardParts { settled_below: 0, parts }).collect();
+        let known: Vec<ShardParts<'_>> = parts
+            .iter()
+            .map(|parts| ShardParts {
+                settled_below: 0,
+                parts,
+            })
+            .collect();
         cuts(&known)
             .into_iter()
             .zip(survives)
             .zip(&parts)
-            .map(|((end, survives), parts)| end.map_or(survives, |place| parts[place].position.offset as usize))
+            .map(|((end, survives), parts)| {
+                end.map_or(survives, |place| parts[place].position.offset as usize)
+            })
             .collect()
     }
 
@@ -356,11 +428,14 @@ impl World {
                 }
             }
             25..33 => {
-                let all: Vec<usize> = (0..self.shards.len()).filter(|_| self.random.below(3) > 0).collect();
+                let all: Vec<usize> = (0..self.shards.len())
+                    .filter(|_| self.random.below(3) > 0)
+                    .collect();
                 if all.len() > 1 && all.iter().all(|shard| self.may_write(*shard)) {
                     let transaction = self.transaction_next;
                     self.transaction_next += 1;
-                    self.participants.insert(transaction, all.iter().map(|shard| 1 << shard).sum());
+                    self.participants
+                        .insert(transaction, all.iter().map(|shard| 1 << shard).sum());
                     for shard in all {
                         if self.random.one_in(3) {
                             self.shards[shard].delayed.push(transaction);
@@ -370,19 +445,54 @@ impl World {
                     }
                 }
             }
-            33..58 => self.turn(shard),
+            33..58 => {
+                self.turn(shard);
+                if self.shards[shard].rewrite.is_some() {
+                    self.rewrite(shard);
+                }
+            }
             58..85 => self.complete(shard)?,
             85..89 => {
                 self.now_ms += self.random.below(1500) as u64;
                 self.turn(shard);
             }
             89..91 => {
-                self.rule = [SyncRule::Always, SyncRule::EverySecond, SyncRule::No][self.random.below(3)];
+                self.rule =
+                    [SyncRule::Always, SyncRule::EverySecond, SyncRule::No][self.random.below(3)];
                 let rule = self.rule;
-                self.shards.iter_mut().for_each(|shard| shard.log.as_mut().expect("open").set_rule(rule));
+                self.shards
+                    .iter_mut()
+                    .for_each(|shard| shard.log.as_mut().expect("open").set_rule(rule));
             }
-            91..93 => self.shards[shard].log.as_mut().expect("open").require_durable(),
-            _ => self.rewrite(shard),
+            91..93 => self.shards[shard]
+                .log
+                .as_mut()
+                .expect("open")
+                .require_durable(),
+            93..97 => self.rewrite(shard),
+            _ => self.settle()?,
+        }
+        Ok(())
+    }
+
+    /// Lets all shards come to rest, as they do when nobody writes for a while.
+    fn settle(&mut self) -> Result<(), Stop> {
+        for _ in 0..3 {
+            for shard in 0..self.shards.len() {
+                self.flush_delayed(shard);
+                self.shards[shard]
+                    .log
+                    .as_mut()
+                    .expect("open")
+                    .require_durable();
+                self.turn(shard);
+                for _ in 0..10 {
+                    self.complete(shard)?;
+                }
+                if self.shards[shard].rewrite.is_some() {
+                    self.rewrite(shard);
+                }
+            }
         }
         Ok(())
     }
@@ -390,18 +500,30 @@ impl World {
     /// Begins a rewrite, or goes on with it.
     fn rewrite(&mut self, shard: usize) {
         let closed = self.closed(false);
-        let abort = self.random.one_in(20);
+        let abort = self.random.one_in(100);
         let transaction_next = self.transaction_next;
         // Every shard has appended its parts, and all of them are there for good.
         let settled = |below: u64, shards: &[Shard]| {
             shards.iter().zip(&closed).all(|(shard, closed)| {
-                shard.delayed.iter().all(|transaction| *transaction >= below)
-                    && shard.parts.iter().all(|part| part.transaction >= below || part.place < *closed)
+                shard
+                    .delayed
+                    .iter()
+                    .all(|transaction| *transaction >= below)
+                    && shard
+                        .parts
+                        .iter()
+                        .all(|part| part.transaction >= below || part.place < *closed)
             })
         };
         let Some((count, below, left)) = self.shards[shard].rewrite else {
             let filler = self.random.below(40);
-            let Shard { log, disk, history, rewrite, .. } = &mut self.shards[shard];
+            let Shard {
+                log,
+                disk,
+                history,
+                rewrite,
+                ..
+            } = &mut self.shards[shard];
             let log = log.as_mut().expect("open");
             if log.begin_rewrite(disk).is_ok() {
                 log.rewrite_append(&[&snapshot_body(history)], disk);
@@ -410,7 +532,13 @@ impl World {
             return;
         };
         let may_finish = left == 0 && settled(below, &self.shards);
-        let Shard { log, disk, rewrite, settled_below, .. } = &mut self.shards[shard];
+        let Shard {
+            log,
+            disk,
+            rewrite,
+            settled_below,
+            ..
+        } = &mut self.shards[shard];
         let log = log.as_mut().expect("open");
         match log.rewrite_end() {
             Some(RewriteEnd::Done { .. }) => {
@@ -506,7 +634,8 @@ impl World {
                 shard.floor = shard.durable.max(found);
                 let log = shard.log.take().expect("open");
                 self.stats.failures += usize::from(matches!(log.state(), State::Failed(_)));
-                self.stats.recovered += usize::from(shard.sync_failed && log.state() == State::Ready);
+                self.stats.recovered +=
+                    usize::from(shard.sync_failed && log.state() == State::Ready);
                 shard.disk.crash(how, self.random.draw());
             }
         }
@@ -531,7 +660,11 @@ fn shard_files(shard: u32, files: &BTreeMap<FileName, Vec<u8>>) -> ShardFiles<'_
 
 #[test]
 fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
-    let cases = if std::env::var_os("TORC_TEST_FULL").is_some() { 400_000 } else { 20_000 };
+    let cases = if std::env::var_os("TORC_TEST_FULL").is_some() {
+        400_000
+    } else {
+        20_000
+    };
     let seed = seed_from_environment();
     let mut total = Stats::default();
     let mut workload = 0;
@@ -548,7 +681,8 @@ fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
                 Fault::Crash(Crash::PowerLoss),
                 Fault::Crash(Crash::Kill),
             ] {
-                let case = format!("workload seed {seed}, {shards} shards, operation {at}, {fault:?}");
+                let case =
+                    format!("workload seed {seed}, {shards} shards, operation {at}, {fault:?}");
                 let outcome = std::panic::catch_unwind(|| {
                     let mut world = World::new(seed, shards, (at, fault));
                     world.run(2, 60);
