@@ -7,6 +7,7 @@
 //!
 
 pub mod buffer;
+pub mod check;
 #[cfg(test)]
 mod damage_tests;
 pub mod disk;

@@ -168,6 +168,8 @@ pub struct Range<'a> {
     seed: Seed,
     /// Where the log's bytes in it end.
     pub end: u64,
+    /// Records in it, of all kinds.
+    pub records: u64,
 }
 
 /// This shard's part of a transaction, as it stands in the log.
@@ -337,6 +339,7 @@ impl<'a> ShardLog<'a> {
             file: &file[..bytes],
             seed: Seed::new(FileKind::Snapshot, &manifest.identity, number),
             end: named.bytes,
+            records: 0,
         };
         let mut checksum = Hasher::new();
         let mut entries = 0;
@@ -603,6 +606,7 @@ impl<'a> Reader<'_, 'a> {
                 file,
                 seed: self.seed(number),
                 end: end.unwrap_or(file.len() as u64),
+                records: 0,
             };
             let mut invalid =
                 (range.end > file.len() as u64).then_some((file.len() as u64, Defect::Nothing));
@@ -630,6 +634,7 @@ impl<'a> Reader<'_, 'a> {
                 }
                 log.sequence += 1;
                 log.records += 1;
+                range.records += 1;
             }
             // The last segment is judged even where the file ends with a record: it may have been longer.
             if end.is_none() && invalid.is_none() {

@@ -87,6 +87,21 @@ struct Stats {
     segments_max: usize,
 }
 
+impl Stats {
+    fn add(&mut self, other: &Stats) {
+        self.torn += other.torn;
+        self.transactions_cut += other.transactions_cut;
+        self.rewrites += other.rewrites;
+        self.rewrites_failed += other.rewrites_failed;
+        self.failures += other.failures;
+        self.unusable += other.unusable;
+        self.recovered += other.recovered;
+        self.clean += other.clean;
+        self.entries += other.entries;
+        self.segments_max = self.segments_max.max(other.segments_max);
+    }
+}
+
 enum Stop {
     Crashed(Crash),
 }
@@ -658,6 +673,42 @@ fn shard_files(shard: u32, files: &BTreeMap<FileName, Vec<u8>>) -> ShardFiles<'_
     found
 }
 
+const LIVES: usize = 2;
+const STEPS: usize = 50;
+
+/// Cases of workloads that begin at a seed, until there are so many.
+fn run_cases(seed: u64, cases: usize) -> Stats {
+    let mut total = Stats::default();
+    let mut workload = 0;
+    while total.cases < cases {
+        let seed = seed.wrapping_add(workload);
+        let shards = 1 + (workload % 3) as usize;
+        workload += 1;
+        let mut plain = World::new(seed, shards, (0, Fault::None));
+        plain.run(LIVES, STEPS);
+        for at in 1..=plain.operations {
+            for fault in [
+                Fault::Fails(ENOSPC),
+                Fault::Fails(EIO),
+                Fault::Crash(Crash::PowerLoss),
+                Fault::Crash(Crash::Kill),
+            ] {
+                let outcome = std::panic::catch_unwind(|| {
+                    let mut world = World::new(seed, shards, (at, fault));
+                    world.run(LIVES, STEPS);
+                    world.stats
+                });
+                let Ok(stats) = outcome else {
+                    panic!("workload seed {seed}, {shards} shards, operation {at}, {fault:?}");
+                };
+                total.cases += 1;
+                total.add(&stats);
+            }
+        }
+    }
+    total
+}
+
 #[test]
 fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
     let cases = if std::env::var_os("TORC_TEST_FULL").is_some() {
@@ -667,45 +718,17 @@ fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
     };
     let seed = seed_from_environment();
     let mut total = Stats::default();
-    let mut workload = 0;
-    while total.cases < cases {
-        let seed = seed.wrapping_add(workload);
-        let shards = 1 + (workload % 3) as usize;
-        workload += 1;
-        let mut plain = World::new(seed, shards, (0, Fault::None));
-        plain.run(2, 60);
-        for at in 1..=plain.operations {
-            for fault in [
-                Fault::Fails(ENOSPC),
-                Fault::Fails(EIO),
-                Fault::Crash(Crash::PowerLoss),
-                Fault::Crash(Crash::Kill),
-            ] {
-                let case =
-                    format!("workload seed {seed}, {shards} shards, operation {at}, {fault:?}");
-                let outcome = std::panic::catch_unwind(|| {
-                    let mut world = World::new(seed, shards, (at, fault));
-                    world.run(2, 60);
-                    world.stats
-                });
-                let Ok(stats) = outcome else {
-                    panic!("{case}");
-                };
-                total.cases += 1;
-                total.torn += stats.torn;
-                total.transactions_cut += stats.transactions_cut;
-                total.rewrites += stats.rewrites;
-                total.rewrites_failed += stats.rewrites_failed;
-                total.failures += stats.failures;
-                total.unusable += stats.unusable;
-                total.recovered += stats.recovered;
-                total.clean += stats.clean;
-                total.entries += stats.entries;
-                total.segments_max = total.segments_max.max(stats.segments_max);
-            }
+    std::thread::scope(|scope| {
+        let workers = [0, 1 << 32]
+            .map(|from| scope.spawn(move || run_cases(seed.wrapping_add(from), cases / 2)));
+        for worker in workers {
+            let stats = worker.join().expect("every case keeps its promises");
+            total.cases += stats.cases;
+            total.add(&stats);
         }
-    }
+    });
     println!("{total:?}");
+    assert!(total.cases >= cases);
     for met in [
         total.torn,
         total.transactions_cut,
