@@ -13,6 +13,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The bytes of files by their names.
+pub type FileBytes = BTreeMap<FileName, Vec<u8>>;
+
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Healthy {
@@ -51,7 +54,7 @@ fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, CheckError> {
 }
 
 /// The bytes of all files of a directory that are ours, and the names of others.
-fn load(directory: &Path) -> Result<(BTreeMap<FileName, Vec<u8>>, Vec<String>), CheckError> {
+fn load(directory: &Path) -> Result<(FileBytes, Vec<String>), CheckError> {
     let mut files = BTreeMap::new();
     let mut foreign = Vec::new();
     for entry in at(directory, fs::read_dir(directory))? {
@@ -73,7 +76,7 @@ fn load(directory: &Path) -> Result<(BTreeMap<FileName, Vec<u8>>, Vec<String>), 
 }
 
 /// The files of each shard, one element for every shard from 0 to the last that has one.
-pub fn by_shard(files: &BTreeMap<FileName, Vec<u8>>) -> Vec<ShardFiles<'_>> {
+pub fn by_shard(files: &FileBytes) -> Vec<ShardFiles<'_>> {
     let count = files
         .keys()
         .map(|file| file.shard().saturating_add(1))
@@ -112,7 +115,7 @@ fn cut_for(error: &RecoveryError) -> Option<(FileName, u64)> {
 /// Ends a log: what is behind goes to files beside, `NAME.cut-OFFSET`, first.
 fn cut(
     directory: &Path,
-    files: &BTreeMap<FileName, Vec<u8>>,
+    files: &FileBytes,
     (file, offset): (FileName, u64),
     output: &mut dyn Write,
 ) -> Result<(), CheckError> {
@@ -285,7 +288,7 @@ mod tests {
     struct Scratch(PathBuf);
 
     impl Scratch {
-        fn new(name: &str, files: &BTreeMap<FileName, Vec<u8>>) -> Scratch {
+        fn new(name: &str, files: &FileBytes) -> Scratch {
             let path =
                 std::env::temp_dir().join(format!("torc-check-{}-{name}", std::process::id()));
             fs::create_dir_all(&path).expect("a directory");

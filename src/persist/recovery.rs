@@ -472,6 +472,9 @@ fn records<'a>(
     })
 }
 
+/// A segment of the log, and where the log's bytes in it end if the next one's header says so.
+type Link = (Header, Option<u64>);
+
 struct Reader<'r, 'a> {
     files: &'r ShardFiles<'a>,
     manifest: &'r Manifest,
@@ -535,17 +538,16 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The segments of the log in order, each with where the log's bytes in it end if its successor says so; and segments dropped because a header before them is torn.
-    #[allow(clippy::type_complexity)]
     fn chain(
         &self,
         first: u64,
         headers: &[(u64, Header)],
         torn: &[(u64, HeaderError)],
-    ) -> Result<(Vec<(Header, Option<u64>)>, Vec<u64>), RecoveryError> {
+    ) -> Result<(Vec<Link>, Vec<u64>), RecoveryError> {
         let mut broken = Vec::new();
         let mut below = u64::MAX;
         loop {
-            let mut chain: Vec<(Header, Option<u64>)> = Vec::new();
+            let mut chain: Vec<Link> = Vec::new();
             let Some((_, last)) = headers.iter().rfind(|(number, _)| *number < below) else {
                 return Ok((chain, broken));
             };
@@ -582,11 +584,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Reads the chain up to its end or its first invalid record, which is judged.
-    fn read_chain(
-        &self,
-        log: &mut ShardLog<'a>,
-        chain: &[(Header, Option<u64>)],
-    ) -> Result<(), RecoveryError> {
+    fn read_chain(&self, log: &mut ShardLog<'a>, chain: &[Link]) -> Result<(), RecoveryError> {
         let first = self.manifest.segment_first;
         log.end = Position {
             segment: first,
@@ -658,7 +656,7 @@ impl<'a> Reader<'_, 'a> {
         &self,
         log: &mut ShardLog<'a>,
         header: &Header,
-        later: &[(Header, Option<u64>)],
+        later: &[Link],
         at: u64,
         defect: Defect,
     ) -> Result<(), RecoveryError> {

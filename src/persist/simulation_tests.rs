@@ -171,8 +171,10 @@ impl World {
             match self.fault.1 {
                 Fault::None => disk.complete(),
                 Fault::Fails(error) => {
-                    *sync_failed = true;
-                    disk.fail(error)
+                    let completion = disk.fail(error);
+                    // What a failed sync has lost was written, and is not there after a kill either.
+                    *sync_failed |= completion.as_ref().is_some_and(|of| of.buffer.is_none());
+                    completion
                 }
                 Fault::Crash(how) => return Err(Stop::Crashed(how)),
             }
