@@ -20,6 +20,7 @@ fn header() -> Header {
             segment: 75,
             offset: 4096,
         },
+        room_bytes: 1 << 26,
     }
 }
 

@@ -213,6 +213,7 @@ impl Log {
             identity: start.identity,
             shard: start.shard,
             shards: start.shards,
+            segment_bytes: options.segment_bytes,
         };
         let stream = Stream::new(
             owner,
@@ -671,3 +672,7 @@ fn segment_steps(shard: u32, number: u64, preallocate_bytes: u64) -> Vec<Step> {
     let file = FileName::Segment { shard, number };
     vec![Step::Create(file, preallocate_bytes), Step::SyncDirectory]
 }
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -118,9 +118,10 @@ impl Manifest {
 
     /// Reads a file's bytes.
     pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::Checksum)?;
+        let block = &bytes[..bytes.len().min(BLOCK_BYTES)];
+        let text = std::str::from_utf8(block).map_err(|_| ManifestError::Checksum)?;
         let (body, last) = text.split_once("crc32 ").ok_or(ManifestError::Checksum)?;
-        let last = last.trim_end_matches('\n');
+        let last = last.lines().next().unwrap_or_default();
         if last.len() != 8 || u32::from_str_radix(last, 16) != Ok(crc32fast::hash(body.as_bytes()))
         {
             return Err(ManifestError::Checksum);

@@ -5,8 +5,13 @@
 //! knowing: nothing is ever appended to a file of an earlier start. Each start opens a new segment, whose header says where the log before it ends,
 //! so that one sector written is what makes a cut lasting. `docs/log-format.md` has the bytes and the rules of recovery.
 //!
+//! In reading order: [`frame`] (the bytes of a file), [`entry`] (what bodies hold), [`disk`] (operations), [`log`] with [`rewrite`] (the way to the disk),
+//! [`recovery`] and [`settle`] (the way back), [`check`] (the same, for people), [`simulated`] (a disk for tests).
 
 pub mod buffer;
+pub mod check;
+#[cfg(test)]
+mod damage_tests;
 pub mod disk;
 pub mod entry;
 pub mod frame;

@@ -117,6 +117,8 @@ pub enum CutReason {
     Torn(Defect),
     /// The header of a segment that never became durable.
     TornHeader(HeaderError),
+    /// The file is shorter than it was made. What it held there, if anything, is not known.
+    Short,
     /// A transaction that is not on all shards it concerns, which is the first of several perhaps.
     Transaction(u64),
 }
@@ -148,6 +150,7 @@ impl fmt::Display for Cut {
             CutReason::TornHeader(error) => {
                 write!(out, "the segment's first write was not complete ({error})")
             }
+            CutReason::Short => write!(out, "the file is shorter than it was made"),
             CutReason::Transaction(number) => {
                 write!(out, "transaction {number} is not complete on all shards")
             }
@@ -165,6 +168,8 @@ pub struct Range<'a> {
     seed: Seed,
     /// Where the log's bytes in it end.
     pub end: u64,
+    /// Records in it, of all kinds.
+    pub records: u64,
 }
 
 /// This shard's part of a transaction, as it stands in the log.
@@ -334,6 +339,7 @@ impl<'a> ShardLog<'a> {
             file: &file[..bytes],
             seed: Seed::new(FileKind::Snapshot, &manifest.identity, number),
             end: named.bytes,
+            records: 0,
         };
         let mut checksum = Hasher::new();
         let mut entries = 0;
@@ -466,6 +472,9 @@ fn records<'a>(
     })
 }
 
+/// A segment of the log, and where the log's bytes in it end if the next one's header says so.
+type Link = (Header, Option<u64>);
+
 struct Reader<'r, 'a> {
     files: &'r ShardFiles<'a>,
     manifest: &'r Manifest,
@@ -529,17 +538,16 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// The segments of the log in order, each with where the log's bytes in it end if its successor says so; and segments dropped because a header before them is torn.
-    #[allow(clippy::type_complexity)]
     fn chain(
         &self,
         first: u64,
         headers: &[(u64, Header)],
         torn: &[(u64, HeaderError)],
-    ) -> Result<(Vec<(Header, Option<u64>)>, Vec<u64>), RecoveryError> {
+    ) -> Result<(Vec<Link>, Vec<u64>), RecoveryError> {
         let mut broken = Vec::new();
         let mut below = u64::MAX;
         loop {
-            let mut chain: Vec<(Header, Option<u64>)> = Vec::new();
+            let mut chain: Vec<Link> = Vec::new();
             let Some((_, last)) = headers.iter().rfind(|(number, _)| *number < below) else {
                 return Ok((chain, broken));
             };
@@ -576,11 +584,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Reads the chain up to its end or its first invalid record, which is judged.
-    fn read_chain(
-        &self,
-        log: &mut ShardLog<'a>,
-        chain: &[(Header, Option<u64>)],
-    ) -> Result<(), RecoveryError> {
+    fn read_chain(&self, log: &mut ShardLog<'a>, chain: &[Link]) -> Result<(), RecoveryError> {
         let first = self.manifest.segment_first;
         log.end = Position {
             segment: first,
@@ -600,6 +604,7 @@ impl<'a> Reader<'_, 'a> {
                 file,
                 seed: self.seed(number),
                 end: end.unwrap_or(file.len() as u64),
+                records: 0,
             };
             let mut invalid =
                 (range.end > file.len() as u64).then_some((file.len() as u64, Defect::Nothing));
@@ -627,6 +632,11 @@ impl<'a> Reader<'_, 'a> {
                 }
                 log.sequence += 1;
                 log.records += 1;
+                range.records += 1;
+            }
+            // The last segment is judged even where the file ends with a record: it may have been longer.
+            if end.is_none() && invalid.is_none() {
+                invalid = Some((offset, Defect::Nothing));
             }
             range.end = offset;
             log.end = Position {
@@ -635,7 +645,7 @@ impl<'a> Reader<'_, 'a> {
             };
             log.ranges.push(range);
             if let Some((at, defect)) = invalid {
-                return self.judge(log, &chain[place + 1..], at, defect);
+                return self.judge(log, header, &chain[place + 1..], at, defect);
             }
         }
         Ok(())
@@ -645,7 +655,8 @@ impl<'a> Reader<'_, 'a> {
     fn judge(
         &self,
         log: &mut ShardLog<'a>,
-        later: &[(Header, Option<u64>)],
+        header: &Header,
+        later: &[Link],
         at: u64,
         defect: Defect,
     ) -> Result<(), RecoveryError> {
@@ -679,6 +690,13 @@ impl<'a> Reader<'_, 'a> {
                 offset: at,
                 bytes: dropped,
                 why: CutReason::Torn(defect),
+            });
+        } else if header.room_bytes > range.file.len() as u64 && !log.clean {
+            log.cut = Some(Cut {
+                file,
+                offset: at,
+                bytes: header.room_bytes - range.file.len() as u64,
+                why: CutReason::Short,
             });
         }
         Ok(())
@@ -734,7 +752,8 @@ impl<'a> Reader<'_, 'a> {
                 durable,
             });
         }
-        if dropped > 0 && log.cut.is_none() {
+        // Where the log should begin there was a header, unless the first start of all was interrupted.
+        if (dropped > 0 || number == first) && log.cut.is_none() {
             log.cut = Some(Cut {
                 file: self.name(number),
                 offset: 0,

@@ -141,6 +141,7 @@ impl Log {
             made_ms: self.unix_ms(),
             predecessor: Position::default(),
             durable: Position::default(),
+            room_bytes: 0,
         }
         .encode(buffer.bytes_mut());
         let ticket = self.ticket();

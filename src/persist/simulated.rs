@@ -40,7 +40,9 @@ struct Inode {
 
 fn apply(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
     if file.len() < offset + bytes.len() {
-        file.resize(offset + bytes.len(), 0);
+        let mut longer = vec![0; offset + bytes.len()];
+        longer[..file.len()].copy_from_slice(file);
+        *file = longer;
     }
     file[offset..offset + bytes.len()].copy_from_slice(bytes);
 }
@@ -246,12 +248,11 @@ impl SimulatedDisk {
                 file,
                 preallocate_bytes,
             } => {
-                let mut room = if self.recycles {
-                    self.removed.clone()
-                } else {
-                    Vec::new()
-                };
-                room.resize(*preallocate_bytes as usize, 0);
+                let mut room = vec![0; *preallocate_bytes as usize];
+                if self.recycles {
+                    let len = room.len().min(self.removed.len());
+                    room[..len].copy_from_slice(&self.removed[..len]);
+                }
                 self.inodes.push(Inode {
                     seen: room.clone(),
                     durable: room,

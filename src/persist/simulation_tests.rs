@@ -87,6 +87,21 @@ struct Stats {
     segments_max: usize,
 }
 
+impl Stats {
+    fn add(&mut self, other: &Stats) {
+        self.torn += other.torn;
+        self.transactions_cut += other.transactions_cut;
+        self.rewrites += other.rewrites;
+        self.rewrites_failed += other.rewrites_failed;
+        self.failures += other.failures;
+        self.unusable += other.unusable;
+        self.recovered += other.recovered;
+        self.clean += other.clean;
+        self.entries += other.entries;
+        self.segments_max = self.segments_max.max(other.segments_max);
+    }
+}
+
 enum Stop {
     Crashed(Crash),
 }
@@ -156,8 +171,10 @@ impl World {
             match self.fault.1 {
                 Fault::None => disk.complete(),
                 Fault::Fails(error) => {
-                    *sync_failed = true;
-                    disk.fail(error)
+                    let completion = disk.fail(error);
+                    // What a failed sync has lost was written, and is not there after a kill either.
+                    *sync_failed |= completion.as_ref().is_some_and(|of| of.buffer.is_none());
+                    completion
                 }
                 Fault::Crash(how) => return Err(Stop::Crashed(how)),
             }
@@ -334,7 +351,8 @@ impl World {
             1 => 4000 + self.random.below(200),
             _ => 1 + self.random.below(300),
         };
-        let mut word = vec![self.random.draw() as u8; len];
+        let mut word = vec![0; len];
+        word.fill(self.random.draw() as u8);
         let unique = self.random.draw().to_le_bytes();
         let start = len.min(8);
         word[..start].copy_from_slice(&unique[..start]);
@@ -444,7 +462,12 @@ impl World {
                     }
                 }
             }
-            33..58 => self.turn(shard),
+            33..58 => {
+                self.turn(shard);
+                if self.shards[shard].rewrite.is_some() {
+                    self.rewrite(shard);
+                }
+            }
             58..85 => self.complete(shard)?,
             85..89 => {
                 self.now_ms += self.random.below(1500) as u64;
@@ -463,7 +486,30 @@ impl World {
                 .as_mut()
                 .expect("open")
                 .require_durable(),
-            _ => self.rewrite(shard),
+            93..97 => self.rewrite(shard),
+            _ => self.settle()?,
+        }
+        Ok(())
+    }
+
+    /// Lets all shards come to rest, as they do when nobody writes for a while.
+    fn settle(&mut self) -> Result<(), Stop> {
+        for _ in 0..3 {
+            for shard in 0..self.shards.len() {
+                self.flush_delayed(shard);
+                self.shards[shard]
+                    .log
+                    .as_mut()
+                    .expect("open")
+                    .require_durable();
+                self.turn(shard);
+                for _ in 0..10 {
+                    self.complete(shard)?;
+                }
+                if self.shards[shard].rewrite.is_some() {
+                    self.rewrite(shard);
+                }
+            }
         }
         Ok(())
     }
@@ -471,7 +517,7 @@ impl World {
     /// Begins a rewrite, or goes on with it.
     fn rewrite(&mut self, shard: usize) {
         let closed = self.closed(false);
-        let abort = self.random.one_in(20);
+        let abort = self.random.one_in(100);
         let transaction_next = self.transaction_next;
         // Every shard has appended its parts, and all of them are there for good.
         let settled = |below: u64, shards: &[Shard]| {
@@ -629,6 +675,42 @@ fn shard_files(shard: u32, files: &BTreeMap<FileName, Vec<u8>>) -> ShardFiles<'_
     found
 }
 
+const LIVES: usize = 2;
+const STEPS: usize = 50;
+
+/// Cases of workloads that begin at a seed, until there are so many.
+fn run_cases(seed: u64, cases: usize) -> Stats {
+    let mut total = Stats::default();
+    let mut workload = 0;
+    while total.cases < cases {
+        let seed = seed.wrapping_add(workload);
+        let shards = 1 + (workload % 3) as usize;
+        workload += 1;
+        let mut plain = World::new(seed, shards, (0, Fault::None));
+        plain.run(LIVES, STEPS);
+        for at in 1..=plain.operations {
+            for fault in [
+                Fault::Fails(ENOSPC),
+                Fault::Fails(EIO),
+                Fault::Crash(Crash::PowerLoss),
+                Fault::Crash(Crash::Kill),
+            ] {
+                let outcome = std::panic::catch_unwind(|| {
+                    let mut world = World::new(seed, shards, (at, fault));
+                    world.run(LIVES, STEPS);
+                    world.stats
+                });
+                let Ok(stats) = outcome else {
+                    panic!("workload seed {seed}, {shards} shards, operation {at}, {fault:?}");
+                };
+                total.cases += 1;
+                total.add(&stats);
+            }
+        }
+    }
+    total
+}
+
 #[test]
 fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
     let cases = if std::env::var_os("TORC_TEST_FULL").is_some() {
@@ -638,45 +720,17 @@ fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
     };
     let seed = seed_from_environment();
     let mut total = Stats::default();
-    let mut workload = 0;
-    while total.cases < cases {
-        let seed = seed.wrapping_add(workload);
-        let shards = 1 + (workload % 3) as usize;
-        workload += 1;
-        let mut plain = World::new(seed, shards, (0, Fault::None));
-        plain.run(2, 60);
-        for at in 1..=plain.operations {
-            for fault in [
-                Fault::Fails(ENOSPC),
-                Fault::Fails(EIO),
-                Fault::Crash(Crash::PowerLoss),
-                Fault::Crash(Crash::Kill),
-            ] {
-                let case =
-                    format!("workload seed {seed}, {shards} shards, operation {at}, {fault:?}");
-                let outcome = std::panic::catch_unwind(|| {
-                    let mut world = World::new(seed, shards, (at, fault));
-                    world.run(2, 60);
-                    world.stats
-                });
-                let Ok(stats) = outcome else {
-                    panic!("{case}");
-                };
-                total.cases += 1;
-                total.torn += stats.torn;
-                total.transactions_cut += stats.transactions_cut;
-                total.rewrites += stats.rewrites;
-                total.rewrites_failed += stats.rewrites_failed;
-                total.failures += stats.failures;
-                total.unusable += stats.unusable;
-                total.recovered += stats.recovered;
-                total.clean += stats.clean;
-                total.entries += stats.entries;
-                total.segments_max = total.segments_max.max(stats.segments_max);
-            }
+    std::thread::scope(|scope| {
+        let workers = [0, 1 << 32]
+            .map(|from| scope.spawn(move || run_cases(seed.wrapping_add(from), cases / 2)));
+        for worker in workers {
+            let stats = worker.join().expect("every case keeps its promises");
+            total.cases += stats.cases;
+            total.add(&stats);
         }
-    }
+    });
     println!("{total:?}");
+    assert!(total.cases >= cases);
     for met in [
         total.torn,
         total.transactions_cut,

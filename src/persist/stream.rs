@@ -63,6 +63,7 @@ pub(super) struct Owner {
     pub(super) identity: Identity,
     pub(super) shard: u32,
     pub(super) shards: u32,
+    pub(super) segment_bytes: u64,
 }
 
 /// See the module.
@@ -186,6 +187,7 @@ impl Stream {
             made_ms,
             predecessor,
             durable: self.durable,
+            room_bytes: self.owner.segment_bytes,
         };
         self.segment = number;
         self.seed = Seed::new(FileKind::Segment, &self.owner.identity, number);
