@@ -1,11 +1,11 @@
 //! Payloads into plain data, of every version up to 12.
 
-use super::crc64::crc64;
 use super::reader::Reader;
 use super::{
     DumpError, DumpedField, DumpedValue, FOOTER_BYTES, NODE_PACKED, NODE_PLAIN, VERSION_7_4, kind,
     packed,
 };
+use crate::codec::crc64::crc64;
 use crate::engine::value::stream::StreamId;
 use crate::engine::value::stream::listpack::{self, Element};
 use crate::engine::value::stream::log::Counters;

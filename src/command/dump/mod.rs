@@ -7,10 +7,8 @@
 #[cfg(test)]
 mod command_tests;
 mod commands;
-pub mod crc64;
 mod decode;
 mod encode;
-pub mod lzf;
 mod packed;
 mod reader;
 pub mod rows;
@@ -18,6 +16,7 @@ pub mod rows;
 mod tests;
 mod writer;
 
+use crate::codec::kind;
 use crate::engine::value::stream::parts::StreamParts;
 pub use decode::decode;
 pub use encode::{hash, intset, list, packed_sorted_set, set, sorted_set, stream, string};
@@ -69,33 +68,6 @@ pub struct DumpedField {
     pub value: Vec<u8>,
     /// When it expires, milliseconds since 1970; may be past.
     pub expires_at_ms: Option<i64>,
-}
-
-/// The types of values in payloads.
-mod kind {
-    pub const STRING: u8 = 0;
-    pub const LIST: u8 = 1;
-    pub const SET: u8 = 2;
-    pub const SORTED_SET_TEXT: u8 = 3;
-    pub const HASH: u8 = 4;
-    pub const SORTED_SET: u8 = 5;
-    pub const HASH_ZIPMAP: u8 = 9;
-    pub const LIST_ZIPLIST: u8 = 10;
-    pub const SET_INTSET: u8 = 11;
-    pub const SORTED_SET_ZIPLIST: u8 = 12;
-    pub const HASH_ZIPLIST: u8 = 13;
-    pub const LIST_QUICKLIST: u8 = 14;
-    pub const STREAM_1: u8 = 15;
-    pub const HASH_LISTPACK: u8 = 16;
-    pub const SORTED_SET_LISTPACK: u8 = 17;
-    pub const LIST_QUICKLIST_2: u8 = 18;
-    pub const STREAM_2: u8 = 19;
-    pub const SET_LISTPACK: u8 = 20;
-    pub const STREAM_3: u8 = 21;
-    pub const HASH_EXPIRING_EARLY: u8 = 22;
-    pub const HASH_LISTPACK_EXPIRING_EARLY: u8 = 23;
-    pub const HASH_EXPIRING: u8 = 24;
-    pub const HASH_LISTPACK_EXPIRING: u8 = 25;
 }
 
 /// A node of a quicklist that is one element.

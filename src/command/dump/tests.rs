@@ -377,7 +377,7 @@ fn announcements_take_no_memory() {
 /// Puts a right footer behind what may be a wrong body.
 fn with_footer(mut body: Vec<u8>) -> Vec<u8> {
     body.extend_from_slice(&VERSION_7_4.to_le_bytes());
-    let checksum = crc64::crc64(&body);
+    let checksum = crate::codec::crc64::crc64(&body);
     body.extend_from_slice(&checksum.to_le_bytes());
     body
 }

@@ -38,17 +38,40 @@ const fn tables() -> [[u64; 256]; 8] {
 
 /// The checksum of these bytes.
 pub fn crc64(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut crc = 0;
-    for word in words {
-        let mixed = (crc ^ u64::from_le_bytes(*word)).to_le_bytes();
-        crc = (0..8).fold(0, |sum, place| {
-            sum ^ TABLES[7 - place][usize::from(mixed[place])]
+    let mut crc = Crc64::new();
+    crc.update(bytes);
+    crc.value()
+}
+
+/// The checksum of bytes that come one piece after the other; how they are cut makes no difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Crc64(u64);
+
+impl Crc64 {
+    /// Of nothing yet.
+    pub fn new() -> Crc64 {
+        Crc64(0)
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut crc = self.0;
+        for word in words {
+            let mixed = (crc ^ u64::from_le_bytes(*word)).to_le_bytes();
+            crc = (0..8).fold(0, |sum, place| {
+                sum ^ TABLES[7 - place][usize::from(mixed[place])]
+            });
+        }
+        self.0 = rest.iter().fold(crc, |crc, byte| {
+            crc >> 8 ^ TABLES[0][usize::from(crc as u8 ^ byte)]
         });
     }
-    rest.iter().fold(crc, |crc, byte| {
-        crc >> 8 ^ TABLES[0][usize::from(crc as u8 ^ byte)]
-    })
+
+    /// The checksum of what came so far.
+    pub fn value(self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +90,13 @@ mod tests {
         fn eight_bytes_at_a_time_are_as_good_as_one(bytes: Vec<u8>) {
             let slow = bytes.iter().fold(0, |crc, byte| crc >> 8 ^ TABLES[0][usize::from(crc as u8 ^ byte)]);
             prop_assert_eq!(crc64(&bytes), slow);
+        }
+
+        #[test]
+        fn pieces_are_as_good_as_the_whole(pieces: Vec<Vec<u8>>) {
+            let mut crc = Crc64::new();
+            pieces.iter().for_each(|piece| crc.update(piece));
+            prop_assert_eq!(crc.value(), crc64(&pieces.concat()));
         }
     }
 }
