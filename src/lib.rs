@@ -22,6 +22,8 @@ pub mod limits;
 pub mod metrics;
 /// The ring: accept, receive, send. Knows nothing of commands.
 pub mod net;
+/// Durable bytes and their formats. Pure: no I/O, no keys.
+pub mod persist;
 /// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
 pub mod protocol;
 /// Scripts and functions in Lua: compiled, run and suspended. No I/O, no keys.

@@ -1,5 +1,6 @@
 //! The payload of DUMP and RESTORE: one value as in an RDB file, then 2 bytes of version and 8 of checksum. This module turns payloads into plain
-//! data and plain data into payloads that redis-server of the stated version reads. Only `commands` knows the keyspace.
+//! data and plain data into payloads that redis-server of the stated version reads. Without version and checksum it is a value as in an RDB file, which
+//! `image` and `decode_value` write and read. Only `commands` knows the keyspace.
 //! Never: trusts a payload: no panic, and no memory for what is only announced.
 //! The one decision worth knowing: values go through plain data (`DumpedValue`) and not straight from one form to another, so that this
 //! module and the types know nothing of each other; only streams keep their nodes, which are the same in both.
@@ -8,6 +9,7 @@
 mod command_tests;
 mod commands;
 mod decode;
+mod decode_stream;
 mod encode;
 mod packed;
 mod reader;
@@ -18,7 +20,8 @@ mod writer;
 
 use crate::codec::kind;
 use crate::engine::value::stream::parts::StreamParts;
-pub use decode::decode;
+pub use commands::image;
+pub use decode::{decode, decode_value};
 pub use encode::{hash, intset, list, packed_sorted_set, set, sorted_set, stream, string};
 
 /// The version of Redis 7.0, the oldest that is written.
@@ -38,6 +41,9 @@ pub enum DumpError {
     Footer,
     /// "Bad data format".
     Format,
+    /// A collection without elements. RESTORE answers as for a bad format; files of versions that had left such keys behind hold them, and
+    /// who reads those leaves the keys out, as Redis does.
+    Empty,
     /// More than the caller allows to decode.
     TooLarge,
 }

@@ -1,0 +1,4 @@
+//! Durable bytes.
+
+pub mod rdb;
+pub mod redis_log;
