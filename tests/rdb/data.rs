@@ -1,9 +1,9 @@
 //! Random data of all types and encodings, put into a redis-server in random pieces.
 
-use crate::call;
 use crate::support::client::{Client, request};
 use crate::support::random::Random;
 use crate::support::reply::Reply;
+use crate::{call, rdb_version};
 
 /// An element of a collection, or a string: integers of all widths, compressible and incompressible text, short and long.
 fn element(random: &mut Random) -> Vec<u8> {
@@ -41,9 +41,10 @@ fn elements(random: &mut Random) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// No negative zero, whose sign Redis loses when a sorted set becomes a listpack.
 fn score(random: &mut Random) -> String {
     match random.below(5) {
-        0 => random.pick(&["inf", "-inf", "0", "-0"]).to_string(),
+        0 => random.pick(&["inf", "-inf", "0"]).to_string(),
         1 => random.between(-1000, 1000).to_string(),
         2 => (random.between(-1_000_000, 1_000_000) as f64 / 1000.0).to_string(),
         _ => {
@@ -85,17 +86,18 @@ impl Pipeline {
     }
 }
 
-/// Puts some random data into the keys of a prefix, in three databases.
+/// Puts some random data into the keys of a prefix, in three databases. Fields of hashes expire where the server knows that.
 pub fn fill(client: &mut Client, random: &mut Random, prefix: &str, keys: usize) {
     // Elements from this length on are nodes of lists of their own; the threshold of a real server is a gigabyte.
     call!(client, "DEBUG", "QUICKLIST-PACKED-THRESHOLD", "5000B");
+    let fields_expire = rdb_version(client) >= 12;
     for database in [0, 3, 9] {
         let mut pipeline = Pipeline::default();
         pipeline.add_line(&format!("SELECT {database}"));
         for number in 0..keys {
             let key = match random.below(3) {
                 0 => format!("{prefix}:{number}").into_bytes(),
-                1 => [prefix.as_bytes(), &vec![b'k'; 100], &number.to_le_bytes()].concat(),
+                1 => [prefix.as_bytes(), &[b'k'; 100], &number.to_le_bytes()].concat(),
                 _ => format!("{}{number}", prefix.len()).into_bytes(),
             };
             // A key may have been another type's.
@@ -113,22 +115,39 @@ pub fn fill(client: &mut Client, random: &mut Random, prefix: &str, keys: usize)
                     add_collection(&mut pipeline, b"ZADD", &key, &members);
                 }
                 4 => {
+                    // Half of the hashes have short values only, and so may be listpacks.
+                    let value = match random.chance(50) {
+                        true => |random: &mut Random| random.bytes(8),
+                        false => element,
+                    };
                     let fields: Vec<Vec<u8>> = elements(random)
                         .into_iter()
-                        .flat_map(|name| [name, element(random)])
+                        .flat_map(|name| [name, value(random)])
                         .collect();
                     add_collection(&mut pipeline, b"HSET", &key, &fields);
+                    if fields_expire && random.chance(50) {
+                        for _ in 0..3 {
+                            let name = &fields[2 * random.below(fields.len() as u64 / 2) as usize];
+                            let at = far_future(random);
+                            pipeline.add(&[b"HPEXPIREAT", &key, &at, b"FIELDS", b"1", name]);
+                        }
+                    }
                 }
                 _ => add_stream(&mut pipeline, random, &key),
             }
             if random.chance(30) {
-                let at = 4_000_000_000_000 + random.below(1_000_000_000);
-                pipeline.add(&[b"PEXPIREAT", &key, at.to_string().as_bytes()]);
+                pipeline.add(&[b"PEXPIREAT", &key, &far_future(random)]);
             }
         }
         pipeline.add_line("SELECT 0");
         pipeline.send(client);
     }
+}
+
+/// Milliseconds since 1970, as text.
+fn far_future(random: &mut Random) -> Vec<u8> {
+    let at_ms = 4_000_000_000_000 + random.below(1_000_000_000);
+    at_ms.to_string().into_bytes()
 }
 
 fn add_collection(pipeline: &mut Pipeline, command: &[u8], key: &[u8], arguments: &[Vec<u8>]) {

@@ -1,5 +1,5 @@
 //! RDB files and append-only directories, against a real redis-server: what it writes is read here, what is written here it loads. No torc server runs;
-//! the library's own functions are compared.
+//! the library's own functions are compared. Whatever redis-server is the first of the path is taken, from version 7.0 on; Valkey's, under that name, too.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,6 +14,7 @@ use std::path::Path;
 use support::client::Client;
 use support::reply::Reply;
 use support::server::Server;
+use torc::codec::kind;
 use torc::command::dump::{self, DumpedValue};
 
 /// What a value may become when it is decoded.
@@ -41,17 +42,40 @@ fn start_with(directory: &Path, directives: &[(&str, &str)]) -> Server {
 /// A key, its database, its value in one order, and when it expires.
 type Keyspace = BTreeMap<(u32, Vec<u8>), (DumpedValue, i64)>;
 
+/// The version of the server's payloads and files: 10 for Redis 7.0, 11 for 7.2, 12 for 7.4 to 8.2, 80 for Valkey 9.
+fn rdb_version(client: &mut Client) -> u16 {
+    call!(client, "SET", "probe", "x");
+    let payload = call!(client, "DUMP", "probe").bytes().to_vec();
+    call!(client, "DEL", "probe");
+    let footer = &payload[payload.len() - 10..];
+    u16::from_le_bytes([footer[0], footer[1]])
+}
+
+/// The version of Valkey's files, which use a number for another form than Redis does.
+const VALKEY: u16 = 80;
+
+/// The value in a payload of a server of any version.
+fn value_of(payload: &[u8], rdb_version: u16) -> DumpedValue {
+    let (kind, body) = payload[..payload.len() - 10].split_first().expect("a kind");
+    let kind = match *kind {
+        kind::HASH_EXPIRING_VALKEY_IN_FILES if rdb_version == VALKEY => kind::HASH_EXPIRING_VALKEY,
+        kind => kind,
+    };
+    in_order(dump::decode_value(kind, body, BYTES_MAX).expect("redis-server's payload"))
+}
+
 /// Everything that a redis-server has.
 fn keyspace(client: &mut Client) -> Keyspace {
+    let version = rdb_version(client);
     let mut found = Keyspace::new();
     for database in 0..16u32 {
         call!(client, "SELECT", database.to_string());
         for key in call!(client, "KEYS", "*").elements() {
             let key = key.bytes();
             let payload = call!(client, "DUMP", key);
-            let value = dump::decode(payload.bytes(), BYTES_MAX).expect("redis-server's payload");
+            let value = value_of(payload.bytes(), version);
             let expires_at_ms = call!(client, "PEXPIRETIME", key).integer();
-            found.insert((database, key.to_vec()), (in_order(value), expires_at_ms));
+            found.insert((database, key.to_vec()), (value, expires_at_ms));
         }
     }
     call!(client, "SELECT", "0");
