@@ -9,7 +9,9 @@ use super::{DumpError, kind};
 use crate::engine::value::stream::StreamId;
 use crate::engine::value::stream::listpack;
 use crate::engine::value::stream::log::Counters;
+use crate::engine::value::stream::node::Node;
 use crate::engine::value::stream::parts::{ConsumerParts, GroupParts, PendingParts, StreamParts};
+use std::cmp::Ordering;
 
 pub(super) fn stream(reader: &mut Reader<'_>, kind: u8) -> Decoded<StreamParts> {
     let mut nodes = Vec::new();
@@ -35,10 +37,10 @@ pub(super) fn stream(reader: &mut Reader<'_>, kind: u8) -> Decoded<StreamParts> 
     for _ in 0..reader.count()? {
         groups.push(group(reader, kind)?);
     }
-    if kind < kind::STREAM_2 {
-        let first_node = nodes.first().map(|(first, _)| *first);
+    if kind < kind::STREAM_2 && !groups.is_empty() {
+        let first = first_live(&nodes);
         for group in &mut groups {
-            group.entries_read = entries_read(group.last_id, length, counters.last_id, first_node);
+            group.entries_read = entries_read(group.last_id, length, counters.last_id, first);
         }
     }
     if kind >= kind::STREAM_4 {
@@ -56,18 +58,34 @@ fn stream_id(reader: &mut Reader<'_>) -> Decoded<StreamId> {
     Ok(StreamId::new(reader.number()?, reader.number()?))
 }
 
-/// How many entries a group has read whose stream did not count them yet, where that is certain: all, or none.
+/// The first entry that was not deleted. A node that is none is found out when the stream is made.
+fn first_live(nodes: &[(StreamId, Vec<u8>)]) -> Option<StreamId> {
+    nodes.iter().find_map(|(first, listpack)| {
+        let node = Node::from_listpack(*first, listpack.clone())?;
+        let mut entries = node.cursor(*first);
+        entries
+            .find(|entry| !entry.is_deleted())
+            .map(|entry| entry.id)
+    })
+}
+
+/// How many entries a group has read whose stream did not count them yet, where that is certain; as Redis has it, entries before the first are not counted.
 fn entries_read(
     last_id: StreamId,
     length: u64,
     stream_last_id: StreamId,
-    first_node: Option<StreamId>,
+    first: Option<StreamId>,
 ) -> Option<i64> {
-    let all = i64::try_from(length).ok()?;
-    match first_node {
-        _ if last_id == stream_last_id => Some(all),
-        Some(first) if last_id < first => Some(0),
-        _ => None,
+    let Some(first) = first else {
+        return Some(0);
+    };
+    if last_id == stream_last_id {
+        return i64::try_from(length).ok();
+    }
+    match last_id.cmp(&first) {
+        Ordering::Less => Some(0),
+        Ordering::Equal => Some(1),
+        Ordering::Greater => None,
     }
 }
 

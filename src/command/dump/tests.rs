@@ -342,8 +342,8 @@ fn stream_start(out: &mut Writer, kind: u8) {
 fn streams_that_did_not_count_what_groups_have_read() {
     let mut out = Writer::new(kind::STREAM_1);
     stream_start(&mut out, kind::STREAM_1);
-    out.number(3);
-    for (name, ms) in [("none", 0), ("some", 100), ("all", 250)] {
+    out.number(4);
+    for (name, ms) in [("none", 0), ("one", 1), ("some", 100), ("all", 250)] {
         out.string(name.as_bytes());
         out.number(ms);
         out.number(1);
@@ -358,7 +358,7 @@ fn streams_that_did_not_count_what_groups_have_read() {
         .iter()
         .map(|group| group.entries_read)
         .collect();
-    assert_eq!(read, [Some(0), None, Some(249)]);
+    assert_eq!(read, [Some(0), Some(1), None, Some(249)]);
     assert!(Stream::from_parts(parts).is_some());
 }
 
