@@ -1,7 +1,7 @@
 //! The byte before a value says in which form the value is written. The numbers are those of `RDB_TYPE_…` in redis/redis `src/rdb.h` and
 //! valkey-io/valkey `src/rdb.h`; the versions are those of the files in which a form first appears.
 //! The decision worth knowing: Redis and Valkey both gave out the number 22, so Valkey's form has a number of its own here
-//! ([`HASH_EXPIRING_VALKEY`]), which no file contains: a kind and the bytes behind it then say everything, wherever they came from.
+//! (`HASH_EXPIRING_VALKEY`), which no file contains: a kind and the bytes behind it then say everything, wherever they came from.
 
 /// A string.
 pub const STRING: u8 = 0;
