@@ -2,8 +2,10 @@
 //!
 //! The modules in reading order; imports go down this list's arrows only (a test holds them to it):
 //! `main > server > shard > command > {engine, protocol}`, `server > script > command`, `server > net`,
-//! and `config`, `glob`, `limits`, `large`, `metrics` usable by all.
+//! and `config`, `codec`, `glob`, `limits`, `large`, `metrics` usable by all.
 
+/// Byte codecs that payloads and files share. Knows nothing of keys, files or values.
+pub mod codec;
 /// What each command does. Synchronous; no I/O, no channels.
 pub mod command;
 /// One table of options. Never acts on them.
@@ -20,7 +22,7 @@ pub mod limits;
 pub mod metrics;
 /// The ring: accept, receive, send. Knows nothing of commands.
 pub mod net;
-/// The durable log: what to write and what was found. No I/O, no clock.
+/// The durable log, RDB files and Redis' logs: what to write, and what was found. No I/O, no clock.
 pub mod persist;
 /// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
 pub mod protocol;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! main > server > shard > command > {engine, protocol}      shard > persist, net      server > net      server > script > command
-//! config, glob, limits, large, metrics: usable by all, and use nothing above them
+//! config, codec, glob, limits, large, metrics: usable by all, and use nothing above them
 //! ```
 
 use std::collections::BTreeSet;
@@ -31,13 +31,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The commons know each other only downwards.
     ("metrics", &[]),
     ("config", &[]),
+    ("codec", &[]),
     ("glob", &[]),
     ("large", &[]),
     ("limits", &[]),
 ];
 
 /// Usable by all; each may use those after it.
-const COMMONS: &[&str] = &["metrics", "config", "glob", "large", "limits"];
+const COMMONS: &[&str] = &["metrics", "config", "codec", "glob", "large", "limits"];
 
 /// Outside crates that belong to the edges, and the layers that may name them.
 const EDGES: &[(&str, &[&str])] = &[

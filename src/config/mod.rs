@@ -13,7 +13,7 @@ mod request;
 mod rewrite;
 mod types;
 mod value;
-mod words;
+pub mod words;
 
 pub use document::markdown_table;
 pub use events::{EventClass, EventClasses};

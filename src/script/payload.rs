@@ -1,8 +1,9 @@
 //! The payload of FUNCTION DUMP and RESTORE: the codes of libraries as in an RDB file, then 2 bytes of version and 8 of checksum, as redis-server 7 writes them.
 //! Never: trusts a payload, or runs code. Codes are written uncompressed, which every reader takes; compressed ones are read.
 
-use crate::command::dump::crc64::crc64;
-use crate::command::dump::{VERSION_7_0, VERSION_7_4, lzf};
+use crate::codec::crc64::crc64;
+use crate::codec::lzf;
+use crate::command::dump::{VERSION_7_0, VERSION_7_4};
 
 /// What stands before the code of a library.
 const LIBRARY: u8 = 245;

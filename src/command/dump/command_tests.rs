@@ -1,9 +1,13 @@
 //! `replies.txt` holds what redis-server answered, its payloads among it. Values of every form that go out and come back are tested here.
 
-use super::{DumpedField, DumpedValue, decode, hash};
+use super::{
+    DumpedField, DumpedValue, VERSION_7_0, VERSION_7_2, VERSION_7_4, decode, decode_value, hash,
+    value_in_file,
+};
+use crate::codec::kind;
 use crate::command::tests::{Shard, check_replies, escape};
 use crate::engine::value::set::Set;
-use crate::engine::{Expiry, Policy};
+use crate::engine::{Expiry, Policy, Touch};
 
 const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -218,4 +222,46 @@ fn the_policy_is_told_of_uses_elsewhere() {
     shard.engine.set_policy(Policy::AllKeysLfu, 5, 10, 1);
     shard.check(&format!("restore b 0 {payload} freq 77"), "+OK\\r\\n");
     shard.check("object freq b", ":77\\r\\n");
+}
+
+#[test]
+fn images_have_what_their_version_knows() {
+    let mut shard = Shard::new();
+    shard.line("hset h a 1 b 2");
+    shard.line("hexpireat h 2524600800 fields 1 a");
+    shard.line("xadd s 5-1 field value");
+    shard.line("xgroup create s group 0");
+    shard.line("xreadgroup group group consumer streams s >");
+    let field = |name: &str, value: &str, expires_at_ms| DumpedField {
+        name: name.into(),
+        value: value.into(),
+        expires_at_ms,
+    };
+    for (version, hash_kind, stream_kind) in [
+        (VERSION_7_0, kind::HASH_LISTPACK, kind::STREAM_2),
+        (VERSION_7_2, kind::HASH_LISTPACK, kind::STREAM_3),
+        (VERSION_7_4, kind::HASH_EXPIRING, kind::STREAM_3),
+    ] {
+        let mut image_of = |name: &[u8]| {
+            let key = shard.engine.key(0, name);
+            let item = shard.engine.find(&key, Touch::No).unwrap();
+            value_in_file(&shard.engine, item, version).unwrap()
+        };
+        let hash = image_of(b"h");
+        assert_eq!(hash[0], hash_kind, "version {version}");
+        let expiry = (version >= VERSION_7_4).then_some(2_524_600_800_000);
+        assert_eq!(
+            decode_value(hash[0], &hash[1..], 1 << 20),
+            Ok(DumpedValue::Hash(vec![
+                field("a", "1", expiry),
+                field("b", "2", None)
+            ]))
+        );
+        let stream = image_of(b"s");
+        assert_eq!(stream[0], stream_kind, "version {version}");
+        assert!(matches!(
+            decode_value(stream[0], &stream[1..], 1 << 20),
+            Ok(DumpedValue::Stream(_))
+        ));
+    }
 }

@@ -2,7 +2,7 @@
 //! Never: the format, which is the codec's beside it.
 //! The decision worth knowing: payloads are those of Redis 7.0, which every later version reads; only hashes whose fields expire need a newer one.
 
-use super::{DumpError, DumpedField, DumpedValue, VERSION_7_0, decode};
+use super::{DumpError, DumpedField, DumpedValue, FOOTER_BYTES, VERSION_7_0, VERSION_7_4, decode};
 use crate::command::number::integer;
 use crate::command::string_value::string_value;
 use crate::command::transfer::renews;
@@ -17,14 +17,41 @@ use crate::engine::{Engine, EventClass, Expiry, Item, Key, NewValue, Touch, Type
 /// DUMP key.
 pub fn dump(context: &mut Context<'_>) -> Result<(), CommandError> {
     match context.find_read(1) {
-        Some(item) => context.reply.bulk(&payload(context.engine, item)?),
+        Some(item) => context.reply.bulk(&payload(context.engine, item, DUMPED)?),
         None => context.reply.null(),
     }
     Ok(())
 }
 
+/// What DUMP writes: what Redis 7.0 reads, unless that would lose the expiries of fields.
+const DUMPED: Forms = Forms {
+    fields_expire: true,
+    stream_version: VERSION_7_0,
+};
+
+/// Which of the newer forms a payload may have.
+#[derive(Clone, Copy)]
+struct Forms {
+    /// A hash says when its fields expire, if any do; otherwise this is left out.
+    fields_expire: bool,
+    /// The version that a stream is for.
+    stream_version: u16,
+}
+
+/// A value as in an RDB file of this version, [`VERSION_7_0`] or later: its kind, then its body. A file has no other place for what its version does not
+/// know, so expiries of fields are left out before [`VERSION_7_4`], and the times at which consumers were active before [`super::VERSION_7_2`].
+pub fn value_in_file(engine: &Engine, item: Item, version: u16) -> Result<Vec<u8>, CommandError> {
+    let forms = Forms {
+        fields_expire: version >= VERSION_7_4,
+        stream_version: version,
+    };
+    let mut payload = payload(engine, item, forms)?;
+    payload.truncate(payload.len() - FOOTER_BYTES);
+    Ok(payload)
+}
+
 /// The payload of a value.
-pub(super) fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandError> {
+fn payload(engine: &Engine, item: Item, forms: Forms) -> Result<Vec<u8>, CommandError> {
     Ok(match engine.type_of(item) {
         Type::String => super::string(&string_value(engine, item)),
         Type::List => {
@@ -61,7 +88,10 @@ pub(super) fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandErr
             let fields: Vec<_> = engine
                 .view::<Hash>(item)?
                 .iter_with_expiry(engine.now_ms())
-                .map(|(name, value, expiry)| (name.to_vec(), value.to_vec(), expiry))
+                .map(|(name, value, expiry)| {
+                    let expiry = expiry.filter(|_| forms.fields_expire);
+                    (name.to_vec(), value.to_vec(), expiry)
+                })
                 .collect();
             super::hash(
                 fields.len(),
@@ -70,7 +100,7 @@ pub(super) fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandErr
                     .map(|(name, value, expiry)| (name, value, *expiry)),
             )
         }
-        Type::Stream => super::stream(engine.view::<Stream>(item)?, VERSION_7_0),
+        Type::Stream => super::stream(engine.view::<Stream>(item)?, forms.stream_version),
     })
 }
 
@@ -120,7 +150,7 @@ impl From<DumpError> for CommandError {
     fn from(error: DumpError) -> CommandError {
         CommandError::fixed(match error {
             DumpError::Footer => "ERR DUMP payload version or checksum are wrong",
-            DumpError::Format | DumpError::TooLarge => BAD_FORMAT,
+            DumpError::Format | DumpError::Empty | DumpError::TooLarge => BAD_FORMAT,
         })
     }
 }

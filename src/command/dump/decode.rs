@@ -1,18 +1,16 @@
 //! Payloads into plain data, of every version up to 12.
 
-use super::crc64::crc64;
+use super::decode_stream::stream;
 use super::reader::Reader;
 use super::{
     DumpError, DumpedField, DumpedValue, FOOTER_BYTES, NODE_PACKED, NODE_PLAIN, VERSION_7_4, kind,
     packed,
 };
-use crate::engine::value::stream::StreamId;
+use crate::codec::crc64::crc64;
 use crate::engine::value::stream::listpack::{self, Element};
-use crate::engine::value::stream::log::Counters;
-use crate::engine::value::stream::parts::{ConsumerParts, GroupParts, PendingParts, StreamParts};
 use std::collections::HashSet;
 
-type Decoded<T> = Result<T, DumpError>;
+pub(super) type Decoded<T> = Result<T, DumpError>;
 
 /// Decodes a payload; about `bytes_max` bound what it may become, elements counted with what they take as values of their own.
 /// Empty collections and duplicate members are refused, as by Redis.
@@ -27,17 +25,30 @@ pub fn decode(payload: &[u8], bytes_max: usize) -> Decoded<DumpedValue> {
     if version == 0 || version > VERSION_7_4 || footer[2..] != checksum.to_le_bytes() {
         return Err(DumpError::Footer);
     }
+    let (kind, body) = body.split_first().ok_or(DumpError::Format)?;
+    if *kind == kind::HASH_EXPIRING_VALKEY {
+        // A number of ours, which no payload has.
+        return Err(DumpError::Format);
+    }
+    decode_value(*kind, body, bytes_max)
+}
+
+/// Decodes the body of a value of this kind (see [`kind`]), as it stands in an RDB file and in a payload between its kind and its footer. The rest
+/// is as with [`decode`].
+pub fn decode_value(kind: u8, body: &[u8], bytes_max: usize) -> Decoded<DumpedValue> {
     let mut reader = Reader::new(body, bytes_max);
-    let kind = reader.byte()?;
     let value = value(&mut reader, kind)?;
+    if !reader.is_at_end() || has_duplicates(&value) {
+        return Err(DumpError::Format);
+    }
     let empty = match &value {
         DumpedValue::List(elements) | DumpedValue::Set(elements) => elements.is_empty(),
         DumpedValue::SortedSet(members) => members.is_empty(),
         DumpedValue::Hash(fields) => fields.is_empty(),
         DumpedValue::String(_) | DumpedValue::Stream(_) => false,
     };
-    if empty || !reader.is_at_end() || has_duplicates(&value) {
-        return Err(DumpError::Format);
+    if empty {
+        return Err(DumpError::Empty);
     }
     Ok(value)
 }
@@ -81,9 +92,11 @@ fn value(reader: &mut Reader<'_>, kind: u8) -> Decoded<DumpedValue> {
         kind::HASH_LISTPACK_EXPIRING | kind::HASH_LISTPACK_EXPIRING_EARLY => {
             DumpedValue::Hash(expiring_fields(reader, kind)?)
         }
-        kind::STREAM_1 | kind::STREAM_2 | kind::STREAM_3 => {
+        kind::HASH_EXPIRING_VALKEY => DumpedValue::Hash(valkey_hash(reader)?),
+        kind::STREAM_1 | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
             DumpedValue::Stream(stream(reader, kind)?)
         }
+        // Values of modules among them: only the module knows what they mean.
         _ => return Err(DumpError::Format),
     })
 }
@@ -272,89 +285,14 @@ fn expiring_fields(reader: &mut Reader<'_>, kind: u8) -> Decoded<Vec<DumpedField
     Ok(fields)
 }
 
-fn stream_id(reader: &mut Reader<'_>) -> Decoded<StreamId> {
-    Ok(StreamId::new(reader.number()?, reader.number()?))
-}
-
-fn stream(reader: &mut Reader<'_>, kind: u8) -> Decoded<StreamParts> {
-    let mut nodes = Vec::new();
+/// Names, values and expiries in turn, -1 for none. Valkey knows no bound for them, so those beyond ours become the nearest.
+fn valkey_hash(reader: &mut Reader<'_>) -> Decoded<Vec<DumpedField>> {
+    let mut fields = Vec::new();
     for _ in 0..reader.count()? {
-        let first = reader.string()?.try_into().map_err(|_| DumpError::Format)?;
-        let listpack = reader.string()?;
-        listpack::check(&listpack).ok_or(DumpError::Format)?;
-        nodes.push((StreamId::from_bytes(first), listpack));
+        let mut field = field(reader.string()?, reader.string()?);
+        let at = i64::from_le_bytes(reader.array()?);
+        field.expires_at_ms = (at != -1).then_some(at.clamp(0, EXPIRY_MS_MAX as i64));
+        fields.push(field);
     }
-    let length = reader.number()?;
-    let mut counters = Counters {
-        last_id: stream_id(reader)?,
-        entries_added: length,
-        max_deleted_id: StreamId::MIN,
-    };
-    if kind >= kind::STREAM_2 {
-        // The first id follows from the entries.
-        stream_id(reader)?;
-        counters.max_deleted_id = stream_id(reader)?;
-        counters.entries_added = reader.number()?;
-    }
-    let mut groups = Vec::new();
-    for _ in 0..reader.count()? {
-        groups.push(group(reader, kind)?);
-    }
-    Ok(StreamParts {
-        nodes,
-        length,
-        counters,
-        groups,
-    })
-}
-
-fn group(reader: &mut Reader<'_>, kind: u8) -> Decoded<GroupParts> {
-    let name = reader.string()?;
-    let last_id = stream_id(reader)?;
-    let mut entries_read = None;
-    if kind >= kind::STREAM_2 {
-        // -1 says that it is unknown.
-        entries_read = Some(reader.number()? as i64).filter(|read| *read >= 0);
-    }
-    let mut pending = Vec::new();
-    for _ in 0..reader.count()? {
-        reader.charge(0)?;
-        pending.push(PendingParts {
-            id: StreamId::from_bytes(reader.array()?),
-            delivery_time_ms: i64::from_le_bytes(reader.array()?),
-            delivery_count: reader.number()?,
-        });
-    }
-    let mut consumers = Vec::new();
-    for _ in 0..reader.count()? {
-        consumers.push(consumer(reader, kind)?);
-    }
-    Ok(GroupParts {
-        name,
-        last_id,
-        entries_read,
-        pending,
-        consumers,
-    })
-}
-
-fn consumer(reader: &mut Reader<'_>, kind: u8) -> Decoded<ConsumerParts> {
-    let name = reader.string()?;
-    let seen_time_ms = i64::from_le_bytes(reader.array()?);
-    // Before it was kept, it is taken to be the same.
-    let mut active_time_ms = Some(seen_time_ms);
-    if kind >= kind::STREAM_3 {
-        active_time_ms = Some(i64::from_le_bytes(reader.array()?)).filter(|time| *time != -1);
-    }
-    let mut pending = Vec::new();
-    for _ in 0..reader.count()? {
-        reader.charge(0)?;
-        pending.push(StreamId::from_bytes(reader.array()?));
-    }
-    Ok(ConsumerParts {
-        name,
-        seen_time_ms,
-        active_time_ms,
-        pending,
-    })
+    Ok(fields)
 }

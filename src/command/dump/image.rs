@@ -1,10 +1,11 @@
 //! The image of a key for a shard's log: its value, expiry, attributes and tags as bytes, and back.
 //!
-//! Never: a form for others. Strings stand there as they are, since most keys are strings and a log is read as fast as they can be stored; all else is the body of a payload
-//! of DUMP. The decision worth knowing: an image replaces whatever is there, so that it may be read twice.
+//! Never: a form for others. Strings stand there as they are, since most keys are strings and a log is read as fast as they can be stored; all else is as in
+//! an RDB file. The decision worth knowing: an image replaces whatever is there, so that it may be read twice.
 
 use super::DumpError;
-use super::commands::{payload, store};
+use super::VERSION_7_4;
+use super::commands::{store, value_in_file};
 use crate::command::CommandError;
 use crate::engine::{
     Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, Touch, Type, Value,
@@ -16,7 +17,7 @@ const TEXT: u8 = 0;
 const RAW: u8 = 1;
 /// Eight bytes of an integer, the lowest first.
 const INTEGER: u8 = 2;
-/// A payload of DUMP.
+/// A value as in an RDB file: its type and its body.
 const DUMPED: u8 = 3;
 /// Attributes and tags stand before all that.
 const ADORNED: u8 = 0x80;
@@ -60,7 +61,8 @@ pub fn write(engine: &mut Engine, key: &Key<'_>, out: &mut Vec<u8>) -> Option<Im
 
 fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) -> u8 {
     if engine.type_of(item) != Type::String {
-        let dumped = payload(engine, item).expect("the type is the one that it was asked for");
+        let dumped = value_in_file(engine, item, VERSION_7_4)
+            .expect("the type is the one that it was asked for");
         out.extend_from_slice(&dumped);
         return DUMPED;
     }
@@ -123,7 +125,8 @@ pub fn read(
             engine.set(key, NewValue::Integer(integer), expiry)?;
         }
         DUMPED => {
-            let value = super::decode(payload, usize::MAX)?;
+            let kind = take_byte(&mut payload)?;
+            let value = super::decode_value(kind, payload, usize::MAX)?;
             store(engine, key, value, expiry)?;
         }
         _ => return Err(DumpError::Format.into()),

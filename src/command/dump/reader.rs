@@ -2,16 +2,12 @@
 //! Never: allocates for what is only announced. A budget bounds what is decoded altogether, because compressed strings grow nearly
 //! a hundredfold and small elements take more memory than bytes.
 
-use super::{DumpError, lzf};
+use super::DumpError;
+use crate::codec::element::{self, Length, special};
+use crate::codec::lzf;
 
 /// What an element is charged besides its bytes: about what it takes as a value of its own.
 const ELEMENT_BYTES: usize = 40;
-
-/// A length, or a special way to write a string.
-enum Length {
-    Plain(u64),
-    Special(u8),
-}
 
 /// See the module.
 pub struct Reader<'a> {
@@ -66,15 +62,9 @@ impl<'a> Reader<'a> {
     }
 
     fn any_length(&mut self) -> Result<Length, DumpError> {
-        let first = self.byte()?;
-        Ok(match first {
-            0..=0x3f => Length::Plain(u64::from(first)),
-            0x40..=0x7f => Length::Plain(u64::from(first & 0x3f) << 8 | u64::from(self.byte()?)),
-            0x80 => Length::Plain(u64::from(u32::from_be_bytes(self.array()?))),
-            0x81 => Length::Plain(u64::from_be_bytes(self.array()?)),
-            0xc0..=0xff => Length::Special(first & 0x3f),
-            _ => return Err(DumpError::Format),
-        })
+        let (length, len) = element::length(self.rest).map_err(|_| DumpError::Format)?;
+        self.rest = &self.rest[len..];
+        Ok(length)
     }
 
     /// A number in the form of lengths.
@@ -102,10 +92,12 @@ impl<'a> Reader<'a> {
                 let len = usize::try_from(len).map_err(|_| DumpError::Format)?;
                 self.bytes(len)?.to_vec()
             }
-            Length::Special(0) => integer(i8::from_le_bytes(self.array()?).into()),
-            Length::Special(1) => integer(i16::from_le_bytes(self.array()?).into()),
-            Length::Special(2) => integer(i32::from_le_bytes(self.array()?)),
-            Length::Special(3) => {
+            Length::Special(special::INTEGER_8) => integer(i8::from_le_bytes(self.array()?).into()),
+            Length::Special(special::INTEGER_16) => {
+                integer(i16::from_le_bytes(self.array()?).into())
+            }
+            Length::Special(special::INTEGER_32) => integer(i32::from_le_bytes(self.array()?)),
+            Length::Special(special::COMPRESSED) => {
                 let compressed = self.count()?;
                 let len = usize::try_from(self.number()?).map_err(|_| DumpError::Format)?;
                 let compressed = self.bytes(compressed)?;

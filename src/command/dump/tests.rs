@@ -296,6 +296,129 @@ fn forms_of_older_versions() {
 }
 
 #[test]
+fn hashes_of_valkey() {
+    let mut out = Writer::new(kind::HASH_EXPIRING_VALKEY);
+    out.number(4);
+    for (name, at) in [("a", -1i64), ("b", 7000), ("c", i64::MIN), ("d", i64::MAX)] {
+        out.string(name.as_bytes());
+        out.string(b"v");
+        out.bytes(&at.to_le_bytes());
+    }
+    let payload = out.finish(VERSION_7_4);
+    let body = &payload[1..payload.len() - FOOTER_BYTES];
+    let fields = vec![
+        field("a", "v", None),
+        field("b", "v", Some(7000)),
+        field("c", "v", Some(0)),
+        field("d", "v", Some((1 << 46) - 1)),
+    ];
+    assert_eq!(
+        decode_value(kind::HASH_EXPIRING_VALKEY, body, BYTES_MAX),
+        Ok(DumpedValue::Hash(fields))
+    );
+    assert_eq!(read(&payload), Err(DumpError::Format), "no payload says so");
+}
+
+/// The body of the stream with groups up to the number of its groups.
+fn stream_start(out: &mut Writer, kind: u8) {
+    let stream = stream_with_groups();
+    let parts = stream.view().to_parts();
+    out.number(parts.nodes.len() as u64);
+    for (first, listpack) in &parts.nodes {
+        out.string(&first.to_bytes());
+        out.string(listpack);
+    }
+    out.number(parts.length);
+    out.number(250);
+    out.number(1);
+    if kind >= kind::STREAM_2 {
+        for number in [1, 1, 3, 0, 250] {
+            out.number(number);
+        }
+    }
+}
+
+#[test]
+fn streams_that_did_not_count_what_groups_have_read() {
+    let mut out = Writer::new(kind::STREAM_1);
+    stream_start(&mut out, kind::STREAM_1);
+    out.number(4);
+    for (name, ms) in [("none", 0), ("one", 1), ("some", 100), ("all", 250)] {
+        out.string(name.as_bytes());
+        out.number(ms);
+        out.number(1);
+        out.number(0);
+        out.number(0);
+    }
+    let Ok(DumpedValue::Stream(parts)) = read(&out.finish(9)) else {
+        panic!("a stream");
+    };
+    let read: Vec<_> = parts
+        .groups
+        .iter()
+        .map(|group| group.entries_read)
+        .collect();
+    assert_eq!(read, [Some(0), Some(1), None, Some(249)]);
+    assert!(Stream::from_parts(parts).is_some());
+}
+
+#[test]
+fn streams_of_redis_8_6_and_8_8() {
+    for kind in [kind::STREAM_4, kind::STREAM_5] {
+        let mut out = Writer::new(kind);
+        stream_start(&mut out, kind);
+        out.number(1);
+        out.string(b"group");
+        for number in [5, 2, u64::MAX, 2] {
+            out.number(number);
+        }
+        for ms in [1u64, 5] {
+            out.bytes(&StreamId::new(ms, ms % 3).to_bytes());
+            out.bytes(&1000i64.to_le_bytes());
+            out.number(1);
+        }
+        out.number(1);
+        out.string(b"consumer");
+        out.bytes(&1000i64.to_le_bytes());
+        out.bytes(&(-1i64).to_le_bytes());
+        let (owned, given_back): (&[u64], &[u64]) = match kind {
+            kind::STREAM_4 => (&[1, 5], &[]),
+            _ => (&[1], &[5]),
+        };
+        out.number(owned.len() as u64);
+        for &ms in owned {
+            out.bytes(&StreamId::new(ms, ms % 3).to_bytes());
+        }
+        if kind == kind::STREAM_5 {
+            out.number(given_back.len() as u64);
+            for &ms in given_back {
+                out.bytes(&StreamId::new(ms, ms % 3).to_bytes());
+            }
+        }
+        for number in [100, 100, 1] {
+            out.number(number);
+        }
+        out.string(b"producer");
+        out.number(1);
+        out.string(b"its id");
+        for number in [7, 1, 9, 2] {
+            out.number(number);
+        }
+        let Ok(DumpedValue::Stream(parts)) = read(&out.finish(VERSION_7_4)) else {
+            panic!("a stream");
+        };
+        let consumers = &parts.groups[0].consumers;
+        assert_eq!(consumers[0].pending.len(), owned.len());
+        assert_eq!(consumers.len(), 1 + given_back.len());
+        if let Some(nobody) = consumers.get(1) {
+            assert_eq!(nobody.name, b"");
+            assert_eq!(nobody.pending, [StreamId::new(5, 2)]);
+        }
+        assert!(Stream::from_parts(parts).is_some());
+    }
+}
+
+#[test]
 fn a_payload_that_redis_7_0_made() {
     // DUMP of the string "10", from the documentation of the command's format: type, integer of eight bits, version, checksum.
     let payload = b"\x00\xc0\n\n\x00n\x9fWE\x0e\xaec\xbb";
@@ -322,7 +445,7 @@ fn footers_are_checked() {
     }
     assert_eq!(read(b"short"), Err(DumpError::Footer));
     let empty = payload_of(kind::SET, |out| out.number(0));
-    assert_eq!(read(&empty), Err(DumpError::Format));
+    assert_eq!(read(&empty), Err(DumpError::Empty));
 }
 
 #[test]
@@ -355,9 +478,11 @@ fn what_is_wrong_inside_is_refused() {
 
 #[test]
 fn announcements_take_no_memory() {
-    for kind in 0..=30 {
+    for kind in (0..=30).chain([kind::HASH_EXPIRING_VALKEY]) {
         let announced = payload_of(kind, |out| out.number(u64::MAX));
         assert_eq!(read(&announced), Err(DumpError::Format));
+        let body = &announced[1..announced.len() - FOOTER_BYTES];
+        assert_eq!(decode_value(kind, body, BYTES_MAX), Err(DumpError::Format));
         let compressed = payload_of(kind, |out| {
             out.bytes(b"\xc3");
             out.number(5);
@@ -377,7 +502,7 @@ fn announcements_take_no_memory() {
 /// Puts a right footer behind what may be a wrong body.
 fn with_footer(mut body: Vec<u8>) -> Vec<u8> {
     body.extend_from_slice(&VERSION_7_4.to_le_bytes());
-    let checksum = crc64::crc64(&body);
+    let checksum = crate::codec::crc64::crc64(&body);
     body.extend_from_slice(&checksum.to_le_bytes());
     body
 }
