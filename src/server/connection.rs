@@ -4,8 +4,10 @@
 //! behind it. No I/O here; the worker moves the bytes.
 
 use super::commands::Tracker;
+use super::durability::Wait;
 use super::subscriptions::Counts;
 use crate::command::table::Command;
+use crate::config::AppendFsync;
 use crate::large::LargeBytes;
 use crate::net::Token;
 use crate::protocol::memcache::sasl;
@@ -296,6 +298,8 @@ pub struct Session {
     pub authenticated: bool,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
+    /// CLIENT DURABILITY, if it was said.
+    pub durability: Option<AppendFsync>,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
     /// CLIENT NO-EVICT.
@@ -471,6 +475,10 @@ pub struct Connection {
     pub hold: Option<Hold>,
     /// Its writes at another shard.
     pub writes_under_way: WritesUnderWay,
+    /// It has asked for changes since its replies were last looked at.
+    pub has_written: bool,
+    /// What its replies wait for, see `durability`.
+    pub(super) waits: Vec<Wait>,
     /// How far its end has come.
     pub state: State,
     /// Whether a send is under way, and its bytes.

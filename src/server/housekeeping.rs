@@ -197,6 +197,7 @@ impl Service {
         !self.operations.is_empty()
             || !self.transactions.is_empty()
             || !self.script_runs.is_empty()
+            || self.durability.is_awaited()
             || self.connections().any(|connection| {
                 connection.state != State::Closed
                     && (connection.sending_bytes > 0

@@ -299,7 +299,8 @@ impl Service {
             return self.tried(waiting, reply);
         }
         if let Some(transaction) = pending.transaction {
-            self.release(transaction);
+            let wait = self.release(transaction);
+            self.wait_for(pending.token, wait);
         }
         let Some(connection) = self.connection(pending.token) else {
             return;
@@ -401,6 +402,8 @@ impl Service {
                     transaction,
                     commit,
                 } => self.release_here(from, transaction, commit),
+                Envelope::Durable { number } => self.part_durable(number),
+                Envelope::Settled { number } => self.settled(number),
                 Envelope::Unwatch(keys) => self.unwatch_here(&keys),
                 Envelope::Wait(message) => self.take_wait_message(message),
                 Envelope::Server(matter) => matters.push(matter),

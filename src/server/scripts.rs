@@ -777,10 +777,13 @@ impl Service {
     /// A script has ended: its reply, its locks, its connection.
     fn end_script(&mut self, mut running: Box<Running>) {
         let transactions = mem::take(&mut running.transactions);
+        let mut wait = None;
         if !transactions.is_empty() {
-            self.release_all(&transactions);
+            wait = self.release_all(&transactions);
         } else if !running.invocation.header.locked {
+            let before = self.shard.journal.sequence();
             self.commit_here(running.client());
+            wait = self.wait_after(running.invocation.header.awaits, before);
         }
         if let Some(token) = running.inner.take() {
             self.remove_connection(token.index);
@@ -791,7 +794,7 @@ impl Service {
             holder,
             ..
         } = running.invocation;
-        self.respond(from, header.reply_to, &running.reply);
+        self.respond_when(wait, from, header.reply_to, &running.reply);
         self.tell_changes_by(header.origin.client);
         if running.is_holding
             && let Some(token) = holder

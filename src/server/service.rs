@@ -8,11 +8,12 @@ use super::batch::{Batch, Request};
 use super::connection::{
     Connection, Hold, Peer, ReplyMode, Session, Socket, State, WritesUnderWay,
 };
+use super::durability::Durability;
 use super::shared::Shared;
 use super::turn::{LOOK_ARGUMENTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
-use crate::config::{Config, PipelineOrder};
+use crate::config::{AppendFsync, Config, PipelineOrder};
 use crate::engine::{Client, Touch};
 use crate::large::LargeBytes;
 use crate::limits::{
@@ -73,6 +74,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
+    /// What replies wait for.
+    pub(super) durability: Durability,
     /// Whether a connection's writes keep their order between shards.
     pub(super) is_order_strict: bool,
     /// When database 0 is to be emptied (memcached's flush_all with a delay).
@@ -150,6 +153,7 @@ impl Service {
             messages_spare: Vec::new(),
             places: Vec::new(),
             places_free: Vec::new(),
+            durability: Durability::default(),
             buffers_spare: Vec::new(),
             next_round: 0,
             round_bytes: 0,
@@ -168,6 +172,13 @@ impl Service {
         Some(Duration::from_millis(
             u64::try_from(at_ms - self.now_ms).unwrap_or(0),
         ))
+    }
+
+    /// A connection that is here, only looked at.
+    pub(super) fn connection_seen(&self, token: Token) -> Option<&Connection> {
+        let place = self.places.get(token.index as usize)?;
+        let connection = place.connection.as_deref()?;
+        (connection.token == token).then_some(connection)
     }
 
     /// Number of shards.
@@ -221,6 +232,7 @@ impl Service {
                 db: 0,
                 authenticated,
                 reply_mode: ReplyMode::On,
+                durability: None,
                 no_touch: false,
                 no_evict: false,
                 created_ms: self.now_ms,
@@ -247,6 +259,8 @@ impl Service {
             replies: Default::default(),
             hold: None,
             writes_under_way: Default::default(),
+            has_written: false,
+            waits: Vec::new(),
             state: State::Open,
             sending_bytes: 0,
             receiving: false,
@@ -814,6 +828,11 @@ impl Service {
     ) {
         let command = command_index(row);
         self.metrics.count_call(usize::from(command));
+        if row.flags & flags::READONLY == 0
+            && let Some(connection) = self.connection_at(index)
+        {
+            connection.has_written = true;
+        }
         // Reading the clock twice for each command would cost as much as a look-up; a sample stands for all.
         let timed = self
             .metrics
@@ -966,7 +985,11 @@ impl Service {
         muted: bool,
     ) -> Option<RequestHeader> {
         let locked = self.transactions.is_locked;
+        let rule = self.config.appendfsync;
+        let is_kept = self.shard.journal.is_on();
         let connection = self.places[index as usize].connection.as_deref_mut()?;
+        let durability = connection.session.durability.unwrap_or(rule);
+        let awaits = is_kept && durability == AppendFsync::Always;
         // One that only reads may have to wait for its locks too, and what follows must not overtake it.
         let is_script = matches!(row.run, Run::Server(ServerCommand::Eval));
         let is_write = is_script || row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0;
@@ -993,6 +1016,7 @@ impl Service {
             origin: connection.session.origin,
             no_touch: connection.session.no_touch,
             locked,
+            awaits,
             time_ms: self.transactions.locked_at_ms().unwrap_or(0),
         })
     }
@@ -1151,8 +1175,14 @@ impl Service {
             if matches!(row.run, Run::Server(ServerCommand::Eval)) {
                 self.run_script(from, &header, row, &args, None);
             } else if !waits {
+                let before = self.shard.journal.sequence();
                 self.run_request(&header, args, hashes[number], &mut reply);
-                self.outgoing[from].push_response(header.reply_to, &reply);
+                if header.awaits && self.shard.journal.sequence() != before {
+                    let wait = self.wait_after(true, before);
+                    self.respond_when(wait, from, header.reply_to, &reply);
+                } else {
+                    self.outgoing[from].push_response(header.reply_to, &reply);
+                }
                 reply.clear();
                 if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
                     self.post(from);
@@ -1270,6 +1300,7 @@ impl Service {
             origin,
             no_touch,
             locked: locked_at_ms.is_some(),
+            awaits: false,
             time_ms: locked_at_ms.unwrap_or(0),
         }
     }

@@ -4,6 +4,7 @@
 //! The common case costs nothing: what concerns this shard alone runs at once, without a lock, unless somebody holds one here. The decision worth knowing: a transaction claims
 //! at one shard after the other, in ascending order, all keys of a shard together; why nobody waits for ever then is said in [`crate::shard::locks`].
 
+use super::durability::Wait;
 use super::service::Service;
 use crate::command::table::{Command, flags};
 use crate::command::{self, Route};
@@ -523,8 +524,10 @@ impl Service {
         match transaction.then.take().expect("it goes on once") {
             Then::Steps(operation, steps, is_all) => {
                 if is_all {
+                    let token = self.operations.get(operation).token;
                     self.send_steps(operation, steps);
-                    self.release(id);
+                    let wait = self.release(id);
+                    self.wait_for(token, wait);
                 } else {
                     self.operations.get(operation).transaction = Some(id);
                     self.send_steps(operation, steps);
@@ -536,13 +539,13 @@ impl Service {
         }
     }
 
-    /// Ends a transaction.
-    pub(super) fn release(&mut self, id: u32) {
-        self.release_all(&[id]);
+    /// Ends a transaction. What its reply waits for, if it does.
+    pub(super) fn release(&mut self, id: u32) -> Option<Wait> {
+        self.release_all(&[id])
     }
 
     /// Ends what has claimed locks in several steps as one transaction: what it has changed is one record of each shard's log.
-    pub(super) fn release_all(&mut self, ids: &[u32]) {
+    pub(super) fn release_all(&mut self, ids: &[u32]) -> Option<Wait> {
         let mut ended = Vec::with_capacity(ids.len());
         for id in ids {
             let transaction = self.transactions.transactions.remove(id);
@@ -553,16 +556,19 @@ impl Service {
             );
             ended.push((*id, transaction));
         }
-        let mut commit = self.commit_of(&ended);
+        let commit = self.commit_of(&ended);
+        let wait = commit
+            .as_ref()
+            .and_then(|commit| self.begin_settling(commit));
         let mut told: Participants = 0;
         for (id, transaction) in ended {
             for (shard, _) in transaction.claims {
                 let is_first = told & 1 << shard == 0;
                 told |= 1 << shard;
-                let commit = commit.as_mut().filter(|_| is_first);
-                self.release_at(shard, id, commit.copied());
+                self.release_at(shard, id, commit.filter(|_| is_first));
             }
         }
+        wait
     }
 
     /// What the shards write down at the end of a transaction; None when it has only read, or nothing is kept.
@@ -578,13 +584,17 @@ impl Service {
         if participants == 0 {
             return None;
         }
+        let client = ended[0].1.client;
+        let is_awaited = self.awaits_durability(client);
+        let needs_number = participants.count_ones() > 1 || is_awaited;
         Some(Commit {
-            client: ended[0].1.client,
-            number: match participants.count_ones() {
-                1 => 0,
-                _ => self.shared.next_transaction(),
+            client,
+            number: match needs_number {
+                true => self.shared.next_transaction(),
+                false => 0,
             },
             participants,
+            is_awaited,
         })
     }
 
@@ -595,6 +605,7 @@ impl Service {
             client,
             number: 0,
             participants,
+            is_awaited: false,
         });
     }
 
@@ -604,6 +615,7 @@ impl Service {
             && commit.participants & 1 << self.shard.id != 0
         {
             self.shard.journal.commit(commit);
+            self.committed(from, &commit);
         }
         self.transactions.busy.remove(&(from, id));
         let ticket = self.transactions.tickets.remove(&(from, id));
@@ -647,8 +659,10 @@ impl Service {
         let mut reply = self.take_scratch_reply();
         let header = view.header;
         let args = message.args(&view, &mut ranges);
+        let before = self.shard.journal.sequence();
         self.run_request(&header, args, None, &mut reply);
-        self.respond(from, header.reply_to, &reply);
+        let wait = self.wait_after(header.awaits, before);
+        self.respond_when(wait, from, header.reply_to, &reply);
         self.keep_scratch_reply(reply);
         self.release_ticket(ticket);
     }

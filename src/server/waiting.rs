@@ -416,9 +416,13 @@ impl Service {
 
     /// An attempt is over.
     fn release_attempt(&mut self, id: u64) {
-        let waiting = self.waits.waiting.get_mut(&id);
-        if let Some(transaction) = waiting.and_then(|waiting| waiting.transaction.take()) {
-            self.release(transaction);
+        let Some(waiting) = self.waits.waiting.get_mut(&id) else {
+            return;
+        };
+        let token = waiting.token;
+        if let Some(transaction) = waiting.transaction.take() {
+            let wait = self.release(transaction);
+            self.wait_for(token, wait);
         }
     }
 

@@ -214,6 +214,7 @@ impl Worker {
         self.service.serve_awaited();
         self.service.release_subscriptions();
         self.service.post_notifications();
+        self.service.release_replies();
         self.settle_listed();
         self.service.post_messages();
         self.upkeep(active);
@@ -541,6 +542,7 @@ impl Worker {
             }
         }
         self.service.enforce_output_limit(index);
+        let holds = self.service.holds_replies(index);
         let Some(connection) = self.service.connection_at(index) else {
             return;
         };
@@ -549,6 +551,7 @@ impl Worker {
             && connection.sending_bytes == 0
             && connection.replies.is_ready()
             && !connection.has_more_soon()
+            && !holds
         {
             if let Socket::Datagram { request, .. } = connection.socket {
                 if connection.replies.waiting() == 0 {

@@ -26,6 +26,8 @@ pub struct Commit {
     pub number: u64,
     /// The shards that have a part of it.
     pub participants: Participants,
+    /// Whether its client waits until it is durable on all of them.
+    pub is_awaited: bool,
 }
 
 /// See the module.
@@ -59,6 +61,12 @@ impl Journal {
     #[inline]
     pub fn is_on(&self) -> bool {
         self.log.is_some()
+    }
+
+    /// The number of the last record; 0 when nothing is written down.
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.sequence())
     }
 
     /// Changes belong to a client's transaction from now on; what was before is given back.

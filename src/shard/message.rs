@@ -79,6 +79,8 @@ pub struct RequestHeader {
     pub no_touch: bool,
     /// It belongs to a transaction that holds what it needs: it waits for nobody, neither for locks nor as a blocking command.
     pub locked: bool,
+    /// The reply waits until what the request has changed is durable.
+    pub awaits: bool,
     /// The transaction's time, Unix milliseconds: nothing expires while it lasts. 0 for what belongs to none.
     pub time_ms: i64,
 }
@@ -173,7 +175,8 @@ impl Message {
         let flags = u8::from(header.protocol == Protocol::Resp3)
             | u8::from(header.no_touch) << 1
             | u8::from(header.locked) << 2
-            | u8::from(header.origin.is_tracked) << 3;
+            | u8::from(header.origin.is_tracked) << 3
+            | u8::from(header.awaits) << 4;
         let mut encoded = [0u8; REQUEST_HEADER];
         encoded[0..8].copy_from_slice(&target.to_le_bytes());
         encoded[8..12].copy_from_slice(&place.to_le_bytes());
@@ -261,6 +264,7 @@ impl Message {
                 },
                 no_touch: encoded[14] & 2 != 0,
                 locked: encoded[14] & 4 != 0,
+                awaits: encoded[14] & 16 != 0,
                 time_ms: i64::from_le_bytes(encoded[32..40].try_into().expect("eight bytes")),
             },
             args,
@@ -369,6 +373,7 @@ mod tests {
             },
             no_touch: true,
             locked: true,
+            awaits: true,
             time_ms: 1_700_000_000_123,
         }
     }

@@ -81,6 +81,16 @@ pub enum Envelope {
         /// What the shard writes down of it, if it has written.
         commit: Option<Commit>,
     },
+    /// The sender's part of a transaction that the receiver coordinates is durable.
+    Durable {
+        /// Its number.
+        number: u64,
+    },
+    /// A transaction that the receiver has a part of is durable on all its shards.
+    Settled {
+        /// Its number.
+        number: u64,
+    },
     /// Keys are watched no longer.
     Unwatch(Vec<OwnedKey>),
     /// Between one who waits for a key and its owner.
@@ -836,6 +846,7 @@ impl WholeState {
             origin: Origin::default(),
             no_touch: false,
             locked: true,
+            awaits: false,
             time_ms: 0,
         };
         message.push_words(&header, self.words.iter().map(|word| &**word));

@@ -346,11 +346,14 @@ impl Service {
         if let Some(tracker) = &mut connection.session.tracking {
             tracker.caching_said = false;
         }
-        let client = connection.session.origin.client;
+        let (token, client) = (connection.token, connection.session.origin.client);
         connection.go_on_after(Hold::Operation);
         self.list(index);
         match exec.transaction {
-            Some(transaction) => self.release(transaction),
+            Some(transaction) => {
+                let wait = self.release(transaction);
+                self.wait_for(token, wait);
+            }
             None => self.commit_here(client),
         }
     }

@@ -1,0 +1,284 @@
+//! What replies wait for before they may leave: until what their connections have written would be found after a power loss (`appendfsync always`, or CLIENT
+//! DURABILITY).
+//!
+//! Never: writes a log. The decisions worth knowing: a connection that has written holds its replies back, and reading goes on for all others. The owner of a key holds the reply to a write that came from another shard, so that the shard of the
+//! connection has nothing to ask. A transaction over several shards is durable when it is on all of them; until then none of its shards lets a reply go to
+//! a later write, because a recovery that has to cut the transaction cuts what came after it as well.
+
+use super::service::Service;
+use crate::config::AppendFsync;
+use crate::engine::Client;
+use crate::net::Token;
+use crate::persist::entry::Participants;
+use crate::protocol::resp::Reply;
+use crate::shard::journal::Commit;
+use crate::shard::message::ReplyTo;
+use crate::shard::operation::Envelope;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// What a reply waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// A record of this shard's log.
+    Record(u64),
+    /// A transaction that this shard coordinates.
+    Transaction(u64),
+}
+
+/// A reply of this shard that is to go to another one, or to a connection here.
+struct Held {
+    wait: Wait,
+    from: usize,
+    reply_to: ReplyTo,
+    reply: Reply,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Durability {
+    /// Connections that hold replies back.
+    waiting: Vec<Token>,
+    held: VecDeque<Held>,
+    /// Transactions that this shard coordinates: how many shards have not made their part durable, and which have one.
+    settling: HashMap<u64, (u32, Participants)>,
+    /// Parts of this shard that are not known to be on all other shards, by their records: who coordinates them, and their numbers.
+    unsettled: BTreeMap<u64, (usize, u64)>,
+    /// Parts of which the coordinator has not been told yet, by their records.
+    owed: VecDeque<(u64, usize, u64)>,
+    /// Up to here replies may leave, as of the last look.
+    released: u64,
+}
+
+impl Durability {
+    /// Whether somebody waits for the disk.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty() || !self.held.is_empty() || !self.owed.is_empty()
+    }
+}
+
+impl Service {
+    /// The last record up to which replies may leave.
+    fn released_sequence(&self) -> u64 {
+        let Some(log) = &self.shard.journal.log else {
+            return u64::MAX;
+        };
+        let durable = log.durable_sequence();
+        match self.durability.unsettled.first_key_value() {
+            Some((first, _)) => durable.min(first - 1),
+            None => durable,
+        }
+    }
+
+    fn is_over(&self, wait: Wait, released: u64) -> bool {
+        match wait {
+            Wait::Record(sequence) => sequence <= released,
+            Wait::Transaction(number) => !self.durability.settling.contains_key(&number),
+        }
+    }
+
+    /// Whether a connection must not send yet what it has; it is listed again when it may.
+    #[inline]
+    pub(super) fn holds_replies(&mut self, index: u32) -> bool {
+        let Some(log) = &self.shard.journal.log else {
+            return false;
+        };
+        let sequence = log.sequence();
+        let rule = self.config.appendfsync;
+        let Some(connection) = self.connection_at(index) else {
+            return false;
+        };
+        if connection.has_written {
+            connection.has_written = false;
+            let durability = connection.session.durability;
+            if durability.unwrap_or(rule) == AppendFsync::Always {
+                connection.waits.push(Wait::Record(sequence));
+                if rule != AppendFsync::Always {
+                    self.require_durable();
+                }
+            }
+        }
+        let connection = self.connection_at(index);
+        let waits = connection.is_some_and(|connection| !connection.waits.is_empty());
+        waits && self.still_waits(index)
+    }
+
+    /// Everything written down so far becomes durable with the end of this turn, whatever the rule.
+    #[cold]
+    fn require_durable(&mut self) {
+        if let Some(log) = &mut self.shard.journal.log {
+            log.require_durable();
+        }
+    }
+
+    /// Whether the replies to a client's writes wait until they are durable. Of a client of another shard, the rule is known here.
+    pub(super) fn awaits_durability(&self, client: Client) -> bool {
+        if !self.shard.journal.is_on() {
+            return false;
+        }
+        let rule = self.config.appendfsync;
+        let durability = match client.shard as usize == self.shard.id {
+            true => self.durability_of(Token::from_bits(client.token)),
+            false => None,
+        };
+        durability.unwrap_or(rule) == AppendFsync::Always
+    }
+
+    fn durability_of(&self, token: Token) -> Option<AppendFsync> {
+        self.connection_seen(token)?.session.durability
+    }
+
+    /// What the reply to a request of these circumstances waits for that has just run, and before which the log ended at `before`.
+    pub(super) fn wait_after(&mut self, is_awaited: bool, before: u64) -> Option<Wait> {
+        let sequence = self.shard.journal.sequence();
+        if !is_awaited || sequence == before {
+            return None;
+        }
+        self.require_durable();
+        Some(Wait::Record(sequence))
+    }
+
+    #[cold]
+    fn still_waits(&mut self, index: u32) -> bool {
+        let released = self.released_sequence();
+        let Some(connection) = self.connection_at(index) else {
+            return false;
+        };
+        let token = connection.token;
+        let mut waits = std::mem::take(&mut connection.waits);
+        waits.retain(|wait| !self.is_over(*wait, released));
+        let is_waiting = !waits.is_empty();
+        if is_waiting && !self.durability.waiting.contains(&token) {
+            self.durability.waiting.push(token);
+        }
+        if let Some(connection) = self.connection_at(index) {
+            connection.waits = waits;
+        }
+        is_waiting
+    }
+
+    /// A connection's next replies wait for something.
+    pub(super) fn wait_for(&mut self, token: Token, wait: Option<Wait>) {
+        if let Some(wait) = wait
+            && let Some(connection) = self.connection(token)
+        {
+            connection.waits.push(wait);
+            self.list(token.index);
+        }
+    }
+
+    /// Gives a reply to who waits for it once it may leave.
+    pub(super) fn respond_when(
+        &mut self,
+        wait: Option<Wait>,
+        from: usize,
+        reply_to: ReplyTo,
+        reply: &Reply,
+    ) {
+        match wait.filter(|wait| !self.is_over(*wait, self.released_sequence())) {
+            None => self.respond(from, reply_to, reply),
+            Some(wait) => self.durability.held.push_back(Held {
+                wait,
+                from,
+                reply_to,
+                reply: Reply {
+                    bytes: reply.bytes.clone(),
+                    large: reply.large.clone(),
+                    ..Reply::new(reply.protocol)
+                },
+            }),
+        }
+    }
+
+    /// A transaction that is awaited ends, and its shards are told to write it down.
+    pub(super) fn begin_settling(&mut self, commit: &Commit) -> Option<Wait> {
+        if !commit.is_awaited {
+            return None;
+        }
+        let parts = (commit.participants.count_ones(), commit.participants);
+        self.durability.settling.insert(commit.number, parts);
+        Some(Wait::Transaction(commit.number))
+    }
+
+    /// This shard's part of a transaction is written down.
+    pub(super) fn committed(&mut self, coordinator: usize, commit: &Commit) {
+        let Some(log) = self
+            .shard
+            .journal
+            .log
+            .as_mut()
+            .filter(|_| commit.is_awaited)
+        else {
+            return;
+        };
+        log.require_durable();
+        let sequence = log.sequence();
+        let durability = &mut self.durability;
+        let part = (coordinator, commit.number);
+        durability.unsettled.insert(sequence, part);
+        durability
+            .owed
+            .push_back((sequence, coordinator, commit.number));
+    }
+
+    /// A shard has made its part of a transaction durable that this one coordinates; once all have, they are told.
+    pub(super) fn part_durable(&mut self, number: u64) {
+        let settling = &mut self.durability.settling;
+        let (left, participants) = settling.get_mut(&number).expect("it is being settled");
+        *left -= 1;
+        if *left > 0 {
+            return;
+        }
+        let participants = *participants;
+        settling.remove(&number);
+        for shard in (0..self.shards()).filter(|shard| participants >> shard & 1 != 0) {
+            if shard == self.shard.id {
+                self.settled(number);
+            } else {
+                let envelopes = &mut self.message_to(shard).envelopes;
+                envelopes.push(Envelope::Settled { number });
+            }
+        }
+        self.durability.released = 0;
+    }
+
+    /// A transaction that this shard has a part of is on all its shards.
+    pub(super) fn settled(&mut self, number: u64) {
+        self.durability
+            .unsettled
+            .retain(|_, (_, other)| *other != number);
+        self.durability.released = 0;
+    }
+
+    /// Lets replies go whose writes are durable by now, and tells coordinators of parts that are.
+    pub(super) fn release_replies(&mut self) {
+        let Some(log) = &self.shard.journal.log else {
+            return;
+        };
+        let durable = log.durable_sequence();
+        while let Some(&(sequence, coordinator, number)) = self.durability.owed.front()
+            && sequence <= durable
+        {
+            self.durability.owed.pop_front();
+            if coordinator == self.shard.id {
+                self.part_durable(number);
+            } else {
+                let envelopes = &mut self.message_to(coordinator).envelopes;
+                envelopes.push(Envelope::Durable { number });
+            }
+        }
+        let released = self.released_sequence();
+        if released == self.durability.released {
+            return;
+        }
+        self.durability.released = released;
+        for token in std::mem::take(&mut self.durability.waiting) {
+            if self.connection(token).is_some() {
+                self.list(token.index);
+            }
+        }
+        for held in std::mem::take(&mut self.durability.held) {
+            let wait = Some(held.wait);
+            self.respond_when(wait, held.from, held.reply_to, &held.reply);
+        }
+    }
+}
