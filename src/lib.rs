@@ -22,7 +22,7 @@ pub mod limits;
 pub mod metrics;
 /// The ring: accept, receive, send. Knows nothing of commands.
 pub mod net;
-/// Durable bytes and their formats. Pure: no I/O, no keys.
+/// Durable bytes: the log of a shard, and the files of Redis. No I/O, no clock.
 pub mod persist;
 /// Bytes to requests and replies to bytes. No I/O, no engine, no clock.
 pub mod protocol;

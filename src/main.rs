@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         log.line(&config, LogLevel::Warning, warning);
     }
     start::block_stop_signals();
-    let server = match Server::start(*config) {
+    let server = match Server::start(*config, &log) {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };

@@ -222,7 +222,9 @@ Workloads, with their keys and members unless --keyspace and --members say other
   leaderboard    10000 sorted sets of 100 players                 stream  1000 streams of about 200 entries, with a group each
   queue          10000 lists of 50 elements                       bitmap  10000 strings of 10000 bits
   queue-blocking 1000 lists, empty but for what is handed over    rate-limit  100000 counters that expire (--ttl, 60 s)
-  All but queue-blocking and rate-limit read what --prefill made; a server keeps it for further runs. Keys begin with a
+  transaction, transaction-spread, script, script-spread          100000 times three or two strings
+  publish        1 channel with 100 subscribers
+  The first two rows, stream and bitmap read what --prefill made; a server keeps it for further runs. Keys begin with a
   word of each workload's own.
 
 Exit code: 0 done, 1 the run failed or a value was wrong, 2 wrong arguments.
@@ -337,6 +339,9 @@ fn check_memcache(args: &Args, key_prefix: &str, trace: Option<&Trace>) -> Resul
     Ok(())
 }
 
+/// Each is a connection.
+const SUBSCRIBERS_MAX: u64 = 50_000;
+
 /// The workload that the options ask for, with what they leave open.
 fn shape(args: &Args, name: WorkloadName, ttl_ms: u64) -> Result<Shape> {
     let [default, low, high] = name.defaults().members;
@@ -369,6 +374,12 @@ fn shape(args: &Args, name: WorkloadName, ttl_ms: u64) -> Result<Shape> {
                 "--requests with queue-blocking must be even: to each wait belongs a push",
             ));
         }
+    }
+    let keyspace = args.keyspace.unwrap_or(name.defaults().keyspace);
+    if name == WorkloadName::Publish && keyspace.saturating_mul(members) > SUBSCRIBERS_MAX {
+        return Err(Error::usage(format!(
+            "--workload publish: {members} subscribers to each of {keyspace} channels are more than {SUBSCRIBERS_MAX}"
+        )));
     }
     Ok(Shape {
         name,

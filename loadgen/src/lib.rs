@@ -16,6 +16,7 @@ pub mod report;
 pub mod ring;
 pub mod run;
 pub mod stats;
+pub mod subscribers;
 pub mod trace;
 pub mod transport;
 pub mod values;

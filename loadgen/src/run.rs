@@ -11,9 +11,10 @@ use crate::protocol::{
 };
 use crate::ring::Ring;
 use crate::stats::{Series, Stats};
+use crate::subscribers::Subscribers;
 use crate::transport::Transport;
 use crate::worker::{IntervalReport, Load, Phase, PhaseKind, Shared, Worker};
-use crate::workload::Workload;
+use crate::workload::{Shape, Workload, WorkloadName};
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Processor time of all threads while measuring.
     pub cpu: Duration,
+    /// What subscribers have received of a workload that publishes.
+    pub pushed_bytes: u64,
     /// Due requests of an open loop that the run ended before sending.
     pub unsent: u64,
     /// `io_uring` or `epoll`.
@@ -87,7 +90,7 @@ fn thread_cpu() -> Duration {
     time(usage.ru_utime) + time(usage.ru_stime)
 }
 
-fn pin(cpu: usize) -> Result<()> {
+pub(crate) fn pin(cpu: usize) -> Result<()> {
     // SAFETY: the set is a plain bit array, valid when zeroed, and `cpu` is below CPU_SETSIZE (checked when parsed).
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
@@ -126,7 +129,7 @@ fn raise_descriptor_limit(wanted: usize) {
 /// Runs the plan with the workload or the protocol it names.
 pub fn run(plan: Plan) -> Result<Outcome> {
     if let Some(shape) = plan.workload {
-        return run_with(Workload::new(shape), plan);
+        return run_workload(shape, plan);
     }
     match plan.args.protocol {
         ProtocolName::Resp => run_with(Resp, plan),
@@ -134,6 +137,20 @@ pub fn run(plan: Plan) -> Result<Outcome> {
         ProtocolName::MemcacheMeta => run_with(MemcacheMeta, plan),
         ProtocolName::MemcacheBinary => run_with(MemcacheBinary, plan),
     }
+}
+
+fn run_workload(shape: Shape, plan: Plan) -> Result<Outcome> {
+    if shape.name != WorkloadName::Publish {
+        return run_with(Workload::new(shape), plan);
+    }
+    raise_descriptor_limit(plan.args.connections + (plan.keyspace * shape.members) as usize);
+    let subscribers = Subscribers::start(&plan, shape.members)?;
+    let outcome = run_with(Workload::new(shape), plan);
+    let pushed_bytes = subscribers.finish();
+    Ok(Outcome {
+        pushed_bytes,
+        ..outcome?
+    })
 }
 
 fn phases(plan: &Plan) -> Vec<Phase> {
@@ -221,6 +238,7 @@ fn sum_up(parts: Vec<Part>, series: Series, operations: usize) -> Outcome {
         connect: Histogram::default(),
         elapsed: end.duration_since(start),
         cpu: parts.iter().map(|part| part.cpu).sum(),
+        pushed_bytes: 0,
         unsent: parts.iter().map(|part| part.unsent).sum(),
         network: parts[0].network,
         failure: None,

@@ -38,8 +38,7 @@ macro_rules! ignored {
 }
 
 ignored! {
-    DISK: "appendfsync", "appendfilename", "appenddirname", "no-appendfsync-on-rewrite", "auto-aof-rewrite-percentage",
-        "auto-aof-rewrite-min-size", "aof-load-truncated", "aof-use-rdb-preamble", "aof-timestamp-enabled",
+    DISK: "appendfilename", "aof-use-rdb-preamble", "aof-timestamp-enabled",
         "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist", "dbfilename", "rdbcompression",
         "rdbchecksum", "rdb-del-sync-files", "rdb-save-incremental-fsync", "sanitize-dump-payload", "stop-writes-on-bgsave-error",
         "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm";

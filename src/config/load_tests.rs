@@ -179,8 +179,8 @@ fn errors_name_the_place_and_the_remedy() {
             "command line: 'maxmemory lots': argument must be a memory value",
         ),
         (
-            &["--appendonly", "yes"],
-            "command line: 'appendonly yes': this version keeps nothing on disk; say appendonly no",
+            &["--appendonly", "maybe"],
+            "command line: 'appendonly maybe': argument must be 'yes' or 'no'",
         ),
         (
             &["--save", "900", "1"],

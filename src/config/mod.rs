@@ -18,7 +18,8 @@ pub mod words;
 pub use document::markdown_table;
 pub use events::{EventClass, EventClasses};
 pub use types::{
-    Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy, Thresholds,
+    AppendFsync, Bind, ClientsLimit, DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy,
+    Thresholds,
 };
 
 use std::ffi::OsString;
@@ -98,6 +99,13 @@ pub struct Config {
     pub lazyfree_lazy_user_del: bool,
     pub lazyfree_lazy_user_flush: bool,
     pub dir: String,
+    pub appendonly: bool,
+    pub appendfsync: AppendFsync,
+    pub appenddirname: String,
+    pub aof_load_truncated: bool,
+    pub no_appendfsync_on_rewrite: bool,
+    pub auto_aof_rewrite_percentage: u32,
+    pub auto_aof_rewrite_min_size: u64,
     pub loglevel: LogLevel,
     pub logfile: String,
     /// The file it was read from, which CONFIG REWRITE replaces.
@@ -170,6 +178,13 @@ impl Default for Config {
             lazyfree_lazy_user_del: false,
             lazyfree_lazy_user_flush: false,
             dir: ".".to_string(),
+            appendonly: false,
+            appendfsync: AppendFsync::EverySecond,
+            appenddirname: "appendonlydir".to_string(),
+            aof_load_truncated: true,
+            no_appendfsync_on_rewrite: false,
+            auto_aof_rewrite_percentage: 100,
+            auto_aof_rewrite_min_size: 64 << 20,
             loglevel: LogLevel::Notice,
             logfile: String::new(),
             file: None,

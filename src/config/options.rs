@@ -4,7 +4,7 @@
 
 use super::Config;
 use super::events::EventClasses;
-use super::types::{DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy};
+use super::types::{AppendFsync, DebugCommand, LogLevel, OutputLimit, PipelineOrder, Policy};
 use super::value::{self, yes_no_text};
 use super::words;
 use crate::limits::{SHARDS_MAX, STRING_BYTES_MAX};
@@ -368,16 +368,6 @@ const DAEMONIZE: Kind = Kind::Words {
     lines: |_| vec!["no".to_string()],
 };
 
-const APPENDONLY: Kind = Kind::Words {
-    form: "no",
-    get: |_| "no".to_string(),
-    set: |_, words| match value::yes_no(one(words)?)? {
-        false => Ok(()),
-        true => Err("this version keeps nothing on disk; say appendonly no".to_string()),
-    },
-    lines: |_| vec!["no".to_string()],
-};
-
 const SAVE: Kind = Kind::Words {
     form: "\"\"",
     get: |_| String::new(),
@@ -512,8 +502,20 @@ rows! {
         "File the log is appended to; empty is standard error.";
     "daemonize", DAEMONIZE, "", fixed,
         "Accepted as `no`: torc stays in the foreground.";
-    "appendonly", APPENDONLY, "", changes,
-        "Accepted as `no`: this version keeps nothing on disk.";
+    "appendonly", yes_no!(appendonly), "", changes,
+        "Whether every change is kept in a log in appenddirname, from which a start reads all data back.";
+    "appendfsync", choice!(appendfsync: AppendFsync), "", changes,
+        "When a write is durable: always before it is answered, everysec a second later at most, no when the system thinks so.";
+    "appenddirname", text!(appenddirname), "", fixed,
+        "Name of the directory of the log, in dir.";
+    "aof-load-truncated", yes_no!(aof_load_truncated), "", changes,
+        "Whether a log whose last writes were not finished is cut there and loaded, or refused.";
+    "no-appendfsync-on-rewrite", yes_no!(no_appendfsync_on_rewrite), "", changes,
+        "Whether appendfsync is taken as `no` while the log is rewritten.";
+    "auto-aof-rewrite-percentage", integer!(auto_aof_rewrite_percentage: u32, 0, INT_MAX), "per cent", changes,
+        "Growth since the last rewrite at which a shard rewrites its log; 0 leaves it to BGREWRITEAOF.";
+    "auto-aof-rewrite-min-size", memory!(auto_aof_rewrite_min_size: u64, 0, u64::MAX), "bytes", changes,
+        "Size below which the logs of all shards together are not rewritten by themselves.";
     "save", SAVE, "", changes,
         "Accepted as `\"\"`: this version keeps nothing on disk.";
 }
@@ -585,7 +587,6 @@ mod tests {
         for (name, words) in [
             ("save", &["900", "1"][..]),
             ("save", &["900 1 300 10"]),
-            ("appendonly", &["yes"]),
             ("daemonize", &["yes"]),
         ] {
             let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();

@@ -60,6 +60,18 @@ named! {
 }
 
 named! {
+    /// `appendfsync`: when a write is durable.
+    AppendFsync {
+        /// Before it is answered.
+        Always = "always",
+        /// A second later at most.
+        EverySecond = "everysec",
+        /// When the system thinks so.
+        No = "no",
+    }
+}
+
+named! {
     /// `loglevel`.
     LogLevel {
         /// Everything.

@@ -60,6 +60,9 @@ impl Engine {
         if self.wants_event(class) {
             self.events.push(name, key.db, key.bytes);
         }
+        if self.journaled.wants(class) {
+            self.journaled.note(class, name, key.db, key.bytes);
+        }
     }
 
     /// Something was taken out of a collection, which may be gone with it.
@@ -89,6 +92,10 @@ impl Engine {
         if self.wants_event(class) {
             let key = self.key_bytes(Item(of)).into();
             self.events.list.push(Event { name, db, key });
+        }
+        if self.journaled.wants(class) {
+            let key: Box<[u8]> = self.key_bytes(Item(of)).into();
+            self.journaled.note(class, name, db, &key);
         }
     }
 

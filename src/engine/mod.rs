@@ -19,6 +19,7 @@ mod expiry;
 mod field_expiry;
 mod hash;
 mod item;
+mod journaled;
 mod leases;
 mod memory;
 /// The source of randomness.
@@ -51,6 +52,8 @@ use expiry::Sweep;
 use field_expiry::FieldExpiries;
 use hash::KeyHasher;
 pub use item::Attributes;
+use journaled::Journaled;
+pub use journaled::{Journaling, Lost};
 use leases::Leases;
 use random::Random;
 use tags::Tags;
@@ -263,6 +266,7 @@ pub struct Engine {
     is_sweeping: bool,
     tracked: Tracked,
     events: Events,
+    journaled: Journaled,
 }
 
 /// One database: its index, and what INFO keyspace says about expiry.

@@ -16,6 +16,7 @@ use super::item::{
     self, KEY_BYTES_MAX, KIND_BYTES, KIND_COLLECTION, KIND_INTEGER, KIND_LARGE, KIND_PACKED,
     KIND_RAW, Layout,
 };
+use super::journaled::Journaled;
 use super::leases::Leases;
 use super::random::Random;
 use super::size_class::{
@@ -133,6 +134,7 @@ impl Engine {
             is_sweeping: true,
             tracked: Tracked::default(),
             events: Events::default(),
+            journaled: Journaled::default(),
         })
     }
 

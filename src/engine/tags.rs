@@ -451,6 +451,11 @@ impl Engine {
     #[cold]
     pub(super) fn delete_doomed(&mut self, db: usize, hash: u64, reference: u32) {
         self.notify_item(EventClass::Generic, "del", db, reference);
+        if self.journaled.wants(EventClass::Expired) {
+            let key: Box<[u8]> = self.key_bytes(super::Item(reference)).into();
+            self.journaled
+                .note(EventClass::Expired, "expired", db, &key);
+        }
         self.delete(db, hash, reference);
     }
 

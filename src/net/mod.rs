@@ -8,4 +8,4 @@ pub mod probe;
 pub mod ring;
 pub mod socket;
 
-pub use ring::{Event, Outgoing, Ring, RingOptions, Token};
+pub use ring::{Event, FileDone, FileMemory, FileRequest, Outgoing, Ring, RingOptions, Token};

@@ -7,6 +7,9 @@
 use super::buffers::{self, Buffers};
 use crate::large::LargeBytes;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
+use std::any::Any;
+use std::ffi::CString;
+use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -120,6 +123,82 @@ pub enum Event {
     },
     /// Somebody wrote to the wake descriptor.
     Woken,
+    /// Something asked of the file system has ended.
+    File {
+        /// What was given with the request.
+        id: u64,
+        /// What came of it.
+        result: io::Result<FileDone>,
+        /// What was to be written.
+        memory: Option<Box<dyn FileMemory>>,
+    },
+}
+
+/// What came of a request to the file system.
+#[derive(Debug)]
+pub enum FileDone {
+    /// The file is open.
+    Opened(OwnedFd),
+    /// So many bytes were written.
+    Written(usize),
+    /// It is done.
+    Done,
+}
+
+/// Bytes that stay where they are while the kernel writes them, whoever moves their owner.
+pub trait FileMemory: Any + Send + Debug {
+    /// The bytes.
+    fn bytes(&self) -> &[u8];
+    /// The owner, to be had back as what it is.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// Something asked of the file system.
+pub enum FileRequest {
+    /// Makes a file, or empties it if it is there, and opens it for writing; the result is its descriptor. Directly: past the page cache.
+    Create {
+        /// Its path.
+        path: CString,
+        /// Past the page cache.
+        is_direct: bool,
+    },
+    /// Asks for room.
+    Allocate {
+        /// The file.
+        file: RawFd,
+        /// Bytes of it.
+        bytes: u64,
+    },
+    /// Writes bytes.
+    Write {
+        /// The file.
+        file: RawFd,
+        /// Where to.
+        offset: u64,
+        /// What.
+        memory: Box<dyn FileMemory>,
+        /// How many bytes of it.
+        bytes: usize,
+        /// They are to be durable when this ends.
+        is_durable: bool,
+    },
+    /// Makes what was written durable: of a file, or of a directory.
+    Sync {
+        /// The file or the directory.
+        file: RawFd,
+    },
+    /// Gives a file another name.
+    Rename {
+        /// Its path.
+        from: CString,
+        /// Its new path.
+        to: CString,
+    },
+    /// Removes a file.
+    Remove {
+        /// Its path.
+        path: CString,
+    },
 }
 
 const OP_ACCEPT: u64 = 1;
@@ -128,6 +207,7 @@ const OP_SEND: u64 = 3;
 const OP_WAKE: u64 = 4;
 const OP_IGNORE: u64 = 5;
 const OP_POLL: u64 = 6;
+const OP_FILE: u64 = 7;
 const OP_SHIFT: u32 = 56;
 
 /// Sizes of a ring.
@@ -150,6 +230,14 @@ struct InFlight {
     message: Option<Box<Message>>,
 }
 
+/// What a request to the file system refers to.
+struct FileInFlight {
+    id: u64,
+    opens: bool,
+    memory: Option<Box<dyn FileMemory>>,
+    _paths: [Option<CString>; 2],
+}
+
 struct Message {
     header: libc::msghdr,
     parts: Vec<libc::iovec>,
@@ -162,6 +250,7 @@ pub struct Ring {
     buffers: Buffers,
     in_flight: Vec<Option<InFlight>>,
     in_flight_free: Vec<u32>,
+    files: Vec<Option<FileInFlight>>,
     wake_value: Box<u64>,
     completed: Vec<(u64, i32, u32)>,
     /// Calls of io_uring_enter so far.
@@ -185,6 +274,7 @@ impl Ring {
             buffers,
             in_flight: Vec::new(),
             in_flight_free: Vec::new(),
+            files: Vec::new(),
             wake_value: Box::new(0),
             completed: Vec::with_capacity(options.completions as usize),
             enters: 0,
@@ -285,6 +375,71 @@ impl Ring {
                 .build()
         };
         self.push(&entry.user_data(user_data));
+    }
+
+    /// Asks something of the file system; [`Event::File`] names it by `id`. No order is kept between requests.
+    pub fn file(&mut self, id: u64, request: FileRequest) {
+        let place = match self.files.iter().position(Option::is_none) {
+            Some(place) => place,
+            None => {
+                self.files.push(None);
+                self.files.len() - 1
+            }
+        };
+        let mut kept = FileInFlight {
+            id,
+            opens: false,
+            memory: None,
+            _paths: [None, None],
+        };
+        let here = types::Fd(libc::AT_FDCWD);
+        let entry = match request {
+            FileRequest::Create { path, is_direct } => {
+                let direct = if is_direct { libc::O_DIRECT } else { 0 };
+                let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
+                let entry = opcode::OpenAt::new(here, path.as_ptr())
+                    .flags(flags | direct)
+                    .mode(0o600)
+                    .build();
+                kept._paths[0] = Some(path);
+                kept.opens = true;
+                entry
+            }
+            FileRequest::Allocate { file, bytes } => {
+                opcode::Fallocate::new(types::Fd(file), bytes).build()
+            }
+            FileRequest::Write {
+                file,
+                offset,
+                memory,
+                bytes,
+                is_durable,
+            } => {
+                let slice = &memory.bytes()[..bytes];
+                let flags = if is_durable { libc::RWF_DSYNC } else { 0 };
+                let entry = opcode::Write::new(types::Fd(file), slice.as_ptr(), bytes as u32)
+                    .offset(offset)
+                    .rw_flags(flags)
+                    .build();
+                kept.memory = Some(memory);
+                entry
+            }
+            FileRequest::Sync { file } => opcode::Fsync::new(types::Fd(file))
+                .flags(types::FsyncFlags::DATASYNC)
+                .build(),
+            FileRequest::Rename { from, to } => {
+                let entry = opcode::RenameAt::new(here, from.as_ptr(), here, to.as_ptr()).build();
+                kept._paths = [Some(from), Some(to)];
+                entry
+            }
+            FileRequest::Remove { path } => {
+                let entry = opcode::UnlinkAt::new(here, path.as_ptr()).build();
+                kept._paths[0] = Some(path);
+                entry
+            }
+        };
+        self.files[place] = Some(kept);
+        self.push(&entry.user_data(OP_FILE << OP_SHIFT | place as u64));
     }
 
     /// Reports [`Event::Woken`] once when somebody writes to an event descriptor.
@@ -411,6 +566,22 @@ impl Ring {
                     token: slot.token,
                     outgoing: slot.outgoing,
                     result: outcome.map(|len| len as usize),
+                })
+            }
+            OP_FILE => {
+                let kept = self.files[payload as usize].take();
+                let kept = kept.expect("a request completes once");
+                Some(Event::File {
+                    id: kept.id,
+                    result: outcome.map(|result| match &kept.memory {
+                        None if kept.opens => {
+                            // SAFETY: a successful open returns a descriptor that nobody else owns.
+                            FileDone::Opened(unsafe { OwnedFd::from_raw_fd(result) })
+                        }
+                        None => FileDone::Done,
+                        Some(_) => FileDone::Written(result as usize),
+                    }),
+                    memory: kept.memory,
                 })
             }
             OP_WAKE => Some(Event::Woken),

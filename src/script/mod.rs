@@ -35,18 +35,21 @@ mod tests;
 use crate::protocol::args::Range;
 use crate::protocol::resp::{Protocol, Reply};
 use flags::ScriptFlags;
+use foldhash::HashMap;
 use functions::Functions;
 use raw::Stop;
 use state::State;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use store::{Library, LibraryFunction, Script, ScriptStore};
 
 /// Scripts that may run at the same time on one shard: each suspended one keeps a Lua state and a stack.
 pub const RUNNING_MAX: usize = 128;
-/// Idle states that are kept.
-const IDLE_MAX: usize = 4;
+/// Idle states that are kept: as many as scripts of usual clients wait for other shards at a time, since making one costs more than most scripts do. Each
+/// takes some tens of kilobytes.
+const IDLE_MAX: usize = 64;
+/// Bytes of the idle states that are kept.
+const IDLE_BYTES_MAX: usize = 16 << 20;
 /// Runs of a state between two steps of its garbage collector, and the size of a step, as in Redis.
 const RUNS_PER_STEP: u32 = 50;
 const STEP_SIZE: i32 = 1;
@@ -137,6 +140,8 @@ pub struct Scripts {
     vacant: Vec<usize>,
     #[expect(clippy::vec_box, reason = "states go from list to list, by pointer")]
     idle: Vec<Box<State>>,
+    /// What they take together.
+    idle_bytes: usize,
     /// The state of the run that was done last, whose reply may be read until something else happens.
     done: Option<Box<State>>,
     /// Scripts of the store's generation that this shard has met.
@@ -160,8 +165,9 @@ impl Scripts {
             running: Vec::new(),
             vacant: Vec::new(),
             idle: Vec::new(),
+            idle_bytes: 0,
             done: None,
-            scripts: HashMap::new(),
+            scripts: HashMap::default(),
             scripts_generation,
             functions,
             functions_generation,
@@ -204,6 +210,7 @@ impl Scripts {
         self.refresh();
         self.settle();
         while let Some(mut state) = self.idle.pop() {
+            self.idle_bytes -= state.memory_bytes();
             if state.scripts_generation != self.scripts_generation || state.is_worn() {
                 continue;
             }
@@ -230,6 +237,11 @@ impl Scripts {
         }
     }
 
+    fn rest(&mut self, state: Box<State>) {
+        self.idle_bytes += state.memory_bytes();
+        self.idle.push(state);
+    }
+
     fn give_back(&mut self, mut state: Box<State>) {
         state.runner.exchange().trim();
         state.runs += 1;
@@ -239,8 +251,9 @@ impl Scripts {
         }
         let is_full = state.runner.exchange().out_of_memory
             || state.memory_bytes() > self.memory_bytes_max / 2;
-        if !is_full && self.idle.len() < IDLE_MAX {
-            self.idle.push(state);
+        let idle_bytes = self.idle_bytes + state.memory_bytes();
+        if !is_full && self.idle.len() < IDLE_MAX && idle_bytes <= IDLE_BYTES_MAX {
+            self.rest(state);
         }
     }
 
@@ -252,7 +265,7 @@ impl Scripts {
             let script = Script::new(source)?;
             let mut state = self.take_state()?;
             let compiled = state.script(&script);
-            self.idle.push(state);
+            self.rest(state);
             compiled?;
             let script = self.store.keep(script, loaded)?;
             self.remember(script);
@@ -322,7 +335,7 @@ impl Scripts {
                         keys,
                     ),
                     Err(text) => {
-                        self.idle.push(state);
+                        self.rest(state);
                         return Err(text);
                     }
                 }
@@ -339,7 +352,7 @@ impl Scripts {
                         state.prepare(function, &name, false, protocol, arguments, keys)
                     }
                     Err(text) => {
-                        self.idle.push(state);
+                        self.rest(state);
                         return Err(text);
                     }
                 }

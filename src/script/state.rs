@@ -7,8 +7,8 @@ use super::raw::{Runner, Stop};
 use super::store::{Library, Script};
 use super::{bits, cjson, cmsgpack, structs};
 use crate::protocol::resp::Protocol;
+use foldhash::HashMap;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
-use std::collections::HashMap;
 use std::ffi::c_int;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -84,8 +84,8 @@ impl State {
         Ok(Some(State {
             runner,
             left,
-            scripts: HashMap::new(),
-            libraries: HashMap::new(),
+            scripts: HashMap::default(),
+            libraries: HashMap::default(),
             set_loading,
             scripts_generation,
             functions_generation,
@@ -120,7 +120,7 @@ impl State {
     pub fn function(&mut self, library: &Library, name: &[u8]) -> Result<c_int, Vec<u8>> {
         if !self.libraries.contains_key(&library.number) {
             let registered = self.load(&library.code)?;
-            let mut functions = HashMap::new();
+            let mut functions = HashMap::default();
             for function in registered {
                 let reference = self
                     .runner

@@ -16,6 +16,7 @@ use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::{Protocol, Reply};
 use crate::shard::Shard;
+use crate::shard::journal::Journal;
 use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::operation::{
     Envelope, Gather, KeyOutcome, KeyWork, Operation, OwnedKey, Progress, Step,
@@ -222,7 +223,7 @@ impl Service {
     /// Carries a step of an operation on a key of this shard out.
     fn perform(&mut self, work: KeyWork, origin: Origin, time_ms: i64) -> KeyOutcome {
         let key_read = work.key_read().filter(|_| origin.is_tracked).cloned();
-        let before = self.enter_locked(time_ms);
+        let before = self.enter_locked(time_ms, origin.client);
         let outcome = self.shard.perform(work);
         self.leave_locked(before);
         if let Some(key) = key_read {
@@ -357,7 +358,9 @@ impl Service {
         self.operations.get(id).locked_at_ms = Some(self.now_ms);
         let mut claims = BTreeMap::new();
         self.add_claims(row, args, &mut claims);
-        let transaction = self.acquire(claims, Vec::new(), Then::Steps(id, steps, are_all));
+        let client = self.operations.get(id).origin.client;
+        let then = Then::Steps(id, steps, are_all);
+        let transaction = self.acquire(claims, Vec::new(), then, client);
         self.claim_next(transaction);
     }
 
@@ -394,7 +397,10 @@ impl Service {
                 Envelope::Claimed { transaction, reply } => self.claimed(transaction, reply),
                 Envelope::Yield { transaction } => self.yield_locks(transaction),
                 Envelope::Busy { transaction } => self.take_busy(from, transaction),
-                Envelope::Release { transaction } => self.release_here(from, transaction),
+                Envelope::Release {
+                    transaction,
+                    commit,
+                } => self.release_here(from, transaction, commit),
                 Envelope::Unwatch(keys) => self.unwatch_here(&keys),
                 Envelope::Wait(message) => self.take_wait_message(message),
                 Envelope::Server(matter) => matters.push(matter),
@@ -627,6 +633,7 @@ impl Service {
             id: self.shard.id,
             count: self.shards(),
             engine: engine.expect("address space for what one command needs"),
+            journal: Journal::default(),
             stats: Default::default(),
             settings: self.shard.settings.clone(),
             may_block: true,

@@ -12,6 +12,7 @@ use super::service::{Known, Service};
 use super::transactions::{BUSY, Then, Transactions};
 use crate::command::table::{self, Command, flags};
 use crate::command::{self, Route, Run};
+use crate::engine::Client;
 use crate::net::Token;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
@@ -21,7 +22,8 @@ use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
 use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::{KeysRead, slots};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -138,6 +140,11 @@ impl Running {
         words.map(move |at| request.argument(&view, at).expect("words are not large"))
     }
 
+    /// Whose it is.
+    fn client(&self) -> Client {
+        self.invocation.header.origin.client
+    }
+
     /// Who is behind a call.
     fn origin_of(&self, row: &Command) -> Origin {
         let origin = self.invocation.header.origin;
@@ -167,7 +174,7 @@ impl ScriptRuns {
             runs: Vec::new(),
             free: Vec::new(),
             paused: VecDeque::new(),
-            far: HashMap::new(),
+            far: HashMap::default(),
         }
     }
 
@@ -265,7 +272,7 @@ impl Service {
             request: None,
             is_holding: false,
             reach,
-            touched: HashSet::new(),
+            touched: HashSet::default(),
             touches_all: false,
             transactions: Vec::new(),
             has_written: false,
@@ -414,8 +421,9 @@ impl Service {
                 claims.add(place, Mode::Write);
             }
         }
+        let client = running.client();
         let key = self.script_runs.keep(running);
-        let transaction = self.acquire(claims, Vec::new(), Then::Script(key));
+        let transaction = self.acquire(claims, Vec::new(), Then::Script(key), client);
         self.claim_next(transaction);
     }
 
@@ -493,7 +501,7 @@ impl Service {
         let mut answer = Some(answer);
         // What monitors are shown of its calls.
         let mut shown = Vec::new();
-        let before = self.enter_locked(running.time_ms);
+        let before = self.enter_locked(running.time_ms, running.client());
         let call = loop {
             let answer = match (answer.take(), running.kill) {
                 (_, Some(text)) => Answer::Kill(text),
@@ -609,7 +617,8 @@ impl Service {
             claims.add_whole(mode);
             running.reach = Reach::All;
         }
-        running.transactions.push(self.hold_here(claims));
+        let client = running.client();
+        running.transactions.push(self.hold_here(claims, client));
     }
 
     /// A call that concerns other shards, or keys that others hold.
@@ -651,8 +660,9 @@ impl Service {
             .scripts
             .resume(run, Answer::Kill(b"ERR begun again"));
         assert!(matches!(ask, Ask::Done { .. }), "nothing survives its end");
-        for transaction in mem::take(&mut running.transactions) {
-            self.release(transaction);
+        let transactions = mem::take(&mut running.transactions);
+        if !transactions.is_empty() {
+            self.release_all(&transactions);
         }
         running.reach = Reach::All;
         running.touched.clear();
@@ -675,8 +685,9 @@ impl Service {
             }
         }
         claims.retain(|_, claims| !claims.is_empty());
+        let client = running.client();
         let key = self.script_runs.keep(running);
-        let transaction = self.acquire_now(claims, Then::Script(key));
+        let transaction = self.acquire_now(claims, Then::Script(key), client);
         self.claim_next(transaction);
     }
 
@@ -716,7 +727,7 @@ impl Service {
             running.inner = Some(token);
         }
         let known = self.know_again(row, &args);
-        let before = self.enter_locked(time_ms);
+        let before = self.enter_locked(time_ms, origin.client);
         self.dispatch(token.index, row, known, args, false);
         self.leave_locked(before);
         // It goes on when the connection is settled, even if the answer is there: a script may call a million times, and the stack is not that deep.
@@ -765,8 +776,11 @@ impl Service {
 
     /// A script has ended: its reply, its locks, its connection.
     fn end_script(&mut self, mut running: Box<Running>) {
-        for transaction in mem::take(&mut running.transactions) {
-            self.release(transaction);
+        let transactions = mem::take(&mut running.transactions);
+        if !transactions.is_empty() {
+            self.release_all(&transactions);
+        } else if !running.invocation.header.locked {
+            self.commit_here(running.client());
         }
         if let Some(token) = running.inner.take() {
             self.remove_connection(token.index);

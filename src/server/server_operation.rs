@@ -415,7 +415,7 @@ impl Service {
             Call::Flush { at_ms } => {
                 self.flush_at_ms = at_ms.filter(|&at_ms| at_ms > self.now_ms);
                 if self.flush_at_ms.is_none() {
-                    self.shard.engine.flush(0, true);
+                    self.shard.flush(0);
                 }
                 Answer::Done
             }

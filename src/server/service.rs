@@ -182,7 +182,7 @@ impl Service {
         self.shard.engine.set_now(now_ms);
         if self.flush_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             self.flush_at_ms = None;
-            self.shard.engine.flush(0, true);
+            self.shard.flush(0);
         }
     }
 
@@ -1200,7 +1200,9 @@ impl Service {
         let touch = Service::touch_of(header);
         let db = header.db as usize;
         let keys_read = KeysRead::of(&self.shard, row, &args, header.origin);
-        let before = header.locked.then(|| self.enter_locked(header.time_ms));
+        let before = header
+            .locked
+            .then(|| self.enter_locked(header.time_ms, header.origin.client));
         self.shard.execute(row, args, db, touch, hash, reply);
         if let Some(before) = before {
             self.leave_locked(before);

@@ -28,12 +28,16 @@ pub struct Shared {
     pub(super) monitors: Monitors,
     /// Clients that track keys (CLIENT TRACKING).
     pub tracking_clients: AtomicUsize,
+    /// Transactions of several shards that their logs have parts of.
+    pub transactions: AtomicU64,
     /// The next CLIENT ID.
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
     config: Mutex<Arc<Config>>,
     /// Who may authenticate over memcached's protocols; None when there is no file of users.
     pub memcached_users: Option<Users>,
+    /// All shards are ready, and may serve.
+    pub serving: AtomicBool,
     /// A stop was asked for.
     pub stopping: AtomicBool,
     /// Shards that have nothing left to do for their clients.
@@ -49,6 +53,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The number of a transaction of several shards, never used twice.
+    pub(super) fn next_transaction(&self) -> u64 {
+        self.transactions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// For a server of as many shards as there are inboxes.
     pub fn new(
         inboxes: Vec<Arc<Inbox>>,
@@ -65,9 +74,11 @@ impl Shared {
             monitors: Monitors::new(inboxes.len()),
             inboxes,
             tracking_clients: AtomicUsize::new(0),
+            transactions: AtomicU64::new(0),
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,
+            serving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             shards_quiet: AtomicUsize::new(0),
             started_ms,

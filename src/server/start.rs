@@ -4,16 +4,21 @@
 
 use super::executor::{self, Executor};
 use super::listen::{Listener, Listeners};
+use super::load::Found;
+use super::log::Log;
+use super::log_disk::LogDisk;
 use super::memcache_users::Users;
 use super::service::Service;
 use super::shared::Shared;
 use super::worker::{Worker, unix_ms};
 use crate::command::Settings;
 use crate::config::Config;
+use crate::config::LogLevel;
 use crate::engine::{Engine, EngineOptions};
 use crate::limits::SHARDS_MAX;
 use crate::net::{probe, socket};
 use crate::shard::Shard;
+use crate::shard::journal::Journal;
 use crate::shard::mesh::Inbox;
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -23,6 +28,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +44,8 @@ impl fmt::Display for StartError {
 
 /// A running server.
 pub struct Server {
+    /// Keeps others from the directory of the log.
+    _lock: Option<fs::File>,
     shared: Arc<Shared>,
     shards: Vec<Executor<()>>,
     /// What it listens on, in words.
@@ -116,13 +124,21 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
     Ok(())
 }
 
+/// What tells the files of one data set from those of another.
+fn random_identity() -> [u8; 16] {
+    let mut identity = [0; 16];
+    identity[..8].copy_from_slice(&random_seed().to_le_bytes());
+    identity[8..].copy_from_slice(&random_seed().to_le_bytes());
+    identity
+}
+
 fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
 impl Server {
     /// Starts the shards and waits until all of them serve.
-    pub fn start(config: Config) -> Result<Server, StartError> {
+    pub fn start(config: Config, log: &Log) -> Result<Server, StartError> {
         probe::check().map_err(StartError)?;
         check_memory(&config)?;
         let cores = if config.cpu_list.is_empty() {
@@ -142,6 +158,13 @@ impl Server {
                 StartError(format!("{error}; give a readable file of `user:password` lines with --memcached-auth-file"))
             })?),
         };
+        let found = match config.appendonly {
+            true => Some(Arc::new(Found::open(&config, shards, random_identity())?)),
+            false => None,
+        };
+        for message in found.iter().flat_map(|found| &found.messages) {
+            log.line(&config, LogLevel::Warning, message);
+        }
         let listeners = Listeners::open(&config, shards)?;
         let unix_paths = [&config.unixsocket, &config.memcached_unixsocket]
             .into_iter()
@@ -174,8 +197,11 @@ impl Server {
         for (id, (listeners, wake)) in listeners.of_shards.into_iter().zip(wakes).enumerate() {
             let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
+            let found = found.clone();
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
-                match make_worker(id, seed, &shared, listeners, wake) {
+                let made = make_worker(id, seed, &shared, listeners, wake, found.as_deref());
+                drop(found);
+                match made {
                     Ok(worker) => {
                         let _ = ready.send(Ok(()));
                         // When nobody can report any more, one that has not is known to have ended.
@@ -191,17 +217,35 @@ impl Server {
             threads.push(thread);
         }
         drop(ready);
+        if let Some(found) = &found {
+            shared
+                .transactions
+                .store(found.transaction_next, Ordering::Relaxed);
+        }
         for _ in 0..shards {
-            match all_ready.recv() {
+            let outcome = match &found {
+                None => all_ready.recv().map_err(|_| ()),
+                Some(found) => wait_and_tell(&all_ready, found, &shared, log),
+            };
+            match outcome {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(StartError(error)),
-                Err(_) => {
+                Ok(Err(error)) => {
+                    shared.stop();
+                    return Err(StartError(error));
+                }
+                Err(()) => {
                     shared.stop();
                     return Err(ended_early(threads));
                 }
             }
         }
+        shared.serving.store(true, Ordering::Release);
+        let lock = found.map(|found| {
+            let found = Arc::into_inner(found).expect("every shard has loaded");
+            found.done()
+        });
         Ok(Server {
+            _lock: lock,
             shared,
             shards: threads,
             addresses: listeners.names,
@@ -248,12 +292,38 @@ fn ended_early(threads: Vec<Executor<()>>) -> StartError {
 /// What helps when the limit of locked memory is too low.
 const MEMLOCK: &str = "a shard could not lock the memory that io_uring needs; raise the limit with: ulimit -l unlimited (or LimitMEMLOCK=infinity in the service file), or use fewer --shards";
 
+/// Waits for a shard to be ready, and says every second how far loading has come.
+fn wait_and_tell(
+    ready: &mpsc::Receiver<Result<(), String>>,
+    found: &Found,
+    shared: &Shared,
+    log: &Log,
+) -> Result<Result<(), String>, ()> {
+    loop {
+        match ready.recv_timeout(Duration::from_secs(1)) {
+            Ok(outcome) => return Ok(outcome),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(()),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let progress = &found.progress;
+                let records = progress.records.load(Ordering::Relaxed);
+                let all = progress.records_all.load(Ordering::Relaxed).max(1);
+                let text = format!(
+                    "loading: {records} of {all} records, {} %",
+                    records * 100 / all
+                );
+                log.line(&shared.config(), LogLevel::Notice, &text);
+            }
+        }
+    }
+}
+
 fn make_worker(
     id: usize,
     seed: u64,
     shared: &Arc<Shared>,
     listeners: Vec<Listener>,
     wake: Arc<OwnedFd>,
+    found: Option<&Found>,
 ) -> Result<Worker, String> {
     let config = shared.config();
     let shards = shared.shards();
@@ -272,10 +342,11 @@ fn make_worker(
     engine.warm_up();
     engine.set_events_wanted(config.notify_keyspace_events);
     engine.set_tracked_keys_max(config.tracked_keys_max(shards));
-    let shard = Shard {
+    let mut shard = Shard {
         id,
         count: shards,
         engine,
+        journal: Journal::default(),
         stats: Default::default(),
         may_block: true,
         settings: Settings {
@@ -284,12 +355,40 @@ fn make_worker(
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
         },
     };
+    let log = match found {
+        None => None,
+        Some(found) => {
+            load(&mut shard, found, config.maxmemory / shards as u64)?;
+            let start = found.starts[id].clone();
+            let disk = LogDisk::new(&found.directory);
+            let disk = disk.map_err(|error| format!("the log of shard {id}: {error}"))?;
+            Some((start, disk))
+        }
+    };
     let spin = Duration::from_micros(config.spin_us);
     let service = Service::new(shard, shared.clone());
-    Worker::new(service, listeners, wake, spin).map_err(|error| match error.raw_os_error() {
+    let worker = Worker::new(service, listeners, wake, spin);
+    let mut worker = worker.map_err(|error| match error.raw_os_error() {
         Some(libc::ENOMEM) => MEMLOCK.to_string(),
         _ => format!("the ring of shard {id} could not be set up: {error}"),
-    })
+    })?;
+    if let Some((start, disk)) = log {
+        worker.open_log(start, disk)?;
+    }
+    Ok(worker)
+}
+
+/// Runs a shard's log again, without any limit of memory: what does not fit any more is evicted afterwards.
+fn load(shard: &mut Shard, found: &Found, memory_bytes_max: u64) -> Result<(), String> {
+    shard.engine.set_memory_bytes_max(0);
+    shard.may_block = false;
+    found.load(shard)?;
+    shard.may_block = true;
+    shard.engine.set_memory_bytes_max(memory_bytes_max);
+    shard.engine.set_now(unix_ms());
+    shard.engine.reset_stats();
+    shard.stats = Default::default();
+    Ok(())
 }
 
 /// Blocks the stop signals in this thread and all that it starts; [`wait_for_stop_signal`] takes them.

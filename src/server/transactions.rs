@@ -7,15 +7,18 @@
 use super::service::Service;
 use crate::command::table::{Command, flags};
 use crate::command::{self, Route};
-use crate::engine::Touch;
+use crate::engine::{Client, Touch};
 use crate::net::Token;
+use crate::persist::entry::Participants;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+use crate::shard::journal::Commit;
 use crate::shard::locks::{Claims, Locks, Mode, Outcome, Place, Ticket};
 use crate::shard::message::{Message, ReplyTo, RequestHeader};
 use crate::shard::operation::{ClaimReply, Envelope, OwnedKey, Step, WatchedKey};
 use crate::shard::slots;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 /// What a transaction does once it holds its locks.
@@ -48,6 +51,8 @@ struct Transaction {
     only_now: bool,
     /// It has given back what it had, and begins again once it is given what it waits for at this one of the shards.
     begins_again_at: Option<usize>,
+    /// Whose it is.
+    client: Client,
 }
 
 /// Who waits for locks of this shard.
@@ -74,6 +79,7 @@ pub(super) struct BeforeLocked {
     is_locked: bool,
     time_ms: i64,
     may_block: bool,
+    gathers_for: Option<Client>,
 }
 
 /// The transactions that this shard coordinates, and the locks of its keys.
@@ -279,6 +285,7 @@ impl Service {
         claims: BTreeMap<usize, Claims>,
         watched: Vec<WatchedKey>,
         then: Then,
+        client: Client,
     ) -> u32 {
         let transactions = &mut self.transactions;
         transactions.last = transactions.last.wrapping_add(1);
@@ -289,6 +296,7 @@ impl Service {
             held: 0,
             is_unchanged: true,
             then: Some(then),
+            client,
             only_now: false,
             begins_again_at: None,
         };
@@ -297,17 +305,23 @@ impl Service {
     }
 
     /// The same for one that has locks already, and therefore waits in no queue.
-    pub(super) fn acquire_now(&mut self, claims: BTreeMap<usize, Claims>, then: Then) -> u32 {
-        let id = self.acquire(claims, Vec::new(), then);
+    pub(super) fn acquire_now(
+        &mut self,
+        claims: BTreeMap<usize, Claims>,
+        then: Then,
+        client: Client,
+    ) -> u32 {
+        let id = self.acquire(claims, Vec::new(), then, client);
         let transaction = self.transactions.transactions.get_mut(&id);
         transaction.expect("it was just made").only_now = true;
         id
     }
 
     /// Holds what nobody else holds here, for a script that has touched it.
-    pub(super) fn hold_here(&mut self, claims: Claims) -> u32 {
+    pub(super) fn hold_here(&mut self, claims: Claims, client: Client) -> u32 {
         let own = self.shard.id;
-        let id = self.acquire([(own, claims.clone())].into(), Vec::new(), Then::Script(0));
+        let here = [(own, claims.clone())].into();
+        let id = self.acquire(here, Vec::new(), Then::Script(0), client);
         let is_held = self.claim_here(own, id, &claims, Vec::new(), true);
         assert!(
             is_held == Some(ClaimReply::Held { is_unchanged: true }),
@@ -400,7 +414,7 @@ impl Service {
         let shards = transaction.claims[..held].iter();
         let shards: Vec<usize> = shards.map(|(shard, _)| *shard).collect();
         for shard in shards {
-            self.release_at(shard, id);
+            self.release_at(shard, id, None);
         }
     }
 
@@ -412,15 +426,18 @@ impl Service {
             return false;
         };
         let shard = transaction.claims[at].0;
-        self.release_at(shard, id);
+        self.release_at(shard, id, None);
         true
     }
 
-    fn release_at(&mut self, shard: usize, id: u32) {
+    fn release_at(&mut self, shard: usize, id: u32, commit: Option<Commit>) {
         if shard == self.shard.id {
-            self.release_here(shard, id);
+            self.release_here(shard, id, commit);
         } else {
-            let envelope = Envelope::Release { transaction: id };
+            let envelope = Envelope::Release {
+                transaction: id,
+                commit,
+            };
             self.message_to(shard).envelopes.push(envelope);
         }
     }
@@ -521,19 +538,73 @@ impl Service {
 
     /// Ends a transaction.
     pub(super) fn release(&mut self, id: u32) {
-        let transaction = self.transactions.transactions.remove(&id);
-        let transaction = transaction.expect("it ends once");
-        assert!(
-            transaction.held == transaction.claims.len(),
-            "it has all its locks"
-        );
-        for (shard, _) in transaction.claims {
-            self.release_at(shard, id);
+        self.release_all(&[id]);
+    }
+
+    /// Ends what has claimed locks in several steps as one transaction: what it has changed is one record of each shard's log.
+    pub(super) fn release_all(&mut self, ids: &[u32]) {
+        let mut ended = Vec::with_capacity(ids.len());
+        for id in ids {
+            let transaction = self.transactions.transactions.remove(id);
+            let transaction = transaction.expect("it ends once");
+            assert!(
+                transaction.held == transaction.claims.len(),
+                "it has all its locks"
+            );
+            ended.push((*id, transaction));
+        }
+        let mut commit = self.commit_of(&ended);
+        let mut told: Participants = 0;
+        for (id, transaction) in ended {
+            for (shard, _) in transaction.claims {
+                let is_first = told & 1 << shard == 0;
+                told |= 1 << shard;
+                let commit = commit.as_mut().filter(|_| is_first);
+                self.release_at(shard, id, commit.copied());
+            }
         }
     }
 
+    /// What the shards write down at the end of a transaction; None when it has only read, or nothing is kept.
+    fn commit_of(&self, ended: &[(u32, Transaction)]) -> Option<Commit> {
+        if !self.shard.journal.is_on() {
+            return None;
+        }
+        let claims = ended
+            .iter()
+            .flat_map(|(_, transaction)| &transaction.claims);
+        let written = claims.filter(|(_, claims)| claims.write());
+        let participants: Participants = written.fold(0, |bits, (shard, _)| bits | 1 << shard);
+        if participants == 0 {
+            return None;
+        }
+        Some(Commit {
+            client: ended[0].1.client,
+            number: match participants.count_ones() {
+                1 => 0,
+                _ => self.shared.next_transaction(),
+            },
+            participants,
+        })
+    }
+
+    /// What a client's transaction has changed that needed no locks, because it has not stopped, is written down.
+    pub(super) fn commit_here(&mut self, client: Client) {
+        let participants = 1 << self.shard.id;
+        self.shard.journal.commit(Commit {
+            client,
+            number: 0,
+            participants,
+        });
+    }
+
     /// A transaction has ended that held locks of this shard.
-    pub(super) fn release_here(&mut self, from: usize, id: u32) {
+    pub(super) fn release_here(&mut self, from: usize, id: u32, commit: Option<Commit>) {
+        if let Some(commit) = commit
+            && commit.participants & 1 << self.shard.id != 0
+        {
+            self.shard.journal.commit(commit);
+        }
         self.transactions.busy.remove(&(from, id));
         let ticket = self.transactions.tickets.remove(&(from, id));
         self.release_ticket(ticket.expect("it has claimed here"));
@@ -599,13 +670,14 @@ impl Service {
         }
     }
 
-    /// Begins to send or run what belongs to a transaction of this time that has all it needs; gives back what was before.
-    pub(super) fn enter_locked(&mut self, time_ms: i64) -> BeforeLocked {
+    /// Begins to send or run what belongs to a client's transaction of this time that has all it needs; gives back what was before.
+    pub(super) fn enter_locked(&mut self, time_ms: i64, client: Client) -> BeforeLocked {
         self.shard.engine.set_now(time_ms);
         BeforeLocked {
             is_locked: mem::replace(&mut self.transactions.is_locked, true),
             time_ms: mem::replace(&mut self.transactions.time_ms, time_ms),
             may_block: mem::replace(&mut self.shard.may_block, false),
+            gathers_for: self.shard.journal.gather_for(Some(client)),
         }
     }
 
@@ -614,6 +686,7 @@ impl Service {
         self.transactions.is_locked = before.is_locked;
         self.transactions.time_ms = before.time_ms;
         self.shard.may_block = before.may_block;
+        self.shard.journal.gather_for(before.gathers_for);
         let now_ms = if before.is_locked {
             before.time_ms
         } else {

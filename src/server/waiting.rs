@@ -392,7 +392,8 @@ impl Service {
             let claims = claims.entry(owner).or_default();
             claims.add(place, Transactions::mode(request.command));
         }
-        let transaction = self.acquire(claims, Vec::new(), Then::Attempt(id));
+        let client = waiting.origin.client;
+        let transaction = self.acquire(claims, Vec::new(), Then::Attempt(id), client);
         self.claim_next(transaction);
     }
 

@@ -7,14 +7,18 @@ use super::batch::Batch;
 use super::connection::{Hold, Peer, Socket, State};
 use super::handover::Handover;
 use super::listen::{Listener, Source};
+use super::log_disk::LogDisk;
 use super::service::Service;
 use super::turn::LOOK_BYTES;
+use crate::config::AppendFsync;
+use crate::engine::Journaling;
 use crate::limits::{
     DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS,
     RING_COMPLETIONS, RING_ENTRIES, STOP_SECONDS_MAX,
 };
 use crate::metrics::TurnClock;
-use crate::net::{Event, Outgoing, Ring, RingOptions, Token, socket};
+use crate::net::{Event, FileDone, FileMemory, Outgoing, Ring, RingOptions, Token, socket};
+use crate::persist::log::{Log, Options, Start, State as LogState, SyncRule};
 use crate::protocol::Dialect;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -50,6 +54,15 @@ fn too_many_clients(dialect: Dialect) -> &'static [u8] {
     }
 }
 
+/// The rule of a log.
+pub fn sync_rule(option: AppendFsync) -> SyncRule {
+    match option {
+        AppendFsync::Always => SyncRule::Always,
+        AppendFsync::EverySecond => SyncRule::EverySecond,
+        AppendFsync::No => SyncRule::No,
+    }
+}
+
 /// The worker of one shard.
 pub struct Worker {
     ring: Ring,
@@ -62,6 +75,9 @@ pub struct Worker {
     listed: Vec<u32>,
     /// Room for the longest datagram, if any listener takes them.
     datagram: Vec<u8>,
+    /// Where the shard's log is written, if there is one.
+    disk: Option<LogDisk>,
+    started: Instant,
     clock: TurnClock,
     spin: Duration,
     upkeep_waiting: bool,
@@ -111,6 +127,8 @@ impl Worker {
                     0
                 }
             ],
+            disk: None,
+            started: now,
             clock: TurnClock::new(),
             spin,
             upkeep_waiting: false,
@@ -121,10 +139,15 @@ impl Worker {
 
     /// Serves until a stop is asked for.
     pub fn run(mut self) {
+        self.ring.wake_on(self.wake.as_raw_fd());
+        let shared = self.service.shared.clone();
+        while !shared.serving.load(Ordering::Acquire) && !shared.stopping.load(Ordering::Acquire) {
+            // The other shards are still reading their logs.
+            self.turn(Some(SLEEP_ACTIVE));
+        }
         for number in 0..self.listeners.len() {
             self.listen(number as u32);
         }
-        self.ring.wake_on(self.wake.as_raw_fd());
         let mut active_at = Instant::now();
         let mut wait = None;
         while !self.service.shared.stopping.load(Ordering::Acquire) {
@@ -195,6 +218,7 @@ impl Worker {
         self.service.post_messages();
         self.upkeep(active);
         self.service.post_notifications();
+        self.commit_log();
         self.service.metrics.enters = self.ring.enters;
         if let Some(us) = self.clock.end() {
             self.service.metrics.count_turn(us);
@@ -249,6 +273,7 @@ impl Worker {
                     result,
                 } => self.sent(token, outgoing, result),
                 Event::Woken => self.ring.wake_on(self.wake.as_raw_fd()),
+                Event::File { id, result, memory } => self.file_done(id, result, memory),
             }
         }
         self.service.execute_batch(&mut self.batch, &self.ring);
@@ -393,6 +418,90 @@ impl Worker {
         }
         self.service.metrics.bytes_sent += result.unwrap_or(0) as u64;
         self.service.keep_buffer(outgoing.bytes);
+    }
+
+    // ---- the log ----
+
+    /// Opens the shard's log where an earlier one has ended, and waits until it may be written to. An error says what the disk refused.
+    pub fn open_log(&mut self, start: Start, disk: LogDisk) -> Result<(), String> {
+        let disk = self.disk.insert(disk);
+        let rule = sync_rule(self.service.config.appendfsync);
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let log = Log::open(
+            Options::default(),
+            rule,
+            start,
+            now_ms,
+            unix_ms() as u64,
+            disk,
+        );
+        self.service.shard.engine.set_journaling(Journaling::On);
+        self.service.shard.journal.log = Some(Box::new(log));
+        loop {
+            self.commit_log();
+            let log = self.service.shard.journal.log.as_ref();
+            match log.expect("it was just opened").state() {
+                LogState::Starting => {}
+                LogState::Failed(failure) | LogState::Unusable(failure) => {
+                    return Err(format!(
+                        "the log of shard {} cannot be written ({failure}); give it room and permission, or say --appendonly no",
+                        self.service.shard.id
+                    ));
+                }
+                LogState::Ready | LogState::Stopped => return Ok(()),
+            }
+            self.ring.enter(Some(SLEEP_ACTIVE));
+            while let Some(event) = self.ring.next_event() {
+                if let Event::File { id, result, memory } = event {
+                    self.file_done(id, result, memory);
+                }
+            }
+        }
+    }
+
+    fn file_done(
+        &mut self,
+        id: u64,
+        result: io::Result<FileDone>,
+        memory: Option<Box<dyn FileMemory>>,
+    ) {
+        let disk = self.disk.as_mut().expect("only the log has files");
+        let completion = disk.completed(&mut self.ring, id, result, memory);
+        if let (Some(completion), Some(log)) = (completion, &mut self.service.shard.journal.log) {
+            log.completed(completion, disk);
+        }
+    }
+
+    /// Ends the turn of the log: what was written down goes to the disk with the ring's next call.
+    fn commit_log(&mut self) {
+        self.service.shard.journal_lost();
+        let (Some(disk), Some(log)) = (&mut self.disk, &mut self.service.shard.journal.log) else {
+            return;
+        };
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        log.commit(now_ms, disk);
+        log.retry(now_ms, disk);
+        disk.start(&mut self.ring);
+    }
+
+    /// Makes everything durable, and says in the log that nothing is missing.
+    fn close_log(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
+        while let (Some(disk), Some(log)) = (&mut self.disk, &mut self.service.shard.journal.log) {
+            let now_ms = self.started.elapsed().as_millis() as u64;
+            log.stop(now_ms, disk);
+            log.retry(now_ms, disk);
+            disk.start(&mut self.ring);
+            if log.state() == LogState::Stopped && log.is_idle() || Instant::now() >= deadline {
+                return;
+            }
+            self.ring.enter(Some(SLEEP_ACTIVE));
+            while let Some(event) = self.ring.next_event() {
+                if let Event::File { id, result, memory } = event {
+                    self.file_done(id, result, memory);
+                }
+            }
+        }
     }
 
     // ---- the end of a turn ----
@@ -551,6 +660,7 @@ impl Worker {
                 break;
             }
         }
+        self.close_log();
     }
 
     /// Reads no more from anybody.

@@ -7,7 +7,8 @@
 //! in a circle, and nobody waits for ever.
 
 use foldhash::quality::FixedState;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 /// All shards hash the keys they lock alike. Who made keys collide would only make his own commands wait.
@@ -32,6 +33,10 @@ impl Place {
     /// The writes of one client, which are executed in their order even when one of them has to wait.
     pub fn client(shard: usize, token: u64) -> Place {
         Place(CLIENTS - shard as u64, token)
+    }
+
+    fn is_key(self) -> bool {
+        self.0 == KEYS
     }
 }
 
@@ -62,6 +67,12 @@ impl Claims {
     /// Whether they are no more than these places.
     pub fn are_all_in(&self, held: &HashSet<Place>) -> bool {
         self.whole.is_none() && self.places.iter().all(|(place, _)| held.contains(place))
+    }
+
+    /// Whether some of it is claimed for writing.
+    pub fn write(&self) -> bool {
+        let is_written = |(place, mode): &(Place, Mode)| *mode == Mode::Write && place.is_key();
+        self.whole == Some(Mode::Write) || self.places.iter().any(is_written)
     }
 
     /// Adds a key.
@@ -216,8 +227,8 @@ pub struct Locks<W> {
 impl<W> Default for Locks<W> {
     fn default() -> Locks<W> {
         Locks {
-            claims: HashMap::new(),
-            queues: HashMap::new(),
+            claims: HashMap::default(),
+            queues: HashMap::default(),
             last: 0,
             ahead: 0,
         }
@@ -278,7 +289,7 @@ impl<W> Locks<W> {
 
     /// The claims that are held and exclude these.
     pub fn excluders(&self, claims: &Claims) -> HashSet<Ticket> {
-        let mut tickets = HashSet::new();
+        let mut tickets = HashSet::default();
         for (place, strength) in claims.entries() {
             let queue = self.queues.get(&place);
             let entries = queue.into_iter().flat_map(|queue| &queue.entries);

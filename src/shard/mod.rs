@@ -5,6 +5,7 @@
 
 pub mod attempt;
 pub mod awaited;
+pub mod journal;
 pub mod locks;
 pub mod mesh;
 pub mod message;
@@ -16,6 +17,7 @@ use crate::command::{self, CommandStats, Context, Settings};
 use crate::engine::{Client, Engine, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
+use journal::Journal;
 use message::Origin;
 
 /// The keys that a request reads, for a client that is to be told when they change.
@@ -61,6 +63,8 @@ pub struct Shard {
     pub count: usize,
     /// Its data.
     pub engine: Engine,
+    /// What its log is told.
+    pub journal: Journal,
     /// What commands count.
     pub stats: CommandStats,
     /// Settings of commands.
@@ -81,8 +85,12 @@ impl Shard {
         first_key_hash: Option<u64>,
         reply: &mut Reply,
     ) {
-        let mut context = self.context(command, args, db, touch, first_key_hash, reply);
-        command::execute(command, &mut context);
+        let (mut context, journal) = self.context(command, args, db, touch, first_key_hash, reply);
+        if journal.is_on() {
+            journal.execute(command, &mut context);
+        } else {
+            command::execute(command, &mut context);
+        }
     }
 
     /// Names of the keys that a command learns from the values that are here; see [`command::FurtherKeys`]. Nothing is counted.
@@ -96,7 +104,7 @@ impl Shard {
         let keys = command.further_keys?;
         let stats = self.stats;
         let mut unwritten = Reply::default();
-        let mut context = self.context(command, args, db, Touch::No, None, &mut unwritten);
+        let (mut context, _) = self.context(command, args, db, Touch::No, None, &mut unwritten);
         let names = (keys.find)(&mut context, round);
         self.stats = stats;
         names
@@ -111,8 +119,8 @@ impl Shard {
         touch: Touch,
         first_key_hash: Option<u64>,
         reply: &'a mut Reply,
-    ) -> Context<'a> {
-        Context {
+    ) -> (Context<'a>, &'a mut Journal) {
+        let context = Context {
             engine: &mut self.engine,
             db,
             args,
@@ -123,6 +131,7 @@ impl Shard {
             known_hash: first_key_hash.map(|hash| (command.first_key as usize, hash)),
             may_block: self.may_block,
             shard: (self.id, self.count),
-        }
+        };
+        (context, &mut self.journal)
     }
 }

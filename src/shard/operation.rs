@@ -4,6 +4,7 @@
 //! command coordinates, and has claimed the keys at their owners before the first step ([`super::locks`]), so that nobody sees the steps apart.
 
 use super::awaited::WaitMessage;
+use super::journal::Commit;
 use super::locks::Claims;
 use super::message::{Message, Origin, ReplyTo, RequestHeader};
 use super::{Shard, slots};
@@ -77,6 +78,8 @@ pub enum Envelope {
     Release {
         /// The transaction.
         transaction: u32,
+        /// What the shard writes down of it, if it has written.
+        commit: Option<Commit>,
     },
     /// Keys are watched no longer.
     Unwatch(Vec<OwnedKey>),
@@ -140,6 +143,17 @@ pub enum KeyWork {
 }
 
 impl KeyWork {
+    /// The key that gets another value, or none.
+    pub fn key_written(&self) -> Option<&OwnedKey> {
+        match self {
+            KeyWork::Take(key)
+            | KeyWork::Put(key, ..)
+            | KeyWork::Store(key, _)
+            | KeyWork::Replace(key, _) => Some(key),
+            KeyWork::Look(_) | KeyWork::Fetch(..) | KeyWork::Read(_) | KeyWork::Lend(_) => None,
+        }
+    }
+
     /// The key whose value goes to who has asked for it, if that is all that is done.
     pub fn key_read(&self) -> Option<&OwnedKey> {
         match self {
@@ -165,8 +179,18 @@ pub enum KeyOutcome {
 }
 
 impl Shard {
-    /// Carries one step out here and now.
+    /// Carries one step out here and now, and writes down what it changes.
     pub fn perform(&mut self, work: KeyWork) -> KeyOutcome {
+        let written = work.key_written().filter(|_| self.journal.is_on()).cloned();
+        let outcome = self.carry_out(work);
+        if let Some(key) = written {
+            self.journal.image(&mut self.engine, key.db, &key.bytes);
+            self.journal_lost();
+        }
+        outcome
+    }
+
+    fn carry_out(&mut self, work: KeyWork) -> KeyOutcome {
         match work {
             KeyWork::Fetch(owned, transfer) => {
                 let key = self.engine.key(owned.db, &owned.bytes);
@@ -936,6 +960,7 @@ mod tests {
                 id,
                 count: 2,
                 engine,
+                journal: Default::default(),
                 stats: Default::default(),
                 settings: Settings {
                     string_bytes_max: STRING_BYTES_MAX,

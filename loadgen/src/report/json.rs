@@ -99,6 +99,7 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
         "keys_per_second": ratio(stats.keys as f64, seconds),
         "bytes_received": stats.bytes_in,
         "bytes_sent": stats.bytes_out,
+        "bytes_pushed": outcome.pushed_bytes,
         "hits": stats.hits,
         "misses": stats.misses,
         "hit_ratio": ratio(stats.hits as f64, (stats.hits + stats.misses) as f64),

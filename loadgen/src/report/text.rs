@@ -118,6 +118,9 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
     let first = stats.first_error.iter();
     let first: String = first.map(|first| format!(", the first: {first}")).collect();
     line("Errors:", format!("{}{first}", stats.error_count()));
+    if outcome.pushed_bytes > 0 {
+        line("Pushed:", format!("{} bytes", outcome.pushed_bytes));
+    }
     if args.rate.is_some() {
         line("Due but not sent:", outcome.unsent.to_string());
     }

@@ -11,15 +11,18 @@ mod cart;
 mod leaderboard;
 mod notes;
 mod pen;
+mod publish;
 mod queue;
 mod rate_limit;
+mod script;
 mod stream;
 mod tags;
+mod transaction;
 
 pub use notes::{Notes, WorkloadReader};
 pub use pen::Pen;
 
-use crate::protocol::resp::Resp;
+use crate::protocol::resp::{Resp, write_bulk_head};
 use crate::protocol::{Command, Kept, Login, Protocol};
 use std::collections::VecDeque;
 
@@ -45,6 +48,16 @@ pub enum WorkloadName {
     Bitmap,
     /// Counters: INCR, and EXPIRE of those that are new; with --pipeline above 1 INCR and EXPIRE NX by turns
     RateLimit,
+    /// Transactions of 5 commands: MULTI, 2 SET, 1 INCR, 2 GET, EXEC by turns, on keys of one hash tag; with --pipeline 7 each is sent at once
+    Transaction,
+    /// As transaction, on keys of several slots
+    TransactionSpread,
+    /// EVALSHA of a script that calls SET, INCR and GET on keys of one hash tag
+    Script,
+    /// As script, on keys of several slots
+    ScriptSpread,
+    /// PUBLISH to channels with --members subscribers each, which are further connections
+    Publish,
 }
 
 /// What a workload is unless options say otherwise.
@@ -82,6 +95,11 @@ impl WorkloadName {
                 bitmap::COMMANDS,
             ),
             Self::RateLimit => ("rate:", 100_000, [0; 3], rate_limit::COMMANDS),
+            Self::Transaction | Self::TransactionSpread => {
+                ("multi:", 100_000, [0; 3], transaction::COMMANDS)
+            }
+            Self::Script | Self::ScriptSpread => ("script:", 100_000, [0; 3], script::COMMANDS),
+            Self::Publish => ("channel:", 1, [100, 1, 10_000], publish::COMMANDS),
         };
         Defaults {
             key_prefix,
@@ -91,6 +109,14 @@ impl WorkloadName {
         }
     }
 
+    /// Whether its requests make what they need.
+    fn fills_nothing(self) -> bool {
+        !matches!(
+            self,
+            Self::Cart | Self::Leaderboard | Self::Queue | Self::Tags | Self::Stream | Self::Bitmap
+        )
+    }
+
     /// About how many bytes its largest replies have, if values have `value_size`.
     pub fn reply_size(self, members: u64, value_size: usize) -> usize {
         let members = members as usize;
@@ -98,6 +124,7 @@ impl WorkloadName {
             Self::Cart => members.saturating_mul(value_size + 32),
             Self::Tags => members.saturating_mul(24),
             Self::Leaderboard => 10 * 40,
+            Self::Transaction | Self::TransactionSpread => 2 * value_size + 64,
             _ => value_size + 64,
         }
     }
@@ -180,7 +207,7 @@ impl Workload {
     /// How many commands make a key.
     pub fn prefill_steps(&self) -> u64 {
         let fills = match self.shape.name {
-            WorkloadName::RateLimit | WorkloadName::QueueBlocking => 0,
+            name if name.fills_nothing() => 0,
             WorkloadName::Bitmap => 1,
             WorkloadName::Stream => self.shape.members + 1,
             _ => self.shape.members.div_ceil(PREFILL_CHUNK),
@@ -204,7 +231,7 @@ impl Workload {
             WorkloadName::Tags => tags::prefill(key, chunk, pen),
             WorkloadName::Stream => stream::prefill(key, step, members, pen),
             WorkloadName::Bitmap => bitmap::prefill(key, members, pen),
-            WorkloadName::RateLimit | WorkloadName::QueueBlocking => {
+            _ => {
                 unreachable!("there is nothing to fill")
             }
         }
@@ -231,6 +258,11 @@ impl Workload {
             WorkloadName::Stream => stream::write(shape.members, notes, pen),
             WorkloadName::Bitmap => bitmap::write(shape.members, pen),
             WorkloadName::RateLimit => rate_limit::write(shape, notes, pen),
+            WorkloadName::Transaction => transaction::write(true, notes, pen),
+            WorkloadName::TransactionSpread => transaction::write(false, notes, pen),
+            WorkloadName::Script => script::write(true, pen),
+            WorkloadName::ScriptSpread => script::write(false, pen),
+            WorkloadName::Publish => publish::write(pen),
         }
     }
 }
@@ -239,7 +271,18 @@ impl Protocol for Workload {
     type Reader = WorkloadReader;
 
     fn write_login(&self, login: &Login, out: &mut Vec<u8>) -> usize {
-        Resp.write_login(login, out)
+        let replies = Resp.write_login(login, out);
+        if !matches!(
+            self.shape.name,
+            WorkloadName::Script | WorkloadName::ScriptSpread
+        ) {
+            return replies;
+        }
+        out.extend_from_slice(b"*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n");
+        write_bulk_head(script::SCRIPT.len(), out);
+        out.extend_from_slice(script::SCRIPT.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        replies + 1
     }
 }
 

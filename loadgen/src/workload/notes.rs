@@ -24,6 +24,8 @@ pub struct Notes {
     noted: VecDeque<Noted>,
     /// The key of the first half of two requests that belong together, until the second is written.
     pub half: Option<u64>,
+    /// Which part of a transaction comes next.
+    pub step: u8,
 }
 
 impl Notes {

@@ -75,6 +75,21 @@ impl Pen<'_> {
         self.head(b"\r\n");
     }
 
+    /// One of the keys that a key stands for: a letter behind it, and if they belong together the rest as a hash tag.
+    #[inline]
+    pub fn sibling(&mut self, key: u64, letter: u8, together: bool) {
+        write_bulk_head(self.format.size() + 1 + 2 * usize::from(together), self.out);
+        if together {
+            self.out.push(b'{');
+        }
+        self.format.write(key, self.out);
+        if together {
+            self.out.push(b'}');
+        }
+        self.out.push(letter);
+        self.head(b"\r\n");
+    }
+
     /// A decimal number.
     #[inline]
     pub fn number(&mut self, number: u64) {

@@ -92,6 +92,15 @@ fn commands(name: WorkloadName) -> &'static [(&'static str, usize)] {
         WorkloadName::Stream => &[("XADD", 8), ("XREADGROUP", 9), ("XACK", 4)],
         WorkloadName::Bitmap => &[("GETBIT", 3), ("SETBIT", 4), ("BITCOUNT", 2)],
         WorkloadName::RateLimit => &[("INCR", 2), ("EXPIRE", 3)],
+        WorkloadName::Transaction | WorkloadName::TransactionSpread => &[
+            ("MULTI", 1),
+            ("SET", 3),
+            ("INCR", 2),
+            ("GET", 2),
+            ("EXEC", 1),
+        ],
+        WorkloadName::Script | WorkloadName::ScriptSpread => &[("EVALSHA", 6)],
+        WorkloadName::Publish => &[("PUBLISH", 3)],
     }
 }
 
@@ -117,8 +126,14 @@ fn requests_are_the_commands_they_are_counted_as() {
                 name.defaults().commands[usize::from(command.index)],
                 words[0]
             );
-            let keys = words.iter().filter(|word| word.starts_with("k:0"));
-            assert_eq!(keys.count(), if words[0] == "SINTER" { 2 } else { 1 });
+            let is_key = |word: &&String| word.trim_start_matches('{').starts_with("k:0");
+            let keys = words.iter().filter(is_key);
+            let expected = match &words[0][..] {
+                "MULTI" | "EXEC" => 0,
+                "SINTER" | "EVALSHA" => 2,
+                _ => 1,
+            };
+            assert_eq!(keys.count(), expected);
             *counts.entry(command.index).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), name.defaults().commands.len(), "{name:?}");
@@ -233,5 +248,45 @@ fn counters_expire_from_their_first_use() {
         let limited = next(&mut pipelined, &mut notes);
         assert_eq!(counted[0], "INCR");
         assert_eq!(limited, ["EXPIRE", &counted[1], "60", "NX"]);
+    }
+}
+
+#[test]
+fn a_transaction_is_seven_requests_about_keys_that_belong_together_or_not() {
+    for (name, expected) in [
+        (WorkloadName::Transaction, ["{k:0", "}a"]),
+        (WorkloadName::TransactionSpread, ["k:0", "a"]),
+    ] {
+        let (mut desk, mut notes) = (Desk::new(), Notes::default());
+        let mut workload = Workload::new(shape(name, 0));
+        for _ in 0..3 {
+            let requests: Vec<_> = (0..7)
+                .map(|_| desk.write(|pen| workload.write(0, &mut notes, pen)).0)
+                .collect();
+            let names: Vec<&str> = requests.iter().map(|words| &words[0][..]).collect();
+            let all = ["MULTI", "SET", "SET", "INCR", "GET", "GET", "EXEC"];
+            assert_eq!(names, all);
+            assert!(
+                requests[1][1].starts_with(expected[0]) && requests[1][1].ends_with(expected[1])
+            );
+            assert_eq!(
+                (&requests[1][1], &requests[2][1]),
+                (&requests[4][1], &requests[5][1]),
+                "what was set is read"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_script_is_loaded_with_the_login() {
+    for name in [WorkloadName::Script, WorkloadName::Cart] {
+        let mut out = Vec::new();
+        let workload = Workload::new(shape(name, 8));
+        let replies = workload.write_login(&Login::default(), &mut out);
+        let loads = out.windows(11).any(|part| part == b"SCRIPT\r\n$4\r");
+        assert_eq!(loads, name == WorkloadName::Script);
+        let without = Resp.write_login(&Login::default(), &mut Vec::new());
+        assert_eq!(replies, without + usize::from(loads));
     }
 }

@@ -25,6 +25,8 @@ pub fn spop(context: &mut Context<'_>) -> Result<(), CommandError> {
         ),
     };
     let key = key_at!(context, 1);
+    let is_journaled = context.engine.is_journaled();
+    let mut members: Vec<Box<[u8]>> = Vec::new();
     let reply = &mut *context.reply;
     let popped = context
         .engine
@@ -36,7 +38,12 @@ pub fn spop(context: &mut Context<'_>) -> Result<(), CommandError> {
             }
             for _ in 0..popped {
                 let found = set.pop_random(editing.random, |entry| {
-                    reply.bulk(entry.as_bytes(&mut [0; 20]));
+                    let mut digits = [0; 20];
+                    let member = entry.as_bytes(&mut digits);
+                    reply.bulk(member);
+                    if is_journaled {
+                        members.push(member.into());
+                    }
                 });
                 assert!(found, "no more are popped than there are");
             }
@@ -48,6 +55,12 @@ pub fn spop(context: &mut Context<'_>) -> Result<(), CommandError> {
         Some(popped) => {
             context.engine.notify_removal(EventClass::Set, "spop", &key);
             context.stats.changes += popped as u64;
+            if is_journaled {
+                // Run again, chance would take others.
+                let head: [Box<[u8]>; 2] = [(*b"SREM").into(), key.bytes.into()];
+                members.splice(0..0, head);
+                context.engine.note_effect(members);
+            }
         }
         None if count.is_some() => context.reply.set(0),
         None => context.reply.null(),

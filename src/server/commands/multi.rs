@@ -142,6 +142,7 @@ impl Service {
             return Err(ABORTED.into());
         }
         let watched = connection.session.watched.clone();
+        let client = connection.session.origin.client;
         let mut claims = BTreeMap::new();
         let (arguments, asks_shards) = self.add_claims_of(&mut queued, &mut claims);
         for watched in &watched {
@@ -175,7 +176,7 @@ impl Service {
             let is_unchanged = self.are_unchanged(&watched);
             self.begin_exec(index, is_unchanged);
         } else {
-            let id = self.acquire(claims, watched, Then::Exec(token));
+            let id = self.acquire(claims, watched, Then::Exec(token), client);
             self.claim_next(id);
         }
         Ok(Answered::Later)
@@ -277,7 +278,7 @@ impl Service {
         exec.is_running = true;
         let time_ms = exec.time_ms;
         let client = connection.session.origin.client;
-        let before = self.enter_locked(time_ms);
+        let before = self.enter_locked(time_ms, client);
         let mut ranges = Vec::new();
         let mut is_over = false;
         loop {
@@ -345,10 +346,12 @@ impl Service {
         if let Some(tracker) = &mut connection.session.tracking {
             tracker.caching_said = false;
         }
+        let client = connection.session.origin.client;
         connection.go_on_after(Hold::Operation);
         self.list(index);
-        if let Some(transaction) = exec.transaction {
-            self.release(transaction);
+        match exec.transaction {
+            Some(transaction) => self.release(transaction),
+            None => self.commit_here(client),
         }
     }
 

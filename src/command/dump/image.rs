@@ -1,0 +1,136 @@
+//! The image of a key for a shard's log: its value, expiry, attributes and tags as bytes, and back.
+//!
+//! Never: a form for others. Strings stand there as they are, since most keys are strings and a log is read as fast as they can be stored; all else is the body of a payload
+//! of DUMP. The decision worth knowing: an image replaces whatever is there, so that it may be read twice.
+
+use super::DumpError;
+use super::commands::{payload, store};
+use crate::command::CommandError;
+use crate::engine::{
+    Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, Touch, Type, Value,
+};
+
+/// What follows is a string as it is.
+const TEXT: u8 = 0;
+/// A string that was modified in place, and is shown as such.
+const RAW: u8 = 1;
+/// Eight bytes of an integer, the lowest first.
+const INTEGER: u8 = 2;
+/// A payload of DUMP.
+const DUMPED: u8 = 3;
+/// Attributes and tags stand before all that.
+const ADORNED: u8 = 0x80;
+
+const STALE: u8 = 1;
+const WON: u8 = 2;
+
+/// What of an image stands beside its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageHead {
+    /// How the payload is to be read.
+    pub kind: u8,
+    /// When the key expires, Unix milliseconds.
+    pub expires_at_ms: Option<i64>,
+}
+
+/// Appends the payload of a key's image to `out`; None, and nothing appended, when it is not there.
+pub fn write(engine: &mut Engine, key: &Key<'_>, out: &mut Vec<u8>) -> Option<ImageHead> {
+    let item = engine.find(key, Touch::No)?;
+    let mut kind = 0;
+    let attributes = engine.attributes(item);
+    let tags = engine.tags_copied(key);
+    if attributes != Attributes::default() || !tags.is_empty() {
+        kind = ADORNED;
+        out.extend_from_slice(&attributes.client_flags.to_le_bytes());
+        out.push((u8::from(attributes.stale) * STALE) | (u8::from(attributes.won) * WON));
+        out.push(attributes.width);
+        out.push(tags.len() as u8);
+        for tag in &tags {
+            out.extend_from_slice(&(tag.len() as u32).to_le_bytes());
+            out.extend_from_slice(tag);
+        }
+    }
+    kind |= write_value(engine, item, out);
+    let expires_at_ms = engine.expiry(item);
+    Some(ImageHead {
+        kind,
+        expires_at_ms,
+    })
+}
+
+fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) -> u8 {
+    if engine.type_of(item) != Type::String {
+        let dumped = payload(engine, item).expect("the type is the one that it was asked for");
+        out.extend_from_slice(&dumped);
+        return DUMPED;
+    }
+    match engine.value(item) {
+        Value::Integer(integer) => {
+            out.extend_from_slice(&integer.to_le_bytes());
+            return INTEGER;
+        }
+        Value::Bytes(bytes) => out.extend_from_slice(bytes),
+        Value::Large(large) => out.extend_from_slice(large.as_slice()),
+        Value::Packed(..) | Value::Collection(_) => unreachable!("it is a string"),
+    }
+    match engine.encoding(item) {
+        Encoding::Raw => RAW,
+        _ => TEXT,
+    }
+}
+
+fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Result<&'a [u8], DumpError> {
+    let (taken, rest) = bytes.split_at_checked(len).ok_or(DumpError::Format)?;
+    *bytes = rest;
+    Ok(taken)
+}
+
+fn take_byte(bytes: &mut &[u8]) -> Result<u8, DumpError> {
+    Ok(take(bytes, 1)?[0])
+}
+
+fn take_u32(bytes: &mut &[u8]) -> Result<u32, DumpError> {
+    let taken = take(bytes, 4)?;
+    Ok(u32::from_le_bytes(taken.try_into().expect("four bytes")))
+}
+
+/// Puts the key that an image is of where it was, replacing what is there. An error when the payload is none, or there is no memory.
+pub fn read(
+    engine: &mut Engine,
+    key: &Key<'_>,
+    head: ImageHead,
+    mut payload: &[u8],
+) -> Result<(), CommandError> {
+    let expiry = head.expires_at_ms.map_or(Expiry::None, Expiry::At);
+    let mut attributes = Attributes::default();
+    let mut tags: Vec<Box<[u8]>> = Vec::new();
+    if head.kind & ADORNED != 0 {
+        attributes.client_flags = take_u32(&mut payload)?;
+        let bits = take_byte(&mut payload)?;
+        (attributes.stale, attributes.won) = (bits & STALE != 0, bits & WON != 0);
+        attributes.width = take_byte(&mut payload)?;
+        for _ in 0..take_byte(&mut payload)? {
+            let len = take_u32(&mut payload)?;
+            tags.push(take(&mut payload, len as usize)?.into());
+        }
+    }
+    match head.kind & !ADORNED {
+        TEXT => engine.set(key, NewValue::Text(payload), expiry)?,
+        RAW => engine.set(key, NewValue::RawBytes(payload), expiry)?,
+        INTEGER => {
+            let integer = payload.try_into().map_err(|_| DumpError::Format)?;
+            let integer = i64::from_le_bytes(integer);
+            engine.set(key, NewValue::Integer(integer), expiry)?;
+        }
+        DUMPED => {
+            let value = super::decode(payload, usize::MAX)?;
+            store(engine, key, value, expiry)?;
+        }
+        _ => return Err(DumpError::Format.into()),
+    }
+    if attributes != Attributes::default() {
+        engine.set_attributes(key, attributes)?;
+    }
+    engine.add_tags(key, &tags);
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! What a start finds in the directory of the log: it is locked, read, and run again into the shards' engines.
+//!
+//! Never: writes a log; what it finds tells each shard's log where to go on. The decision worth knowing: files are mapped, and read twice. The first
+//! pass, of all shards at the same time, verifies every byte and finds where each log ends, because a transaction that is not on all its shards must be on none; the second runs
+//! the commands on the thread of the shard that they belong to.
+
+use super::start::StartError;
+use crate::command::Run;
+use crate::command::dump::image::{self, ImageHead};
+use crate::command::table;
+use crate::config::Config;
+use crate::engine::Touch;
+use crate::persist::disk::FileName;
+use crate::persist::entry::{Command, Entry, Value};
+use crate::persist::log::Start;
+use crate::persist::recovery::{ShardFiles, ShardLog, read_shard};
+use crate::persist::settle::settle;
+use crate::protocol::args::{Args, Range};
+use crate::protocol::resp::Reply;
+use crate::shard::Shard;
+use memmap2::Mmap;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The file that whoever uses the directory holds locked.
+const LOCK: &str = "lock";
+
+/// Files of a log, mapped for as long as anybody reads them.
+struct Mapped {
+    /// One entry for each shard that has files: what it has, by name.
+    shards: Vec<BTreeMap<FileName, Mmap>>,
+}
+
+/// What a start has found.
+pub struct Found {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Locked for as long as the server runs.
+    pub lock: File,
+    /// Where each shard's log goes on.
+    pub starts: Vec<Start>,
+    /// Greater than the number of any transaction.
+    pub transaction_next: u64,
+    /// What is to be said about it.
+    pub messages: Vec<String>,
+    /// Bytes that have been run again so far, and how many there are: of all shards.
+    pub progress: Arc<Progress>,
+    logs: Vec<ShardLog<'static>>,
+    /// Frees the mappings; see [`Found::done`].
+    mapped: *mut Mapped,
+}
+
+// SAFETY: the pointer is only followed by `done`, which consumes the value; the maps themselves may be read from any thread.
+unsafe impl Send for Found {}
+// SAFETY: as above.
+unsafe impl Sync for Found {}
+
+/// How far loading has come.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Records run again.
+    pub records: AtomicU64,
+    /// Of so many.
+    pub records_all: AtomicU64,
+}
+
+fn failed(directory: &Path, what: &str, error: &dyn std::fmt::Display) -> StartError {
+    StartError(format!(
+        "appenddirname {}: {what}: {error}",
+        directory.display()
+    ))
+}
+
+/// Makes the directory if need be, and locks it.
+fn lock(directory: &Path) -> Result<File, StartError> {
+    fs::create_dir_all(directory).map_err(|error| {
+        failed(
+            directory,
+            "cannot be made; create it, or correct --dir or --appenddirname",
+            &error,
+        )
+    })?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join(LOCK))
+        .map_err(|error| {
+            failed(
+                directory,
+                "cannot be written to; correct its permissions",
+                &error,
+            )
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StartError(format!(
+            "appenddirname {}: another server uses it; stop that one, or give this one another --dir or --appenddirname",
+            directory.display()
+        ))),
+        Err(fs::TryLockError::Error(error)) => Err(failed(directory, "cannot be locked", &error)),
+    }
+}
+
+fn map(directory: &Path, messages: &mut Vec<String>) -> Result<Mapped, StartError> {
+    let unreadable = |error: &dyn std::fmt::Display| failed(directory, "cannot be read", error);
+    let mut shards: Vec<BTreeMap<FileName, Mmap>> = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|error| unreadable(&error))? {
+        let entry = entry.map_err(|error| unreadable(&error))?;
+        let name = entry.file_name();
+        let Some(file) = name.to_str().and_then(FileName::parse) else {
+            if name != LOCK {
+                messages.push(format!(
+                    "{} in {} is no file of a log, and is left alone",
+                    name.display(),
+                    directory.display()
+                ));
+            }
+            continue;
+        };
+        let shard = file.shard() as usize;
+        if shard >= crate::limits::SHARDS_MAX {
+            return Err(StartError(format!(
+                "appenddirname {}: {file} is of a shard that cannot be",
+                directory.display()
+            )));
+        }
+        if shards.len() <= shard {
+            shards.resize_with(shard + 1, BTreeMap::new);
+        }
+        let opened = File::open(entry.path()).and_then(|file| {
+            // SAFETY: nobody changes the files of a directory that is locked; who does all the same may see this process end.
+            unsafe { Mmap::map(&file) }
+        });
+        let mapped =
+            opened.map_err(|error| failed(directory, &format!("{file} cannot be read"), &error))?;
+        shards[shard].insert(file, mapped);
+    }
+    Ok(Mapped { shards })
+}
+
+fn files_of(shard: u32, mapped: &BTreeMap<FileName, Mmap>) -> ShardFiles<'_> {
+    let mut files = ShardFiles {
+        shard,
+        ..ShardFiles::default()
+    };
+    for (name, bytes) in mapped {
+        match *name {
+            FileName::Manifest { .. } => files.manifest = Some(bytes),
+            FileName::ManifestNew { .. } => files.manifest_new = true,
+            FileName::Segment { number, .. } => files.segments.push((number, bytes)),
+            FileName::Snapshot { number, .. } => files.snapshots.push((number, bytes)),
+        }
+    }
+    files
+}
+
+impl Found {
+    /// Reads the directory of a configuration for a server of so many shards; `identity` is that of a data set that begins.
+    pub fn open(config: &Config, shards: usize, identity: [u8; 16]) -> Result<Found, StartError> {
+        let directory = PathBuf::from(&config.appenddirname);
+        let lock = lock(&directory)?;
+        let mut messages = Vec::new();
+        let mapped = Box::new(map(&directory, &mut messages)?);
+        let pointer = Box::into_raw(mapped);
+        // SAFETY: it was just made, and is freed by `done` alone, when nobody refers to it any more.
+        let mapped: &'static Mapped = unsafe { &*pointer };
+        let refused = |error: &dyn std::fmt::Display| {
+            StartError(format!(
+                "appenddirname {}: {error}; nothing was loaded. `torc check-log {}` tells more and can repair",
+                directory.display(),
+                directory.display()
+            ))
+        };
+        let count = mapped.shards.len().max(shards);
+        let empty = BTreeMap::new();
+        let empty: &'static BTreeMap<FileName, Mmap> = Box::leak(Box::new(empty));
+        let read = |shard: usize| {
+            let files = mapped.shards.get(shard).unwrap_or(empty);
+            read_shard(&files_of(shard as u32, files))
+        };
+        let logs = std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..count)
+                .map(|shard| scope.spawn(move || read(shard)))
+                .collect();
+            let outcomes = readers.into_iter();
+            let outcomes = outcomes.map(|reader| reader.join().expect("reading does not panic"));
+            outcomes.collect::<Result<Vec<_>, _>>()
+        });
+        let logs = logs.map_err(|error| refused(&error))?;
+        let recovered = settle(logs, shards as u32).map_err(|error| refused(&error))?;
+        if recovered.identity.is_some() && recovered.shards as usize != shards {
+            return Err(StartError(format!(
+                "appenddirname {}: it was written by {} shards; say --shards {}",
+                directory.display(),
+                recovered.shards,
+                recovered.shards
+            )));
+        }
+        for cut in recovered.logs.iter().filter_map(|log| log.cut) {
+            if !config.aof_load_truncated {
+                return Err(refused(&format!(
+                    "{cut}; say aof-load-truncated yes to load what is before"
+                )));
+            }
+            messages.push(format!("appenddirname {}: {cut}", directory.display()));
+        }
+        let starts = recovered.starts(identity);
+        let progress = Arc::new(Progress::default());
+        let records = recovered.logs.iter().map(|log| log.records).sum();
+        progress.records_all.store(records, Ordering::Relaxed);
+        Ok(Found {
+            directory,
+            lock,
+            starts: starts.into_iter().take(shards).collect(),
+            transaction_next: recovered.transaction_next,
+            messages,
+            progress,
+            logs: recovered.logs,
+            mapped: pointer,
+        })
+    }
+
+    /// Runs a shard's log again. An error names the record and what is wrong with it.
+    pub fn load(&self, shard: &mut Shard) -> Result<(), String> {
+        let mut loader = Loader {
+            reply: Reply::default(),
+            ranges: Vec::new(),
+            time_ms: 0,
+        };
+        let mut told = 0;
+        let log = &self.logs[shard.id];
+        for (number, (position, body)) in log.entries().enumerate() {
+            loader.run(shard, body).map_err(|what| {
+                format!(
+                    "appenddirname {}: the record at {position} cannot be loaded: {what}",
+                    self.directory.display()
+                )
+            })?;
+            if number - told >= 4096 {
+                let records = (number - told) as u64;
+                self.progress.records.fetch_add(records, Ordering::Relaxed);
+                told = number;
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees the mappings when all is loaded, and gives the lock back, which must be kept.
+    pub fn done(self) -> File {
+        let Found {
+            lock, logs, mapped, ..
+        } = self;
+        drop(logs);
+        // SAFETY: `open` made it, the logs were all that referred to it, and `done` runs once.
+        drop(unsafe { Box::from_raw(mapped) });
+        lock
+    }
+}
+
+/// Runs entries again.
+struct Loader {
+    reply: Reply,
+    ranges: Vec<Range>,
+    time_ms: i64,
+}
+
+impl Loader {
+    fn run(&mut self, shard: &mut Shard, body: &[u8]) -> Result<(), String> {
+        match Entry::decode(body).map_err(|error| error.to_string())? {
+            Entry::Part(part) => {
+                for entry in part.entries {
+                    let entry = entry.map_err(|error| error.to_string())?;
+                    self.entry(shard, body, entry)?;
+                }
+                Ok(())
+            }
+            entry => self.entry(shard, body, entry),
+        }
+    }
+
+    fn entry(&mut self, shard: &mut Shard, body: &[u8], entry: Entry<'_>) -> Result<(), String> {
+        match entry {
+            Entry::Command(command) => self.command(shard, body, command),
+            Entry::Value(value) => self.value(shard, value),
+            Entry::Library(_) => Ok(()),
+            Entry::Part(_) => Err("a transaction within another".into()),
+        }
+    }
+
+    fn command(
+        &mut self,
+        shard: &mut Shard,
+        body: &[u8],
+        command: Command<'_>,
+    ) -> Result<(), String> {
+        self.ranges.clear();
+        for word in command.words {
+            self.ranges.push(Range {
+                offset: (word.as_ptr() as usize - body.as_ptr() as usize) as u32,
+                length: word.len() as u32,
+            });
+        }
+        let args = Args {
+            buffer: body,
+            ranges: &self.ranges,
+            large: &mut [],
+        };
+        let row = table::resolve(&args)
+            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+        if !matches!(row.run, Run::Data(_)) {
+            return Err(format!("{} is no command on data", row.name));
+        }
+        let db = command.db as usize;
+        if db >= shard.engine.databases() {
+            return Err(format!("database {db} is beyond --databases"));
+        }
+        if command.time_ms as i64 != self.time_ms {
+            self.time_ms = command.time_ms as i64;
+            shard.engine.set_now(self.time_ms);
+        }
+        self.reply.clear();
+        shard.execute(row, args, db, Touch::Yes, None, &mut self.reply);
+        Ok(())
+    }
+
+    fn value(&mut self, shard: &mut Shard, value: Value<'_>) -> Result<(), String> {
+        let db = value.db as usize;
+        if db >= shard.engine.databases() {
+            return Err(format!("database {db} is beyond --databases"));
+        }
+        let key = shard.engine.key(db, value.key);
+        let head = ImageHead {
+            kind: value.kind,
+            expires_at_ms: value.expires_at_ms.map(|at_ms| at_ms as i64),
+        };
+        image::read(&mut shard.engine, &key, head, value.payload)
+            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
+    }
+}
