@@ -2,7 +2,7 @@
 
 use super::{
     DumpedField, DumpedValue, VERSION_7_0, VERSION_7_2, VERSION_7_4, decode, decode_value, hash,
-    value_in_file,
+    rdb_value,
 };
 use crate::codec::kind;
 use crate::command::tests::{Shard, check_replies, escape};
@@ -225,7 +225,7 @@ fn the_policy_is_told_of_uses_elsewhere() {
 }
 
 #[test]
-fn images_have_what_their_version_knows() {
+fn values_for_files_have_what_their_version_knows() {
     let mut shard = Shard::new();
     shard.line("hset h a 1 b 2");
     shard.line("hexpireat h 2524600800 fields 1 a");
@@ -242,12 +242,12 @@ fn images_have_what_their_version_knows() {
         (VERSION_7_2, kind::HASH_LISTPACK, kind::STREAM_3),
         (VERSION_7_4, kind::HASH_EXPIRING, kind::STREAM_3),
     ] {
-        let mut image_of = |name: &[u8]| {
+        let mut value_of = |name: &[u8]| {
             let key = shard.engine.key(0, name);
             let item = shard.engine.find(&key, Touch::No).unwrap();
-            value_in_file(&shard.engine, item, version).unwrap()
+            rdb_value(&shard.engine, item, version).unwrap()
         };
-        let hash = image_of(b"h");
+        let hash = value_of(b"h");
         assert_eq!(hash[0], hash_kind, "version {version}");
         let expiry = (version >= VERSION_7_4).then_some(2_524_600_800_000);
         assert_eq!(
@@ -257,7 +257,7 @@ fn images_have_what_their_version_knows() {
                 field("b", "2", None)
             ]))
         );
-        let stream = image_of(b"s");
+        let stream = value_of(b"s");
         assert_eq!(stream[0], stream_kind, "version {version}");
         assert!(matches!(
             decode_value(stream[0], &stream[1..], 1 << 20),

@@ -17,7 +17,7 @@ use crate::engine::{Engine, EventClass, Expiry, Item, Key, NewValue, Touch, Type
 /// DUMP key.
 pub fn dump(context: &mut Context<'_>) -> Result<(), CommandError> {
     match context.find_read(1) {
-        Some(item) => context.reply.bulk(&payload(context.engine, item, DUMPED)?),
+        Some(item) => context.reply.bulk(&payload(context.engine, item)?),
         None => context.reply.null(),
     }
     Ok(())
@@ -40,18 +40,23 @@ struct Forms {
 
 /// A value as in an RDB file of this version, [`VERSION_7_0`] or later: its kind, then its body. A file has no other place for what its version does not
 /// know, so expiries of fields are left out before [`VERSION_7_4`], and the times at which consumers were active before [`super::VERSION_7_2`].
-pub fn value_in_file(engine: &Engine, item: Item, version: u16) -> Result<Vec<u8>, CommandError> {
+pub fn rdb_value(engine: &Engine, item: Item, version: u16) -> Result<Vec<u8>, CommandError> {
     let forms = Forms {
         fields_expire: version >= VERSION_7_4,
         stream_version: version,
     };
-    let mut payload = payload(engine, item, forms)?;
+    let mut payload = payload_of(engine, item, forms)?;
     payload.truncate(payload.len() - FOOTER_BYTES);
     Ok(payload)
 }
 
+/// What DUMP writes of a value.
+pub(super) fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandError> {
+    payload_of(engine, item, DUMPED)
+}
+
 /// The payload of a value.
-fn payload(engine: &Engine, item: Item, forms: Forms) -> Result<Vec<u8>, CommandError> {
+fn payload_of(engine: &Engine, item: Item, forms: Forms) -> Result<Vec<u8>, CommandError> {
     Ok(match engine.type_of(item) {
         Type::String => super::string(&string_value(engine, item)),
         Type::List => {

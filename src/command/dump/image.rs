@@ -5,7 +5,7 @@
 
 use super::DumpError;
 use super::VERSION_7_4;
-use super::commands::{store, value_in_file};
+use super::commands::{store, rdb_value};
 use crate::command::CommandError;
 use crate::engine::{
     Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, Touch, Type, Value,
@@ -61,7 +61,7 @@ pub fn write(engine: &mut Engine, key: &Key<'_>, out: &mut Vec<u8>) -> Option<Im
 
 fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) -> u8 {
     if engine.type_of(item) != Type::String {
-        let dumped = value_in_file(engine, item, VERSION_7_4)
+        let dumped = rdb_value(engine, item, VERSION_7_4)
             .expect("the type is the one that it was asked for");
         out.extend_from_slice(&dumped);
         return DUMPED;

@@ -1,6 +1,6 @@
 //! The payload of DUMP and RESTORE: one value as in an RDB file, then 2 bytes of version and 8 of checksum. This module turns payloads into plain
 //! data and plain data into payloads that redis-server of the stated version reads. Without version and checksum it is a value as in an RDB file, which
-//! `image` and `decode_value` write and read. Only `commands` knows the keyspace.
+//! `rdb_value` and `decode_value` write and read. Only `commands` knows the keyspace.
 //! Never: trusts a payload: no panic, and no memory for what is only announced.
 //! The one decision worth knowing: values go through plain data (`DumpedValue`) and not straight from one form to another, so that this
 //! module and the types know nothing of each other; only streams keep their nodes, which are the same in both.
@@ -21,7 +21,7 @@ mod writer;
 
 use crate::codec::kind;
 use crate::engine::value::stream::parts::StreamParts;
-pub use commands::value_in_file;
+pub use commands::rdb_value;
 pub use decode::{decode, decode_value};
 pub use encode::{hash, intset, list, packed_sorted_set, set, sorted_set, stream, string};
 

@@ -10,7 +10,7 @@ use crate::codec::element::{write_number, write_string};
 use crate::codec::kind;
 use std::fmt;
 
-/// The versions that can be written. `command::dump::image` makes values in their forms.
+/// The versions that can be written. `command::dump::rdb_value` makes values in their forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RdbVersion {
     /// Redis 7.0 and everything later reads it. Lost are the expiries of hashes' fields, which then stay for ever, and the times at which streams'
