@@ -293,6 +293,13 @@ pub(super) const CLIENT_NO_EVICT: &[Argument] = &[Argument::new("enabled", Argum
         Argument::new("off", ArgumentKind::PureToken).token("OFF"),
     ])];
 
+pub(super) const CLIENT_DURABILITY: &[Argument] =
+    &[Argument::new("rule", ArgumentKind::OneOf).arguments(&[
+        Argument::new("always", ArgumentKind::PureToken).token("ALWAYS"),
+        Argument::new("everysec", ArgumentKind::PureToken).token("EVERYSEC"),
+        Argument::new("no", ArgumentKind::PureToken).token("NO"),
+    ])];
+
 pub(super) const CLIENT_PAUSE: &[Argument] = &[
     Argument::new("timeout", ArgumentKind::Integer),
     Argument::new("mode", ArgumentKind::OneOf)

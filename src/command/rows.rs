@@ -241,6 +241,15 @@ const ROWS: &[Command] = &[
                     docs::CLIENT_LIST,
                 )
                 .tips(&["nondeterministic_output"]),
+            Command::server("client|durability", 3, ServerCommand::Client)
+                .flags(NOSCRIPT | LOADING | STALE, acl::CONNECTION)
+                .docs(
+                    "7.2.0",
+                    "connection",
+                    "O(1)",
+                    "Chooses what this connection's replies to writes wait for, whatever appendfsync says",
+                    docs::CLIENT_DURABILITY,
+                ),
             Command::server("client|no-evict", 3, ServerCommand::Client)
                 .flags(ADMIN | NOSCRIPT | LOADING | STALE, acl::CONNECTION)
                 .docs(

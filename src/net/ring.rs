@@ -520,6 +520,21 @@ impl Ring {
         }
     }
 
+    /// The next end of a request to the file system, which waits for no other event. None of them is lost or comes twice.
+    pub fn next_file(&mut self) -> Option<Event> {
+        let queue = self.ring.completion();
+        let new = queue.map(|entry| (entry.user_data(), entry.result(), entry.flags()));
+        let new: Vec<_> = new.collect();
+        if !new.is_empty() {
+            // The oldest is last.
+            self.completed.splice(0..0, new.into_iter().rev());
+        }
+        let is_file = |(user_data, ..): &(u64, i32, u32)| user_data >> OP_SHIFT == OP_FILE;
+        let place = self.completed.iter().rposition(is_file)?;
+        let (user_data, result, flags) = self.completed.remove(place);
+        self.event(user_data, result, flags)
+    }
+
     fn event(&mut self, user_data: u64, result: i32, flags: u32) -> Option<Event> {
         let payload = user_data & ((1 << OP_SHIFT) - 1);
         let outcome = if result < 0 {

@@ -10,11 +10,16 @@ use crate::config::AppendFsync;
 use crate::engine::Client;
 use crate::net::Token;
 use crate::persist::entry::Participants;
+use crate::persist::log::State;
+use crate::protocol::Dialect;
+use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use crate::shard::journal::Commit;
 use crate::shard::message::ReplyTo;
 use crate::shard::operation::Envelope;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a reply waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub(super) struct Durability {
     unsettled: BTreeMap<u64, (usize, u64)>,
     /// Parts of which the coordinator has not been told yet, by their records.
     owed: VecDeque<(u64, usize, u64)>,
+    /// Its log cannot be written, and all know.
+    has_failed: bool,
     /// Up to here replies may leave, as of the last look.
     released: u64,
 }
@@ -54,6 +61,42 @@ impl Durability {
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty() || !self.held.is_empty() || !self.owed.is_empty()
     }
+}
+
+/// Logs that cannot be written, as all shards see them.
+#[derive(Default)]
+pub struct LogFailures {
+    count: AtomicUsize,
+    texts: Mutex<BTreeMap<usize, String>>,
+}
+
+impl LogFailures {
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    /// A shard's log has begun to fail, or to work again.
+    fn note(&self, shard: usize, failure: Option<String>) {
+        let mut texts = self.texts.lock().expect("nobody panics while holding it");
+        match failure {
+            Some(text) => texts.insert(shard, text),
+            None => texts.remove(&shard),
+        };
+        self.count.store(texts.len(), Ordering::Relaxed);
+    }
+
+    /// What the first of them says.
+    pub(super) fn text(&self) -> String {
+        let texts = self.texts.lock().expect("nobody panics while holding it");
+        texts.values().next().cloned().unwrap_or_default()
+    }
+}
+
+/// The reply to a write that is refused.
+pub(super) fn misconf(failure: &str) -> String {
+    format!("MISCONF Errors writing to the AOF file: {failure}")
 }
 
 impl Service {
@@ -247,6 +290,35 @@ impl Service {
             .unsettled
             .retain(|_, (_, other)| *other != number);
         self.durability.released = 0;
+    }
+
+    /// Tells all shards when this one's log begins to fail, and when it is well again; and takes notice of what others have told.
+    pub(super) fn note_log_state(&mut self) {
+        let Some(log) = &self.shard.journal.log else {
+            return;
+        };
+        let failure = match log.state() {
+            State::Failed(failure) | State::Unusable(failure) => Some(failure),
+            State::Starting | State::Ready | State::Stopped => None,
+        };
+        if failure.is_some() != self.durability.has_failed {
+            self.durability.has_failed = failure.is_some();
+            self.shared.log_failures.note(self.shard.id, failure.map(|failure| failure.to_string()));
+        }
+        self.refuses_writes = self.shared.log_failures.any();
+    }
+
+    /// Refuses a write because a log cannot be written.
+    #[cold]
+    pub(super) fn refuse_write(&mut self, index: u32, args: &Args<'_>, muted: bool) {
+        let text = misconf(&self.shared.log_failures.text());
+        let dialect = self.connection_at(index).map(|connection| connection.session.dialect);
+        match dialect {
+            Some(Dialect::Memcached) => {
+                self.refuse_memcached_write(index, args, "errors writing the log to disk");
+            }
+            _ => self.refuse_in_multi(index, muted, args.get(0), text.as_bytes()),
+        }
     }
 
     /// Lets replies go whose writes are durable by now, and tells coordinators of parts that are.

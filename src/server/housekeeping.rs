@@ -2,6 +2,7 @@
 
 use super::connection::{Hold, Peer, State};
 use super::service::Service;
+use super::worker::sync_rule;
 use crate::config::{Config, PipelineOrder};
 use crate::protocol::{Dialect, Limits};
 use std::net::IpAddr;
@@ -157,6 +158,11 @@ impl Service {
         self.shard.engine.set_thresholds(&config.thresholds);
         let events = config.notify_keyspace_events;
         self.shard.engine.set_events_wanted(events);
+        if let Some(log) = &mut self.shard.journal.log
+            && config.appendfsync != self.config.appendfsync
+        {
+            log.set_rule(sync_rule(config.appendfsync));
+        }
         for index in self.indexes() {
             if let Some(connection) = self.connection_at(index) {
                 let limits = Limits {

@@ -45,6 +45,7 @@ const NOT_ALLOWED: &[u8] = b"-ERR This Redis command is not allowed from script\
 const XREAD_BLOCKS: &[u8] = b"-ERR XREAD command is not allowed with BLOCK option from scripts\r\n";
 const XREADGROUP_BLOCKS: &[u8] =
     b"-ERR XREADGROUP command is not allowed with BLOCK option from scripts\r\n";
+const MISCONF: &[u8] = b"-MISCONF Errors writing to the AOF file, see INFO persistence\r\n";
 const READ_ONLY: &[u8] = b"-ERR Write commands are not allowed from read-only scripts.\r\n";
 
 /// What a script may touch.
@@ -543,7 +544,16 @@ impl Service {
                     reply.clear();
                     reply.protocol = protocol;
                     let (transactions, own) = (&self.transactions, self.shard.id);
-                    match look_at(&mut running, transactions, own, shards, request, &args) {
+                    let refuses = self.refuses_writes;
+                    match look_at(
+                        &mut running,
+                        transactions,
+                        own,
+                        shards,
+                        request,
+                        &args,
+                        refuses,
+                    ) {
                         Called::Refused(text) => reply.bytes.extend_from_slice(text),
                         Called::Here(row) => {
                             if self.shared.monitors.any() {
@@ -918,6 +928,7 @@ fn look_at(
     shards: usize,
     request: Option<&Args<'_>>,
     args: &Args<'_>,
+    refuses_writes: bool,
 ) -> Called {
     let row = match table::resolve(args) {
         Ok(row) => row,
@@ -931,6 +942,9 @@ fn look_at(
     };
     if row.flags & flags::NOSCRIPT != 0 {
         return Called::Refused(NOT_ALLOWED);
+    }
+    if refuses_writes && row.flags & flags::WRITE != 0 {
+        return Called::Refused(MISCONF);
     }
     // What others would be told of counts as a write.
     if row.flags & (flags::WRITE | flags::MAY_REPLICATE) != 0 && running.invocation.is_read_only {

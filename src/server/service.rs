@@ -74,6 +74,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
+    /// Some shard's log cannot be written.
+    pub(super) refuses_writes: bool,
     /// What replies wait for.
     pub(super) durability: Durability,
     /// Whether a connection's writes keep their order between shards.
@@ -153,6 +155,7 @@ impl Service {
             messages_spare: Vec::new(),
             places: Vec::new(),
             places_free: Vec::new(),
+            refuses_writes: false,
             durability: Durability::default(),
             buffers_spare: Vec::new(),
             next_round: 0,
@@ -793,6 +796,9 @@ impl Service {
         let is_monitored = self.shared.monitors.any();
         if is_monitored && self.refuse_monitor(index, row, muted) {
             return;
+        }
+        if self.refuses_writes && row.flags & flags::WRITE != 0 {
+            return self.refuse_write(index, &args, muted);
         }
         if is_queueing && self.queue(index, row, &known, &mut args, muted) {
             return;

@@ -1,6 +1,7 @@
 //! What all shards of one server share: inboxes, the configuration, a few counters. Everything here is cold, or an atomic of its own cache line.
 
 use super::commands::Monitors;
+use super::durability::LogFailures;
 use super::interest::Interest;
 use super::memcache_users::Users;
 use crate::config::Config;
@@ -36,6 +37,8 @@ pub struct Shared {
     config: Mutex<Arc<Config>>,
     /// Who may authenticate over memcached's protocols; None when there is no file of users.
     pub memcached_users: Option<Users>,
+    /// Logs that cannot be written.
+    pub(super) log_failures: LogFailures,
     /// All shards are ready, and may serve.
     pub serving: AtomicBool,
     /// A stop was asked for.
@@ -78,6 +81,7 @@ impl Shared {
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,
+            log_failures: LogFailures::default(),
             serving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             shards_quiet: AtomicUsize::new(0),

@@ -158,6 +158,10 @@ impl Worker {
             }
             let quiet = now - active_at;
             wait = None;
+            if self.waits_for_disk() {
+                wait = Some(SLEEP_ACTIVE);
+                continue;
+            }
             if self.has_work() || quiet < self.spin {
                 continue;
             }
@@ -205,13 +209,17 @@ impl Worker {
         self.clock.begin();
         self.service.set_now(unix_ms());
         self.service.turn.begin();
-        self.service.end_waits();
-        let mut active = self.service.resume_put_off();
-        active |= self.take_events();
-        active |= self.take_messages();
-        self.service.run_granted();
-        self.service.resume_scripts();
-        self.service.serve_awaited();
+        self.take_files();
+        let mut active = false;
+        if !self.waits_for_disk() {
+            self.service.end_waits();
+            active |= self.service.resume_put_off();
+            active |= self.take_events();
+            active |= self.take_messages();
+            self.service.run_granted();
+            self.service.resume_scripts();
+            self.service.serve_awaited();
+        }
         self.service.release_subscriptions();
         self.service.post_notifications();
         self.service.release_replies();
@@ -452,12 +460,26 @@ impl Worker {
                 LogState::Ready | LogState::Stopped => return Ok(()),
             }
             self.ring.enter(Some(SLEEP_ACTIVE));
-            while let Some(event) = self.ring.next_event() {
+            self.take_files();
+        }
+    }
+
+    /// Takes what the disk has done.
+    fn take_files(&mut self) {
+        if self.disk.is_some() {
+            while let Some(event) = self.ring.next_file() {
                 if let Event::File { id, result, memory } = event {
                     self.file_done(id, result, memory);
                 }
             }
         }
+    }
+
+    /// Whether the log's buffers are used up: then nothing is begun before the disk has taken some of it. One that the disk refuses is waited for by
+    /// nobody; writes are refused then.
+    fn waits_for_disk(&self) -> bool {
+        let log = self.service.shard.journal.log.as_ref();
+        log.is_some_and(|log| log.is_full() && log.state() == LogState::Ready)
     }
 
     fn file_done(
@@ -483,6 +505,7 @@ impl Worker {
         log.commit(now_ms, disk);
         log.retry(now_ms, disk);
         disk.start(&mut self.ring);
+        self.service.note_log_state();
     }
 
     /// Makes everything durable, and says in the log that nothing is missing.
@@ -497,11 +520,7 @@ impl Worker {
                 return;
             }
             self.ring.enter(Some(SLEEP_ACTIVE));
-            while let Some(event) = self.ring.next_event() {
-                if let Event::File { id, result, memory } = event {
-                    self.file_done(id, result, memory);
-                }
-            }
+            self.take_files();
         }
     }
 

@@ -7,6 +7,7 @@ use super::session::{INVALID_NAME, name_is_valid};
 use super::tracking::{redirection, write_tracking};
 use super::{Answered, Outcome, integer, lower};
 use crate::command::introspect::write_help;
+use crate::config::AppendFsync;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 
@@ -84,6 +85,15 @@ impl Service {
             }
             "no-evict" => {
                 session.no_evict = on_or_off(args.get(2))?;
+                reply.ok();
+            }
+            "durability" => {
+                session.durability = Some(match &lower(args.get(2))[..] {
+                    "always" => AppendFsync::Always,
+                    "everysec" => AppendFsync::EverySecond,
+                    "no" => AppendFsync::No,
+                    _ => return Err(SYNTAX.into()),
+                });
                 reply.ok();
             }
             "no-touch" => {

@@ -62,6 +62,22 @@ impl Service {
         }
     }
 
+    /// Refuses a write because of the server's own troubles.
+    pub(in super::super) fn refuse_memcached_write(
+        &mut self,
+        index: u32,
+        args: &Args<'_>,
+        text: &str,
+    ) {
+        match binary_header(args) {
+            Some(header) => {
+                let bytes = binary_reply(&header, status::OUT_OF_MEMORY, text.as_bytes());
+                self.answer_memcached(index, &bytes);
+            }
+            None => self.answer_memcached(index, format!("SERVER_ERROR {text}\r\n").as_bytes()),
+        }
+    }
+
     fn answer_memcached(&mut self, index: u32, bytes: &[u8]) {
         if let Some(connection) = self.connection_at(index) {
             connection.replies.writer().bytes.extend_from_slice(bytes);
