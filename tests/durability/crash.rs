@@ -42,7 +42,10 @@ fn survive(shards: usize, options: &[(&'static str, &str)]) {
         if let Err(wrong) = queue.check(&found) {
             panic!("TORC_TEST_SEED={seed}, round {round}: {wrong}");
         }
-        known += queue.names().filter(|name| found.contains_key(*name)).count();
+        known += queue
+            .names()
+            .filter(|name| found.contains_key(*name))
+            .count();
         let names: Vec<&String> = found.keys().collect();
         assert_eq!(
             known,

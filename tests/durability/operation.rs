@@ -244,7 +244,13 @@ impl Generator {
                 "3",
             ),
         };
-        let mut line = words(&["EVAL", source, declared, &text, &list, &counter]);
+        // Some run for so long that others are served in the middle, and end in a later turn than they began.
+        let long = "for i = 1, 2000000 do end ";
+        let source = match self.random.chance(10) {
+            true => source.replace("return", &format!("{long}return")),
+            false => source.to_string(),
+        };
+        let mut line = words(&["EVAL", &source, declared, &text, &list, &counter]);
         line.push(value.clone());
         let changes = vec![
             Change::Set(text, value.clone()),

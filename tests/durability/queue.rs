@@ -79,11 +79,7 @@ impl Queue {
     }
 
     /// Starts its clients; they end with the server.
-    pub fn spawn<'scope>(
-        &'scope mut self,
-        scope: &'scope Scope<'scope, '_>,
-        address: SocketAddr,
-    ) {
+    pub fn spawn<'scope>(&'scope mut self, scope: &'scope Scope<'scope, '_>, address: SocketAddr) {
         // An error is the end of the server.
         let Queue {
             producer,
@@ -97,7 +93,11 @@ impl Queue {
 
     /// Compares with what is there, and goes on from that.
     pub fn check(&mut self, found: &State) -> Result<(), String> {
-        let [taken, moved] = self.producer.queues.each_ref().map(|name| list(found, name));
+        let [taken, moved] = self
+            .producer
+            .queues
+            .each_ref()
+            .map(|name| list(found, name));
         let done = list(found, &self.mover.to);
         let (low, high) = (
             self.producer.last,
@@ -119,17 +119,24 @@ impl Queue {
             (None, None) => done.last().copied().unwrap_or(0),
         };
         if !(low..=high).contains(&pushed) {
-            return Err(format!("{pushed} is the last number that was pushed; {all}"));
+            return Err(format!(
+                "{pushed} is the last number that was pushed; {all}"
+            ));
         }
         // The mover's list has every number from 1 to what was moved, and the queue the rest.
         let together: Vec<u64> = done.iter().chain(&moved).copied().collect();
         if !together.iter().copied().eq(1..=pushed) {
-            return Err(format!("what was to be moved is not each number once; {all}"));
+            return Err(format!(
+                "what was to be moved is not each number once; {all}"
+            ));
         }
         let moves = done.last().copied().unwrap_or(0);
         let most = self.mover.last + u64::from(self.mover.is_in_flight);
         if !(self.mover.last..=most).contains(&moves) {
-            return Err(format!("{moves} were moved, and {} known; {all}", self.mover.last));
+            return Err(format!(
+                "{moves} were moved, and {} known; {all}",
+                self.mover.last
+            ));
         }
         let first = taken.first().copied().unwrap_or(pushed + 1);
         if !taken.iter().copied().eq(first..=pushed) {
@@ -154,7 +161,11 @@ impl Queue {
 fn shown(numbers: &[u64]) -> String {
     let jumps = numbers.windows(2).filter(|pair| pair[0] + 1 != pair[1]);
     let jumps = Vec::from_iter(jumps.take(5));
-    format!("{:?} to {:?} with jumps {jumps:?}", numbers.first(), numbers.last())
+    format!(
+        "{:?} to {:?} with jumps {jumps:?}",
+        numbers.first(),
+        numbers.last()
+    )
 }
 
 fn list(found: &State, name: &str) -> Vec<u64> {

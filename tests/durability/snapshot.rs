@@ -121,7 +121,9 @@ fn in_order(client: &mut Client, kind: &str, name: &[u8]) -> Vec<Vec<u8>> {
             let members = client.call(&[&b"ZRANGE"[..], name, b"0", b"-1", b"WITHSCORES"]);
             let pairs = pairs(&members);
             let joined = pairs.into_iter();
-            joined.map(|(member, score)| [member, score].concat()).collect()
+            joined
+                .map(|(member, score)| [member, score].concat())
+                .collect()
         }
         "hash" => {
             let pairs = pairs(&client.call(&[b"HGETALL", name]));
@@ -139,7 +141,9 @@ fn in_order(client: &mut Client, kind: &str, name: &[u8]) -> Vec<Vec<u8>> {
             // How its entries are packed is nobody's business.
             let fields = all.elements().chunks(2);
             let fields = fields.filter(|field| !field[0].text().starts_with("radix-tree"));
-            fields.map(|field| format!("{field:?}").into_bytes()).collect()
+            fields
+                .map(|field| format!("{field:?}").into_bytes())
+                .collect()
         }
         _ => Vec::new(),
     }
