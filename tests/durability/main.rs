@@ -19,6 +19,7 @@ mod every_second;
 mod model;
 mod operation;
 mod queue;
+mod replay;
 mod running;
 mod snapshot;
 

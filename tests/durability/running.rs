@@ -36,6 +36,12 @@ impl Place {
         }
     }
 
+    /// Gives an option another value from the next start on.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.options.retain(|(other, _)| *other != name);
+        self.options.push((name, value.to_string()));
+    }
+
     /// The directory in which the log's directory is.
     pub fn path(&self) -> &Path {
         self.directory.path()
