@@ -1,5 +1,6 @@
 //! PING, ECHO, TIME, LOLWUT: commands that need neither data nor the connection's state.
 
+use crate::protocol::args::Args;
 use super::number::parse_i64;
 use super::{CommandError, Context};
 
@@ -36,30 +37,22 @@ pub fn wait(context: &mut Context<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// `WAITAOF local replicas timeout`: nothing is on disk here, and there are no replicas.
-pub fn wait_for_disk(context: &mut Context<'_>) -> Result<(), CommandError> {
-    let local = parse_i64(context.args.get(1)).ok_or(CommandError::NotInteger)?;
+/// Reads `WAITAOF local replicas timeout`: whether the local log is to be waited for.
+pub fn waits_for_log(args: &Args<'_>) -> Result<bool, CommandError> {
+    let local = parse_i64(args.get(1)).ok_or(CommandError::NotInteger)?;
     if !(0..=1).contains(&local) {
         return Err(CommandError::fixed(
             "ERR value is out of range, value must between 0 and 1",
         ));
     }
-    let replicas = parse_i64(context.args.get(2)).filter(|replicas| *replicas >= 0);
+    let replicas = parse_i64(args.get(2)).filter(|replicas| *replicas >= 0);
     if replicas.is_none() {
         return Err(CommandError::fixed(
             "ERR value is out of range, must be positive",
         ));
     }
-    check_timeout(context.args.get(3))?;
-    if local == 1 {
-        return Err(CommandError::fixed(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
-    }
-    context.reply.array(2);
-    context.reply.integer(0);
-    context.reply.integer(0);
-    Ok(())
+    check_timeout(args.get(3))?;
+    Ok(local == 1)
 }
 
 /// Milliseconds, which nobody waits for.

@@ -283,6 +283,10 @@ pub enum ServerCommand {
     Config,
     Debug,
     Discard,
+    /// BGREWRITEAOF.
+    RewriteLog,
+    /// WAITAOF.
+    WaitForLog,
     /// EVAL and all others that run a script or a function.
     Eval,
     Exec,

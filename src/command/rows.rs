@@ -981,6 +981,15 @@ const ROWS: &[Command] = &[
                 docs::MEMORY_USAGE,
             ),
         ]),
+    Command::server("bgrewriteaof", 1, ServerCommand::RewriteLog)
+        .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING, 0)
+        .docs(
+            "1.0.0",
+            "server",
+            "O(1)",
+            "Rewrites the log, so that it has each key once",
+            &[],
+        ),
     Command::server("monitor", 1, ServerCommand::Monitor)
         .flags(ADMIN | NOSCRIPT | LOADING | STALE, 0)
         .docs(
@@ -1494,7 +1503,7 @@ const ROWS: &[Command] = &[
             docs::WAIT,
         )
         .tips(&["request_policy:all_shards", "response_policy:agg_min"]),
-    Command::data("waitaof", 4, Route::Anywhere, connection::wait_for_disk)
+    Command::server("waitaof", 4, ServerCommand::WaitForLog)
         .flags(BLOCKING, acl::CONNECTION)
         .docs(
             "7.2.0",

@@ -80,6 +80,33 @@ pub struct Info {
     pub databases: Vec<DatabaseInfo>,
 }
 
+/// The figures of a shard's log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogInfo {
+    /// Bytes of its files, as far as they are used.
+    pub bytes: u64,
+    /// The same after the last rewriting, or at the start.
+    pub bytes_base: u64,
+    /// Whether it is being rewritten, and whether it is to be.
+    pub is_rewriting: bool,
+    /// See `is_rewriting`.
+    pub is_scheduled: bool,
+    /// Seconds that the rewriting under way has taken.
+    pub rewriting_s: Option<u64>,
+    /// Seconds that the last one took.
+    pub last_rewriting_s: Option<u64>,
+    /// Whether the last one failed.
+    pub rewrite_failed: bool,
+    /// Rewritings so far.
+    pub rewrites: u64,
+    /// Whether it cannot be written.
+    pub write_failed: bool,
+    /// Whether a sync takes longer than two seconds.
+    pub is_late: bool,
+    /// Records that are not durable yet.
+    pub records_waiting: u64,
+}
+
 /// The figures of one shard.
 #[derive(Debug, Clone, Default)]
 pub struct ShardInfo {
@@ -109,6 +136,8 @@ pub struct ShardInfo {
     pub release_waiting: u64,
     /// Bytes of large values.
     pub bytes_large: u64,
+    /// Its log, if there is one.
+    pub log: Option<LogInfo>,
     /// Keys that expired.
     pub expired_keys: u64,
     /// Fields of hashes that expired.

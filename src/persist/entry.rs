@@ -239,6 +239,11 @@ pub fn library_head(out: &mut Vec<u8>) {
     out.push(TAG_LIBRARY);
 }
 
+/// The entries that [`part_entry`] has appended to nothing.
+pub fn entries(bytes: &[u8]) -> Entries<'_> {
+    Entries(bytes)
+}
+
 /// The transaction and the participants, if the entry is a part of one.
 pub fn part_of(mut body: &[u8]) -> Option<(u64, Participants)> {
     if take_byte(&mut body) != Ok(TAG_PART) {

@@ -330,6 +330,11 @@ impl Log {
         self.stream.buffers_left() <= BUFFERS_RESERVED
     }
 
+    /// Whether less than half of the buffers are in use.
+    pub fn has_room(&self) -> bool {
+        self.stream.buffers_taken() * 2 < self.options.buffers_max
+    }
+
     /// Whether a sync has been under way for two seconds under `everysec`.
     pub fn is_late(&self, now_ms: u64) -> bool {
         self.rule == SyncRule::EverySecond

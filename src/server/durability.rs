@@ -48,8 +48,8 @@ pub(super) struct Durability {
     settling: HashMap<u64, (u32, Participants)>,
     /// Parts of this shard that are not known to be on all other shards, by their records: who coordinates them, and their numbers.
     unsettled: BTreeMap<u64, (usize, u64)>,
-    /// Parts of which the coordinator has not been told yet, by their records.
-    owed: VecDeque<(u64, usize, u64)>,
+    /// Parts that are not durable here, by their records: who coordinates them.
+    owed: VecDeque<(u64, usize, Commit)>,
     /// Its log cannot be written, and all know.
     has_failed: bool,
     /// Up to here replies may leave, as of the last look.
@@ -59,7 +59,7 @@ pub(super) struct Durability {
 impl Durability {
     /// Whether somebody waits for the disk.
     pub(super) fn is_awaited(&self) -> bool {
-        !self.waiting.is_empty() || !self.held.is_empty() || !self.owed.is_empty()
+        !self.waiting.is_empty() || !self.held.is_empty() || !self.settling.is_empty()
     }
 }
 
@@ -244,23 +244,20 @@ impl Service {
 
     /// This shard's part of a transaction is written down.
     pub(super) fn committed(&mut self, coordinator: usize, commit: &Commit) {
-        let Some(log) = self
-            .shard
-            .journal
-            .log
-            .as_mut()
-            .filter(|_| commit.is_awaited)
-        else {
+        let Some(log) = self.shard.journal.log.as_mut() else {
             return;
         };
-        log.require_durable();
+        if commit.number == 0 {
+            return;
+        }
         let sequence = log.sequence();
         let durability = &mut self.durability;
-        let part = (coordinator, commit.number);
-        durability.unsettled.insert(sequence, part);
-        durability
-            .owed
-            .push_back((sequence, coordinator, commit.number));
+        durability.owed.push_back((sequence, coordinator, *commit));
+        if commit.is_awaited {
+            log.require_durable();
+            let part = (coordinator, commit.number);
+            durability.unsettled.insert(sequence, part);
+        }
     }
 
     /// A shard has made its part of a transaction durable that this one coordinates; once all have, they are told.
@@ -327,10 +324,15 @@ impl Service {
             return;
         };
         let durable = log.durable_sequence();
-        while let Some(&(sequence, coordinator, number)) = self.durability.owed.front()
+        while let Some(&(sequence, coordinator, commit)) = self.durability.owed.front()
             && sequence <= durable
         {
             self.durability.owed.pop_front();
+            let number = commit.number;
+            self.shared.part_settled(number);
+            if !commit.is_awaited {
+                continue;
+            }
             if coordinator == self.shard.id {
                 self.part_durable(number);
             } else {

@@ -2,7 +2,6 @@
 
 use super::connection::{Hold, Peer, State};
 use super::service::Service;
-use super::worker::sync_rule;
 use crate::config::{Config, PipelineOrder};
 use crate::protocol::{Dialect, Limits};
 use std::net::IpAddr;
@@ -158,11 +157,6 @@ impl Service {
         self.shard.engine.set_thresholds(&config.thresholds);
         let events = config.notify_keyspace_events;
         self.shard.engine.set_events_wanted(events);
-        if let Some(log) = &mut self.shard.journal.log
-            && config.appendfsync != self.config.appendfsync
-        {
-            log.set_rule(sync_rule(config.appendfsync));
-        }
         for index in self.indexes() {
             if let Some(connection) = self.connection_at(index) {
                 let limits = Limits {
@@ -174,6 +168,7 @@ impl Service {
             }
         }
         self.config = config;
+        self.set_sync_rule();
     }
 
     /// What a client from elsewhere is told while there is no password and no explicit bind.

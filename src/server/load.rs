@@ -22,7 +22,7 @@ use memmap2::Mmap;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The file that whoever uses the directory holds locked.
@@ -48,6 +48,8 @@ pub struct Found {
     pub messages: Vec<String>,
     /// Bytes that have been run again so far, and how many there are: of all shards.
     pub progress: Arc<Progress>,
+    /// The function libraries, as the first shard's log has them.
+    pub libraries: Mutex<Option<Vec<u8>>>,
     logs: Vec<ShardLog<'static>>,
     /// Frees the mappings; see [`Found::done`].
     mapped: *mut Mapped,
@@ -219,6 +221,7 @@ impl Found {
             transaction_next: recovered.transaction_next,
             messages,
             progress,
+            libraries: Mutex::default(),
             logs: recovered.logs,
             mapped: pointer,
         })
@@ -234,7 +237,7 @@ impl Found {
         let mut told = 0;
         let log = &self.logs[shard.id];
         for (number, (position, body)) in log.entries().enumerate() {
-            loader.run(shard, body).map_err(|what| {
+            loader.run(shard, body, &self.libraries).map_err(|what| {
                 format!(
                     "appenddirname {}: the record at {position} cannot be loaded: {what}",
                     self.directory.display()
@@ -269,13 +272,23 @@ struct Loader {
 }
 
 impl Loader {
-    fn run(&mut self, shard: &mut Shard, body: &[u8]) -> Result<(), String> {
+    fn run(
+        &mut self,
+        shard: &mut Shard,
+        body: &[u8],
+        libraries: &Mutex<Option<Vec<u8>>>,
+    ) -> Result<(), String> {
         match Entry::decode(body).map_err(|error| error.to_string())? {
             Entry::Part(part) => {
                 for entry in part.entries {
                     let entry = entry.map_err(|error| error.to_string())?;
                     self.entry(shard, body, entry)?;
                 }
+                Ok(())
+            }
+            Entry::Library(bytes) => {
+                let mut last = libraries.lock().expect("nobody panics while holding it");
+                *last = Some(bytes.to_vec());
                 Ok(())
             }
             entry => self.entry(shard, body, entry),
@@ -286,8 +299,7 @@ impl Loader {
         match entry {
             Entry::Command(command) => self.command(shard, body, command),
             Entry::Value(value) => self.value(shard, value),
-            Entry::Library(_) => Ok(()),
-            Entry::Part(_) => Err("a transaction within another".into()),
+            Entry::Library(_) | Entry::Part(_) => Err("it cannot be in a transaction".into()),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod log;
 mod log_disk;
 pub mod memcache_users;
 mod operations;
+mod rewrite;
 mod scripts;
 mod server_operation;
 pub mod service;

@@ -402,6 +402,8 @@ impl Service {
                     transaction,
                     commit,
                 } => self.release_here(from, transaction, commit),
+                Envelope::Commit(commit) => self.take_commit(from, commit),
+                Envelope::Libraries => self.journal_libraries(),
                 Envelope::Durable { number } => self.part_durable(number),
                 Envelope::Settled { number } => self.settled(number),
                 Envelope::Unwatch(keys) => self.unwatch_here(&keys),

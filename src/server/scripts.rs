@@ -18,7 +18,7 @@ use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use crate::script::flags::ScriptFlags;
 use crate::script::store::ScriptStore;
-use crate::script::{Answer, Ask, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
+use crate::script::{Answer, Ask, RestorePolicy, RunId, STATE_MEMORY_BYTES_MAX, Scripts, What};
 use crate::shard::locks::{Claims, Mode, Place};
 use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::{KeysRead, slots};
@@ -221,6 +221,13 @@ enum Called {
 }
 
 impl Service {
+    /// Takes the function libraries that a log has.
+    pub fn restore_libraries(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let scripts = &mut self.script_runs.scripts;
+        let restored = scripts.restore_libraries(bytes, RestorePolicy::Flush);
+        restored.map_err(|text| String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// EVAL, EVALSHA, FCALL and those that only read.
     pub(super) fn script_command(
         &mut self,

@@ -91,6 +91,8 @@ pub enum Call {
         /// With an error, not as if the time were over.
         error: bool,
     },
+    /// BGREWRITEAOF.
+    RewriteLog,
     /// MEMORY PURGE.
     Purge,
     /// memcached's flush_all: database 0 is emptied now, or at this Unix time in milliseconds.
@@ -157,6 +159,8 @@ pub enum Answer {
 pub enum Finish {
     /// OK.
     Ok,
+    /// This reply.
+    Said(Vec<u8>),
     /// CLIENT LIST.
     ClientLines,
     /// CLIENT UNBLOCK.
@@ -407,6 +411,10 @@ impl Service {
                 let done = token.is_some_and(|token| self.unblock(token, error));
                 Answer::Killed(usize::from(done))
             }
+            Call::RewriteLog => {
+                self.rewriting.is_asked = true;
+                Answer::Done
+            }
             Call::Purge => {
                 // As much as a turn may; the rest is done in the background, as it would be without being asked.
                 self.shard.engine.upkeep(2000);
@@ -502,6 +510,7 @@ impl Service {
         let mut answers = operation.answers;
         match operation.finish {
             Finish::Ok => reply.ok(),
+            Finish::Said(said) => reply.bytes.extend_from_slice(&said),
             Finish::KilledScripts => {
                 let add = |sums: (usize, usize), answer: &Answer| match answer {
                     Answer::KilledScripts(killed, kept) => (sums.0 + killed, sums.1 + kept),

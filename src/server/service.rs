@@ -9,6 +9,7 @@ use super::connection::{
     Connection, Hold, Peer, ReplyMode, Session, Socket, State, WritesUnderWay,
 };
 use super::durability::Durability;
+use super::rewrite::Rewriting;
 use super::shared::Shared;
 use super::turn::{LOOK_ARGUMENTS, Turn};
 use crate::command::table::{self, Command, command_index, flags};
@@ -74,6 +75,10 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
+    /// The log's clock, which never goes back.
+    pub(super) log_now_ms: u64,
+    /// The rewriting of the log.
+    pub(super) rewriting: Rewriting,
     /// Some shard's log cannot be written.
     pub(super) refuses_writes: bool,
     /// What replies wait for.
@@ -155,6 +160,8 @@ impl Service {
             messages_spare: Vec::new(),
             places: Vec::new(),
             places_free: Vec::new(),
+            log_now_ms: 0,
+            rewriting: Rewriting::default(),
             refuses_writes: false,
             durability: Durability::default(),
             buffers_spare: Vec::new(),

@@ -7,6 +7,7 @@ use super::memcache_users::Users;
 use crate::config::Config;
 use crate::script::store::ScriptStore;
 use crate::shard::mesh::Inbox;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -29,8 +30,10 @@ pub struct Shared {
     pub(super) monitors: Monitors,
     /// Clients that track keys (CLIENT TRACKING).
     pub tracking_clients: AtomicUsize,
-    /// Transactions of several shards that their logs have parts of.
+    /// The number of the last transaction of several shards that their logs have parts of.
     pub transactions: AtomicU64,
+    /// Those that are not durable on all of their shards yet: how many shards are left.
+    unsettled: Mutex<BTreeMap<u64, u32>>,
     /// The next CLIENT ID.
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
@@ -56,9 +59,38 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The number of a transaction of several shards, never used twice.
-    pub(super) fn next_transaction(&self) -> u64 {
-        self.transactions.fetch_add(1, Ordering::Relaxed) + 1
+    /// The number of a transaction that so many shards write down, never used twice.
+    pub(super) fn next_transaction(&self, shards: u32) -> u64 {
+        let mut unsettled = self.unsettled();
+        let number = self.transactions.fetch_add(1, Ordering::Relaxed) + 1;
+        unsettled.insert(number, shards);
+        number
+    }
+
+    /// The number of the last one.
+    pub(super) fn last_transaction(&self) -> u64 {
+        self.transactions.load(Ordering::Relaxed)
+    }
+
+    /// A shard has made its part of a transaction durable.
+    pub(super) fn part_settled(&self, number: u64) {
+        let mut unsettled = self.unsettled();
+        if let Some(left) = unsettled.get_mut(&number) {
+            *left -= 1;
+            if *left == 0 {
+                unsettled.remove(&number);
+            }
+        }
+    }
+
+    /// Whether all transactions up to a number are durable wherever they belong.
+    pub(super) fn all_settled(&self, number: u64) -> bool {
+        let unsettled = self.unsettled();
+        unsettled.first_key_value().is_none_or(|(first, _)| *first > number)
+    }
+
+    fn unsettled(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, u32>> {
+        self.unsettled.lock().expect("nobody panics while holding it")
     }
 
     /// For a server of as many shards as there are inboxes.
@@ -78,6 +110,7 @@ impl Shared {
             inboxes,
             tracking_clients: AtomicUsize::new(0),
             transactions: AtomicU64::new(0),
+            unsettled: Mutex::default(),
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,

@@ -7,6 +7,7 @@ use crate::command::Subscription;
 use crate::command::table::{row_at, rows_len};
 use crate::engine::EngineStats;
 use crate::metrics::ShardMetrics;
+use crate::metrics::info::LogInfo;
 use crate::metrics::info::{self, DatabaseInfo, Info, ShardInfo};
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,8 @@ pub struct ShardSnapshot {
     pub clients_blocked: u64,
     /// Keys that clients track, and the clients of all of them.
     pub tracked: (usize, usize),
+    /// Its log, if there is one.
+    pub log: Option<LogInfo>,
     /// The most bytes one client has waiting, in and out.
     pub bytes_input_max: u64,
     /// See `bytes_input_max`.
@@ -68,6 +71,7 @@ impl Service {
             clients: self.connections().count() as u64,
             clients_blocked: self.waits.len() as u64,
             tracked: engine.tracked_counts(),
+            log: self.log_info(),
             bytes_input_max: most(&|connection| connection.input_bytes()),
             bytes_output_max: most(&|connection| connection.output_bytes()),
             databases: (0..engine.databases())
@@ -155,6 +159,7 @@ impl Service {
             bytes_collections: engine.bytes_collections,
             release_waiting: engine.release_waiting,
             bytes_large: engine.bytes_large,
+            log: shard.log,
             expired_keys: engine.expired_keys,
             expired_fields: engine.expired_fields,
             evicted_keys: engine.evicted_keys,

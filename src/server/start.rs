@@ -366,7 +366,13 @@ fn make_worker(
         }
     };
     let spin = Duration::from_micros(config.spin_us);
-    let service = Service::new(shard, shared.clone());
+    let mut service = Service::new(shard, shared.clone());
+    if let Some(found) = found {
+        let libraries = found.libraries.lock().expect("nobody panics while holding it");
+        if let Some(bytes) = libraries.as_ref().filter(|_| id == 0) {
+            service.restore_libraries(bytes)?;
+        }
+    }
     let worker = Worker::new(service, listeners, wake, spin);
     let mut worker = worker.map_err(|error| match error.raw_os_error() {
         Some(libc::ENOMEM) => MEMLOCK.to_string(),

@@ -590,7 +590,7 @@ impl Service {
         Some(Commit {
             client,
             number: match needs_number {
-                true => self.shared.next_transaction(),
+                true => self.shared.next_transaction(participants.count_ones()),
                 false => 0,
             },
             participants,
@@ -601,7 +601,7 @@ impl Service {
     /// What a client's transaction has changed that needed no locks, because it has not stopped, is written down.
     pub(super) fn commit_here(&mut self, client: Client) {
         let participants = 1 << self.shard.id;
-        self.shard.journal.commit(Commit {
+        self.shard.commit(Commit {
             client,
             number: 0,
             participants,
@@ -609,13 +609,18 @@ impl Service {
         });
     }
 
+    /// A client's transaction is written down here.
+    pub(super) fn take_commit(&mut self, from: usize, commit: Commit) {
+        self.shard.commit(commit);
+        self.committed(from, &commit);
+    }
+
     /// A transaction has ended that held locks of this shard.
     pub(super) fn release_here(&mut self, from: usize, id: u32, commit: Option<Commit>) {
         if let Some(commit) = commit
             && commit.participants & 1 << self.shard.id != 0
         {
-            self.shard.journal.commit(commit);
-            self.committed(from, &commit);
+            self.take_commit(from, commit);
         }
         self.transactions.busy.remove(&(from, id));
         let ticket = self.transactions.tickets.remove(&(from, id));

@@ -78,6 +78,7 @@ pub struct Worker {
     /// Where the shard's log is written, if there is one.
     disk: Option<LogDisk>,
     started: Instant,
+    stops: bool,
     clock: TurnClock,
     spin: Duration,
     upkeep_waiting: bool,
@@ -129,6 +130,7 @@ impl Worker {
             ],
             disk: None,
             started: now,
+            stops: false,
             clock: TurnClock::new(),
             spin,
             upkeep_waiting: false,
@@ -189,6 +191,7 @@ impl Worker {
 
     fn has_work(&self) -> bool {
         self.upkeep_waiting
+            || self.service.rewriting.has_work() && self.service.shard.journal.has_room()
             || !self.service.listed.is_empty()
             || !self.service.put_off.is_empty()
             || self.service.waits.has_ready()
@@ -502,14 +505,19 @@ impl Worker {
             return;
         };
         let now_ms = self.started.elapsed().as_millis() as u64;
+        self.service.log_now_ms = now_ms;
         log.commit(now_ms, disk);
         log.retry(now_ms, disk);
+        if !self.stops {
+            self.service.rewrite_step(disk);
+        }
         disk.start(&mut self.ring);
         self.service.note_log_state();
     }
 
     /// Makes everything durable, and says in the log that nothing is missing.
     fn close_log(&mut self) {
+        self.stops = true;
         let deadline = Instant::now() + Duration::from_secs(STOP_SECONDS_MAX);
         while let (Some(disk), Some(log)) = (&mut self.disk, &mut self.service.shard.journal.log) {
             let now_ms = self.started.elapsed().as_millis() as u64;

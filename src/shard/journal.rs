@@ -6,15 +6,15 @@
 //! transaction is gathered until that ends, and is one record, so that it is there as a whole or not at all. While the log is rewritten
 //! a command about several keys is written as their images, because some of them may be replayed before their own images have come.
 
-use super::Shard;
-use crate::command::dump::image;
-use crate::command::table::{Command, flags};
+use super::{Shard, slots};
+use crate::command::dump::image::{self, ImageHead};
+use crate::command::table::{self, Command, flags};
 use crate::command::{self, Context};
 use crate::engine::value::stream::Stream;
-use crate::engine::{Client, Engine, Key, Lost, Touch};
-use crate::persist::entry::{self, Participants, Value};
+use crate::engine::{Client, Engine, Item, Key, Lost, Touch};
+use crate::persist::entry::{self, Entry, Participants, Value};
 use crate::persist::log::Log;
-use crate::protocol::args::{Args, IN_LARGE};
+use crate::protocol::args::{Args, IN_LARGE, Range};
 use foldhash::HashMap;
 
 /// One shard's side of the end of a transaction.
@@ -30,6 +30,15 @@ pub struct Commit {
     pub is_awaited: bool,
 }
 
+/// What a transaction has changed so far.
+#[derive(Default)]
+struct Gathered {
+    /// Entries of its record.
+    entries: Vec<u8>,
+    /// Keys whose images belong to it as they are when it ends: while the log is rewritten.
+    keys: Vec<(usize, Box<[u8]>)>,
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Journal {
@@ -37,10 +46,12 @@ pub struct Journal {
     pub log: Option<Box<Log>>,
     /// Whether the log is being rewritten.
     pub is_rewriting: bool,
+    /// A database has become another one: the walk over all keys begins again.
+    pub walks_again: bool,
     /// Whose transaction the changes belong to that happen now.
     gathers_for: Option<Client>,
     /// What transactions have changed that have not ended.
-    gathered: HashMap<Client, Vec<u8>>,
+    gathered: HashMap<Client, Gathered>,
     /// Encoded entries, before they go where they belong.
     scratch: Vec<u8>,
     image: Vec<u8>,
@@ -76,17 +87,56 @@ impl Journal {
     }
 
     /// Ends a transaction: what it has changed here becomes a record. One of several shards has its record on each, changes or not.
-    pub fn commit(&mut self, commit: Commit) {
-        let Some(log) = &mut self.log else {
+    pub fn commit(&mut self, engine: &mut Engine, commit: Commit) {
+        if self.log.is_none() {
             return;
-        };
+        }
         let gathered = self.gathered.remove(&commit.client);
         if gathered.is_none() && commit.number == 0 {
             return;
         }
+        let Gathered { mut entries, keys } = gathered.unwrap_or_default();
+        for (db, bytes) in keys {
+            self.encode_image(engine, db, &bytes);
+            entry::part_entry(&mut entries, &self.scratch);
+        }
         self.scratch.clear();
         entry::part_head(&mut self.scratch, commit.number, commit.participants);
-        log.append(&[&self.scratch, &gathered.unwrap_or_default()]);
+        let log = self.log.as_mut().expect("it was there a moment ago");
+        log.append(&[&self.scratch, &entries]);
+    }
+
+    /// Whether the walk over all keys may go on: half of the log's buffers are for those who write.
+    pub fn has_room(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.has_room())
+    }
+
+    /// Begins to write down what makes a key in an order in which its image may come late: see the module.
+    pub fn begin_rewriting(&mut self) {
+        self.is_rewriting = true;
+        for gathered in self.gathered.values_mut() {
+            gathered.become_keys();
+        }
+    }
+
+    /// Whether a transaction has changed a key that has not ended.
+    fn is_gathered(&self, db: usize, bytes: &[u8]) -> bool {
+        let mut keys = self.gathered.values().flat_map(|gathered| &gathered.keys);
+        keys.any(|(other, key)| *other == db && **key == *bytes)
+    }
+
+    /// Writes the image of a key down that the walk over all keys has come to. Of one that a transaction has changed the image comes with the end of that.
+    pub fn walked(&mut self, engine: &Engine, db: usize, item: Item) {
+        let key = engine.key(db, engine.key_bytes(item));
+        if !self.gathered.is_empty() && self.is_gathered(db, key.bytes) {
+            return;
+        }
+        self.image.clear();
+        let head = image::write_item(engine, &key, item, &mut self.image);
+        self.head(db, key.bytes, head);
+        let log = self.log.as_mut().expect("it is on");
+        log.append(&[&self.scratch, &self.image]);
+        self.image.shrink_to(1 << 20);
     }
 
     /// Writes the entry in `scratch` down, or gathers it.
@@ -94,7 +144,7 @@ impl Journal {
         match self.gathers_for {
             Some(client) => {
                 let gathered = self.gathered.entry(client).or_default();
-                entry::part_entry(gathered, &self.scratch);
+                entry::part_entry(&mut gathered.entries, &self.scratch);
             }
             None => {
                 let log = self.log.as_mut().expect("it is on");
@@ -123,13 +173,39 @@ impl Journal {
 
     /// Writes down what a key is now: its image, or that it is not there.
     pub fn image(&mut self, engine: &mut Engine, db: usize, bytes: &[u8]) {
+        if let Some(client) = self.gathers_for
+            && self.is_rewriting
+        {
+            let gathered = self.gathered.entry(client).or_default();
+            return gathered.add(db, bytes);
+        }
+        self.encode_image(engine, db, bytes);
+        self.settle();
+    }
+
+    /// Makes `scratch` the entry of what a key is now.
+    fn encode_image(&mut self, engine: &mut Engine, db: usize, bytes: &[u8]) {
         let key = engine.key(db, bytes);
         self.image.clear();
-        let Some(head) = image::write(engine, &key, &mut self.image) else {
-            let words: [&[u8]; 2] = [b"DEL", bytes];
-            return self.words(db, engine.now_ms(), 2, words.into_iter());
-        };
+        match image::write(engine, &key, &mut self.image) {
+            Some(head) => {
+                self.head(db, bytes, head);
+                self.scratch.extend_from_slice(&self.image);
+                // One long value does not keep its memory.
+                self.image.shrink_to(1 << 20);
+            }
+            None => {
+                self.scratch.clear();
+                let words: [&[u8]; 2] = [b"DEL", bytes];
+                entry::command(&mut self.scratch, db as u32, engine.now_ms() as u64, 0, &words);
+            }
+        }
+    }
+
+    /// Makes `scratch` what is before the payload of an image.
+    fn head(&mut self, db: usize, bytes: &[u8], head: ImageHead) {
         self.scratch.clear();
+        self.scratch.shrink_to(1 << 20);
         let value = Value {
             db: db as u32,
             key: bytes,
@@ -140,20 +216,66 @@ impl Journal {
             payload: &[],
         };
         entry::value_head(&mut self.scratch, &value);
-        if self.gathers_for.is_none() {
-            let log = self.log.as_mut().expect("it is on");
-            log.append(&[&self.scratch, &self.image]);
-        } else {
-            self.scratch.extend_from_slice(&self.image);
-            self.settle();
-        }
-        // One long value does not keep its memory.
-        self.image.shrink_to(1 << 20);
     }
 }
 
+impl Gathered {
+    fn add(&mut self, db: usize, bytes: &[u8]) {
+        let is_there = |(other, key): &(usize, Box<[u8]>)| *other == db && **key == *bytes;
+        if !self.keys.iter().any(is_there) {
+            self.keys.push((db, bytes.into()));
+        }
+    }
+
+    /// Turns entries about keys into the keys themselves: their images may be read twice, and before or after others.
+    fn become_keys(&mut self) {
+        let entries = std::mem::take(&mut self.entries);
+        for entry in entry::entries(&entries) {
+            match entry.expect("it was written by this shard") {
+                Entry::Value(value) => self.add(value.db as usize, value.key),
+                Entry::Command(command) => {
+                    let words: Vec<&[u8]> = command.words.collect();
+                    let (buffer, ranges) = joined(&words);
+                    let args = Args {
+                        buffer: &buffer,
+                        ranges: &ranges,
+                        large: &mut [],
+                    };
+                    let row = table::resolve(&args).expect("it has run");
+                    let mut about_keys = false;
+                    for at in command::key_positions(row, &args) {
+                        about_keys = true;
+                        self.add(command.db as usize, args.get(at));
+                    }
+                    if !about_keys {
+                        let mut again = Vec::new();
+                        let (db, time_ms) = (command.db, command.time_ms);
+                        entry::command(&mut again, db, time_ms, command.flags, &words);
+                        entry::part_entry(&mut self.entries, &again);
+                    }
+                }
+                Entry::Part(_) | Entry::Library(_) => {}
+            }
+        }
+    }
+}
+
+/// Words as the arguments of a request.
+fn joined(words: &[&[u8]]) -> (Vec<u8>, Vec<Range>) {
+    let mut buffer = Vec::new();
+    let mut ranges = Vec::new();
+    for word in words {
+        ranges.push(Range {
+            offset: buffer.len() as u32,
+            length: word.len() as u32,
+        });
+        buffer.extend_from_slice(word);
+    }
+    (buffer, ranges)
+}
+
 /// How a command that has run is to be written down.
-fn form(row: &Command, args: &Args<'_>, is_rewriting: bool) -> Form {
+fn form(row: &Command, args: &Args<'_>, is_rewriting: bool, gathers: bool) -> Form {
     let depends_on_more = row.name.starts_with("memcache|")
         || matches!(
             row.name,
@@ -163,7 +285,7 @@ fn form(row: &Command, args: &Args<'_>, is_rewriting: bool) -> Form {
     let is_large = args.ranges.iter().any(|range| range.offset == IN_LARGE);
     if depends_on_more
         || is_large
-        || is_rewriting && command::key_positions(row, args).nth(1).is_some()
+        || is_rewriting && may_come_late(row, args, gathers)
     {
         Form::Images
     } else if matches!(row.name, "xadd" | "xtrim")
@@ -173,6 +295,12 @@ fn form(row: &Command, args: &Args<'_>, is_rewriting: bool) -> Form {
     } else {
         Form::Words
     }
+}
+
+/// Whether a command cannot be run again while images of its keys are still to come: it is about several, or its image comes with the end of a transaction.
+fn may_come_late(row: &Command, args: &Args<'_>, gathers: bool) -> bool {
+    let keys = command::key_positions(row, args).take(2).count();
+    keys > 1 || keys == 1 && (gathers || row.name == "move")
 }
 
 /// Where the option of XADD or XTRIM stands that trims a stream about as far as it says: how far depends on how its nodes came to be.
@@ -195,6 +323,11 @@ fn approximate_trim(args: &Args<'_>) -> Option<usize> {
 }
 
 impl Shard {
+    /// Ends a transaction: what it has changed here becomes a record.
+    pub fn commit(&mut self, commit: Commit) {
+        self.journal.commit(&mut self.engine, commit);
+    }
+
     /// Writes down what the engine has lost beside commands.
     pub fn journal_lost(&mut self) {
         if self.engine.has_lost() {
@@ -229,7 +362,12 @@ impl Journal {
         if context.stats.changes != before && row.flags & flags::WRITE != 0 {
             let (db, time_ms) = (context.db, context.engine.now_ms());
             let args = &context.args;
-            match (effect, form(row, args, self.is_rewriting)) {
+            self.walks_again |= self.is_rewriting && row.name == "swapdb";
+            let belongs_later = self.is_rewriting && self.gathers_for.is_some();
+            match (effect, form(row, args, self.is_rewriting, self.gathers_for.is_some())) {
+                (Some(_), _) if belongs_later => {
+                    self.images(row, args, db, context.shard, context.engine);
+                }
                 (Some(effect), _) => {
                     let words = effect.iter().map(|word| &word[..]);
                     self.words(db, time_ms, effect.len(), words);
@@ -252,16 +390,38 @@ impl Journal {
                     self.words(db, time_ms, count, before.chain(exact).chain(rest));
                 }
                 (None, Form::Images) => {
-                    for at in command::key_positions(row, args) {
-                        if super::slots::owner(args.get(at), context.shard.1) == context.shard.0 {
-                            self.image(context.engine, db, args.get(at));
-                        }
-                    }
+                    self.images(row, args, db, context.shard, context.engine);
                 }
             }
         }
         if context.engine.has_lost() {
             self.lost(context.engine);
+        }
+    }
+
+    /// Writes the images of a command's keys down.
+    fn images(
+        &mut self,
+        row: &Command,
+        args: &Args<'_>,
+        db: usize,
+        (own, shards): (usize, usize),
+        engine: &mut Engine,
+    ) {
+        // A value may have gone from one database to another.
+        let is_between = matches!(row.name, "move" | "copy");
+        for at in command::key_positions(row, args) {
+            let bytes = args.get(at);
+            if slots::owner(bytes, shards) != own {
+                continue;
+            }
+            self.image(engine, db, bytes);
+            let others = if is_between { engine.databases() } else { 0 };
+            for other in (0..others).filter(|other| *other != db) {
+                if engine.has(&engine.key(other, bytes)) {
+                    self.image(engine, other, bytes);
+                }
+            }
         }
     }
 

@@ -81,6 +81,10 @@ pub enum Envelope {
         /// What the shard writes down of it, if it has written.
         commit: Option<Commit>,
     },
+    /// What a client's transaction has changed is to be written down, though its locks, if it has any, stay.
+    Commit(Commit),
+    /// The function libraries have changed: the receiver writes them down.
+    Libraries,
     /// The sender's part of a transaction that the receiver coordinates is durable.
     Durable {
         /// Its number.

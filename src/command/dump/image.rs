@@ -37,6 +37,11 @@ pub struct ImageHead {
 /// Appends the payload of a key's image to `out`; None, and nothing appended, when it is not there.
 pub fn write(engine: &mut Engine, key: &Key<'_>, out: &mut Vec<u8>) -> Option<ImageHead> {
     let item = engine.find(key, Touch::No)?;
+    Some(write_item(engine, key, item, out))
+}
+
+/// The same for a key that is there.
+pub fn write_item(engine: &Engine, key: &Key<'_>, item: Item, out: &mut Vec<u8>) -> ImageHead {
     let mut kind = 0;
     let attributes = engine.attributes(item);
     let tags = engine.tags_copied(key);
@@ -53,10 +58,10 @@ pub fn write(engine: &mut Engine, key: &Key<'_>, out: &mut Vec<u8>) -> Option<Im
     }
     kind |= write_value(engine, item, out);
     let expires_at_ms = engine.expiry(item);
-    Some(ImageHead {
+    ImageHead {
         kind,
         expires_at_ms,
-    })
+    }
 }
 
 fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) -> u8 {

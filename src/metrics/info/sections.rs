@@ -1,7 +1,7 @@
 //! The sections of INFO, one function each.
 
 use super::super::{ShardMetrics, TURN_BOUNDS_US};
-use super::{Info, ShardInfo};
+use super::{Info, LogInfo, ShardInfo};
 use std::fmt::Display;
 
 /// A section's heading.
@@ -190,14 +190,37 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     field(text, "rdb_current_bgsave_time_sec", -1);
     field(text, "rdb_saves", 0);
     field(text, "rdb_last_cow_size", 0);
-    field(text, "aof_enabled", 0);
-    field(text, "aof_rewrite_in_progress", 0);
-    field(text, "aof_rewrite_scheduled", 0);
-    field(text, "aof_last_rewrite_time_sec", -1);
-    field(text, "aof_current_rewrite_time_sec", -1);
-    field(text, "aof_last_bgrewrite_status", "ok");
-    field(text, "aof_last_write_status", "ok");
+    let logs: Vec<LogInfo> = info.shards.iter().filter_map(|shard| shard.log).collect();
+    let any = |is: fn(&LogInfo) -> bool| u8::from(logs.iter().any(is));
+    let status = |has_failed: fn(&LogInfo) -> bool| match logs.iter().any(has_failed) {
+        true => "err",
+        false => "ok",
+    };
+    let seconds = |of: fn(&LogInfo) -> Option<u64>| {
+        let longest = logs.iter().filter_map(of).max();
+        longest.map_or(-1, |seconds| seconds as i64)
+    };
+    field(text, "aof_enabled", u8::from(!logs.is_empty()));
+    field(text, "aof_rewrite_in_progress", any(|log| log.is_rewriting));
+    field(text, "aof_rewrite_scheduled", any(|log| log.is_scheduled));
+    let last = seconds(|log| log.last_rewriting_s);
+    field(text, "aof_last_rewrite_time_sec", last);
+    let current = seconds(|log| log.rewriting_s);
+    field(text, "aof_current_rewrite_time_sec", current);
+    field(text, "aof_last_bgrewrite_status", status(|log| log.rewrite_failed));
+    let rewrites = logs.iter().map(|log| log.rewrites).sum::<u64>();
+    field(text, "aof_rewrites", rewrites);
+    field(text, "aof_last_write_status", status(|log| log.write_failed));
     field(text, "aof_last_cow_size", 0);
+    if !logs.is_empty() {
+        let total = |of: fn(&LogInfo) -> u64| logs.iter().map(of).sum::<u64>();
+        field(text, "aof_current_size", total(|log| log.bytes));
+        field(text, "aof_base_size", total(|log| log.bytes_base));
+        field(text, "aof_pending_rewrite", any(|log| log.is_scheduled));
+        field(text, "aof_buffer_length", total(|log| log.records_waiting));
+        field(text, "aof_pending_bio_fsync", any(|log| log.is_late));
+        field(text, "aof_delayed_fsync", any(|log| log.is_late));
+    }
 }
 
 pub fn stats(info: &Info, total: &ShardMetrics, text: &mut String) {

@@ -11,6 +11,7 @@ mod monitor;
 mod multi;
 mod notify;
 mod pubsub;
+mod persistence;
 mod script;
 mod session;
 mod tracking;
@@ -80,6 +81,8 @@ impl Service {
             ServerCommand::Function => self.function(&args, &mut reply),
             ServerCommand::Script => self.script(&args, &mut reply),
             ServerCommand::Monitor => self.monitor(index, &mut reply),
+            ServerCommand::RewriteLog => self.rewrite_log(&mut reply),
+            ServerCommand::WaitForLog => self.wait_for_log(index, &args, &mut reply),
             ServerCommand::Multi => self.multi(index, &mut reply),
             ServerCommand::Unwatch => self.unwatch(index, &mut reply),
             ServerCommand::Watch => self.watch(index, &args, &mut reply),

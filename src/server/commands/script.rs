@@ -4,6 +4,7 @@ use super::super::server_operation::{Call, Finish};
 use super::super::service::Service;
 use super::{Answered, Outcome, lower};
 use crate::protocol::args::Args;
+use crate::shard::operation::Envelope;
 use crate::protocol::resp::Reply;
 use crate::script::RestorePolicy;
 
@@ -106,6 +107,17 @@ impl Service {
         Ok(Answered::Now)
     }
 
+    /// Has the libraries written down, which the first shard does for all.
+    fn keep_libraries(&mut self) {
+        if !self.shard.journal.is_on() {
+            return;
+        }
+        match self.shard.id {
+            0 => self.journal_libraries(),
+            _ => self.message_to(0).envelopes.push(Envelope::Libraries),
+        }
+    }
+
     /// FUNCTION.
     pub(super) fn function(&mut self, args: &Args<'_>, reply: &mut Reply) -> Outcome {
         let scripts = &mut self.script_runs.scripts;
@@ -122,10 +134,12 @@ impl Service {
                 let replace = args.len() > 3;
                 let name = scripts.load_library(code, replace).map_err(text)?;
                 reply.bulk(&name);
+                self.keep_libraries();
             }
             "delete" => {
                 scripts.delete_library(args.get(2)).map_err(text)?;
                 reply.ok();
+                self.keep_libraries();
             }
             "flush" => {
                 if args.len() > 3 {
@@ -134,6 +148,7 @@ impl Service {
                 check_flush(args, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")?;
                 scripts.flush_libraries();
                 reply.ok();
+                self.keep_libraries();
             }
             "list" => {
                 let (mut pattern, mut with_code) = (None, false);
@@ -183,6 +198,7 @@ impl Service {
                     .restore_libraries(args.get(2), policy)
                     .map_err(text)?;
                 reply.ok();
+                self.keep_libraries();
             }
             "kill" => {
                 return Ok(Answered::AskAll(
