@@ -111,7 +111,9 @@ impl Subject {
         let other = format!("key:{}", 1 + random.below(10));
         let tag = format!("tag:{}", random.below(4));
         let number = random.below(1000);
-        match random.below(24) {
+        match random.below(26) {
+            // It may be under way already.
+            24 | 25 => drop(self.words("BGREWRITEAOF")),
             0 => drop(self.words(&format!("CACHE.SET {key} v{number} TAGS 2 {tag} tag:0"))),
             1 => drop(self.words(&format!("CACHE.TAG {key} {tag}"))),
             2 => drop(self.words(&format!("CACHE.DROP {tag}"))),
