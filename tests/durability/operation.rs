@@ -288,7 +288,7 @@ impl Generator {
             }
         };
         Operation {
-            shown: format!("memcached: {}", shown(&[request.clone()])),
+            shown: format!("memcached: {}", shown(std::slice::from_ref(&request))),
             sent: Sent::Memcached(request),
             effect: Effect::Changes(change),
         }

@@ -163,7 +163,7 @@ impl Subject {
             15 => {
                 self.memcached(&format!("gat {} {key}", 300_000 + number));
                 // What follows a line with a value is read until its end.
-                if !self.memcached.pending().is_empty() || number % 2 == 0 {
+                if !self.memcached.pending().is_empty() || number.is_multiple_of(2) {
                     self.memcached = Connection::open(self.running.memcached).expect("it accepts");
                 }
             }
@@ -418,7 +418,7 @@ fn what_has_expired_stays_away() {
         for number in 0..100 {
             subject.words(&format!("SET brief:{number} v PX {}", 1 + number));
             subject.words(&format!("HSET hash:{number} a 1 b 2"));
-            let field = if number % 2 == 0 { "1 a" } else { "2 a b" };
+            let field = if number.is_multiple_of(2) { "1 a" } else { "2 a b" };
             subject.words(&format!(
                 "HPEXPIRE hash:{number} {} FIELDS {field}",
                 1 + number
