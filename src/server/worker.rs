@@ -467,6 +467,42 @@ impl Worker {
         }
     }
 
+    /// Writes the images of all keys into a log that begins, before anybody is served, and waits until they are durable.
+    pub fn write_all_keys(&mut self) -> Result<(), String> {
+        let databases = self.service.shard.engine.databases();
+        let (mut db, mut cursor) = (0, 0);
+        self.service.journal_libraries();
+        loop {
+            let shard = &mut self.service.shard;
+            let (engine, journal) = (&mut shard.engine, &mut shard.journal);
+            while db < databases && journal.has_room() {
+                cursor = engine.scan(db, cursor, 64, &mut |engine, item| {
+                    journal.walked(engine, db, item);
+                });
+                db += usize::from(cursor == 0);
+            }
+            if let Some(log) = &mut journal.log
+                && db == databases
+            {
+                log.require_durable();
+                if log.durable_sequence() == log.sequence() {
+                    return Ok(());
+                }
+            }
+            self.commit_log();
+            let log = self.service.shard.journal.log.as_ref();
+            let state = log.map(|log| log.state());
+            if let Some(LogState::Failed(failure) | LogState::Unusable(failure)) = state {
+                return Err(format!(
+                    "the log of shard {} cannot be written anew: {failure}",
+                    self.service.shard.id
+                ));
+            }
+            self.ring.enter(Some(SLEEP_ACTIVE));
+            self.take_files();
+        }
+    }
+
     /// Takes what the disk has done.
     fn take_files(&mut self) {
         if self.disk.is_some() {
