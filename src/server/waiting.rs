@@ -8,7 +8,7 @@ use super::connection::{Hold, State};
 use super::operations::{Pending, Work};
 use super::service::{Known, Service};
 use super::transactions::{Then, Transactions};
-use crate::command::table::{Command, command_index};
+use crate::command::table::{Command, command_index, flags};
 use crate::command::{self, Blocking, CommandError, Null, stream};
 use crate::engine::Type;
 use crate::engine::value::list::List;
@@ -571,6 +571,8 @@ impl Service {
             return;
         };
         if connection.state != State::Closed {
+            // What the attempt took here was written down after the turn in which the command came.
+            connection.has_written |= waiting.request.command.flags & flags::READONLY == 0;
             connection
                 .replies
                 .fill(waiting.place, &reply.bytes, &reply.large);

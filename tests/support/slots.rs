@@ -24,3 +24,8 @@ pub fn name_in(prefix: &str, part: u32, parts: u32) -> String {
         .find(|name| slot(name) * parts / SLOTS == part)
         .expect("every range has names")
 }
+
+/// The shard, of so many, that a key belongs to. Names with a `{hash tag}` are not for this function.
+pub fn shard_of(name: &str, shards: usize) -> usize {
+    slot(name) as usize * shards / SLOTS as usize
+}
