@@ -86,7 +86,7 @@ fn failed(directory: &Path, what: &str, error: &dyn std::fmt::Display) -> StartE
 }
 
 /// Makes the directory if need be, and locks it.
-fn lock(directory: &Path) -> Result<File, StartError> {
+pub fn lock(directory: &Path) -> Result<File, StartError> {
     fs::create_dir_all(directory).map_err(|error| {
         failed(
             directory,
@@ -353,7 +353,8 @@ impl Moved {
 /// A log that takes the place of another one as a whole: it is written into a directory of its own, and the names of the two are exchanged, which is one step for
 /// whoever looks, also after a crash.
 pub struct Renewal {
-    directory: PathBuf,
+    /// Where it is written.
+    pub directory: PathBuf,
     lock: File,
 }
 

@@ -251,4 +251,9 @@ impl LogDisk {
             buffer,
         })
     }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.submitted.is_empty()
+    }
 }

@@ -13,6 +13,7 @@ mod housekeeping;
 mod interest;
 mod listen;
 mod load;
+mod log_home;
 pub mod log;
 mod log_disk;
 pub mod memcache_users;

@@ -45,8 +45,6 @@ impl fmt::Display for StartError {
 
 /// A running server.
 pub struct Server {
-    /// Keeps others from the directory of the log.
-    _lock: Option<fs::File>,
     shared: Arc<Shared>,
     shards: Vec<Executor<()>>,
     /// What it listens on, in words.
@@ -126,7 +124,7 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
 }
 
 /// What tells the files of one data set from those of another.
-fn random_identity() -> [u8; 16] {
+pub(super) fn random_identity() -> [u8; 16] {
     let mut identity = [0; 16];
     identity[..8].copy_from_slice(&random_seed().to_le_bytes());
     identity[8..].copy_from_slice(&random_seed().to_le_bytes());
@@ -245,16 +243,12 @@ impl Server {
                 }
             }
         }
-        let lock = match found {
-            None => None,
-            Some(found) => {
-                let found = Arc::into_inner(found).expect("every shard has loaded");
-                Some(found.done()?)
-            }
-        };
+        if let Some(found) = found {
+            let found = Arc::into_inner(found).expect("every shard has loaded");
+            shared.log_home.keep(found.done()?);
+        }
         shared.serving.store(true, Ordering::Release);
         Ok(Server {
-            _lock: lock,
             shared,
             shards: threads,
             addresses: listeners.names,

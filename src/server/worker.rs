@@ -467,6 +467,30 @@ impl Worker {
         }
     }
 
+    /// Begins the log that was asked for at run time. What the disk refuses shows as a log that fails.
+    #[cold]
+    fn begin_log(&mut self) {
+        let Some((identity, directory)) = self.service.shared.log_home.beginning() else {
+            self.service.log_is_wanted = false;
+            return;
+        };
+        let Ok(disk) = LogDisk::new(&directory) else {
+            self.service.log_is_wanted = false;
+            return;
+        };
+        if self.disk.as_ref().is_some_and(|disk| !disk.is_idle()) {
+            // The one before has not ended.
+            return;
+        }
+        let disk = self.disk.insert(disk);
+        let (id, count) = (self.service.shard.id as u32, self.service.shards() as u32);
+        let rule = sync_rule(self.service.config.appendfsync);
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let start = Start::fresh(identity, id, count);
+        let log = Log::open(Options::default(), rule, start, now_ms, unix_ms() as u64, disk);
+        self.service.begin_log(log);
+    }
+
     /// Writes the images of all keys into a log that begins, before anybody is served, and waits until they are durable.
     pub fn write_all_keys(&mut self) -> Result<(), String> {
         let databases = self.service.shard.engine.databases();
@@ -536,6 +560,9 @@ impl Worker {
 
     /// Ends the turn of the log: what was written down goes to the disk with the ring's next call.
     fn commit_log(&mut self) {
+        if self.service.log_is_wanted {
+            self.begin_log();
+        }
         self.service.shard.journal_lost();
         let (Some(disk), Some(log)) = (&mut self.disk, &mut self.service.shard.journal.log) else {
             return;
