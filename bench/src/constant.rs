@@ -158,6 +158,7 @@ impl Constant {
                     });
                     self.keep(outgoing.bytes);
                 }
+                Event::File { .. } => unreachable!("nothing is asked of the file system"),
                 Event::Woken => {}
             }
         }

@@ -157,8 +157,10 @@ pub trait FileMemory: Any + Send + Debug {
 pub enum FileRequest {
     /// Makes a file, or empties it if it is there, and opens it for writing; the result is its descriptor. Directly: past the page cache.
     Create {
-        /// Its path.
-        path: CString,
+        /// The directory.
+        directory: RawFd,
+        /// Its name.
+        name: CString,
         /// Past the page cache.
         is_direct: bool,
     },
@@ -189,15 +191,19 @@ pub enum FileRequest {
     },
     /// Gives a file another name.
     Rename {
-        /// Its path.
+        /// The directory.
+        directory: RawFd,
+        /// Its name.
         from: CString,
-        /// Its new path.
+        /// Its new name.
         to: CString,
     },
     /// Removes a file.
     Remove {
-        /// Its path.
-        path: CString,
+        /// The directory.
+        directory: RawFd,
+        /// Its name.
+        name: CString,
     },
 }
 
@@ -235,7 +241,7 @@ struct FileInFlight {
     id: u64,
     opens: bool,
     memory: Option<Box<dyn FileMemory>>,
-    _paths: [Option<CString>; 2],
+    _names: [Option<CString>; 2],
 }
 
 struct Message {
@@ -390,18 +396,21 @@ impl Ring {
             id,
             opens: false,
             memory: None,
-            _paths: [None, None],
+            _names: [None, None],
         };
-        let here = types::Fd(libc::AT_FDCWD);
         let entry = match request {
-            FileRequest::Create { path, is_direct } => {
+            FileRequest::Create {
+                directory,
+                name,
+                is_direct,
+            } => {
                 let direct = if is_direct { libc::O_DIRECT } else { 0 };
                 let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC;
-                let entry = opcode::OpenAt::new(here, path.as_ptr())
+                let entry = opcode::OpenAt::new(types::Fd(directory), name.as_ptr())
                     .flags(flags | direct)
                     .mode(0o600)
                     .build();
-                kept._paths[0] = Some(path);
+                kept._names[0] = Some(name);
                 kept.opens = true;
                 entry
             }
@@ -427,14 +436,19 @@ impl Ring {
             FileRequest::Sync { file } => opcode::Fsync::new(types::Fd(file))
                 .flags(types::FsyncFlags::DATASYNC)
                 .build(),
-            FileRequest::Rename { from, to } => {
+            FileRequest::Rename {
+                directory,
+                from,
+                to,
+            } => {
+                let here = types::Fd(directory);
                 let entry = opcode::RenameAt::new(here, from.as_ptr(), here, to.as_ptr()).build();
-                kept._paths = [Some(from), Some(to)];
+                kept._names = [Some(from), Some(to)];
                 entry
             }
-            FileRequest::Remove { path } => {
-                let entry = opcode::UnlinkAt::new(here, path.as_ptr()).build();
-                kept._paths[0] = Some(path);
+            FileRequest::Remove { directory, name } => {
+                let entry = opcode::UnlinkAt::new(types::Fd(directory), name.as_ptr()).build();
+                kept._names[0] = Some(name);
                 entry
             }
         };

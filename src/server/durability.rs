@@ -5,16 +5,17 @@
 //! connection has nothing to ask. A transaction over several shards is durable when it is on all of them; until then none of its shards lets a reply go to
 //! a later write, because a recovery that has to cut the transaction cuts what came after it as well.
 
+use super::rewrite::Rewriting;
 use super::service::Service;
 use crate::config::AppendFsync;
-use crate::engine::Client;
+use crate::engine::{Client, Journaling};
 use crate::net::Token;
 use crate::persist::entry::Participants;
 use crate::persist::log::State;
 use crate::protocol::Dialect;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
-use crate::shard::journal::Commit;
+use crate::shard::journal::{Commit, Journal};
 use crate::shard::message::ReplyTo;
 use crate::shard::operation::Envelope;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -263,7 +264,10 @@ impl Service {
     /// A shard has made its part of a transaction durable that this one coordinates; once all have, they are told.
     pub(super) fn part_durable(&mut self, number: u64) {
         let settling = &mut self.durability.settling;
-        let (left, participants) = settling.get_mut(&number).expect("it is being settled");
+        let Some((left, participants)) = settling.get_mut(&number) else {
+            // The log has ended meanwhile.
+            return;
+        };
         *left -= 1;
         if *left > 0 {
             return;
@@ -287,6 +291,29 @@ impl Service {
             .unsettled
             .retain(|_, (_, other)| *other != number);
         self.durability.released = 0;
+    }
+
+    /// Nothing is written down any more (`CONFIG SET appendonly no`), and nobody waits for it.
+    pub(super) fn end_log(&mut self) {
+        self.shard.journal = Journal::default();
+        self.shard.engine.set_journaling(Journaling::Off);
+        self.rewriting = Rewriting::default();
+        let ended = std::mem::take(&mut self.durability);
+        if ended.has_failed {
+            self.shared.log_failures.note(self.shard.id, None);
+        }
+        self.refuses_writes = self.shared.log_failures.any();
+        for (_, _, commit) in ended.owed {
+            self.shared.part_settled(commit.number);
+        }
+        for token in ended.waiting {
+            if self.connection(token).is_some() {
+                self.list(token.index);
+            }
+        }
+        for held in ended.held {
+            self.respond(held.from, held.reply_to, &held.reply);
+        }
     }
 
     /// Tells all shards when this one's log begins to fail, and when it is well again; and takes notice of what others have told.

@@ -167,6 +167,11 @@ impl Service {
                 connection.parser.set_limits(limits);
             }
         }
+        match (config.appendonly, self.shard.journal.is_on()) {
+            (true, false) => self.log_is_wanted = true,
+            (false, true) => self.end_log(),
+            _ => {}
+        }
         self.config = config;
         self.set_sync_rule();
     }

@@ -17,16 +17,21 @@ use crate::persist::recovery::{ShardFiles, ShardLog, read_shard};
 use crate::persist::settle::settle;
 use crate::protocol::args::{Args, Range};
 use crate::protocol::resp::Reply;
-use crate::shard::Shard;
+use crate::shard::{Shard, slots};
 use memmap2::Mmap;
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The file that whoever uses the directory holds locked.
 const LOCK: &str = "lock";
+/// Keys that go from one thread to another at once.
+const MOVED_AT_ONCE: usize = 256;
 
 /// Files of a log, mapped for as long as anybody reads them.
 struct Mapped {
@@ -40,6 +45,10 @@ pub struct Found {
     pub directory: PathBuf,
     /// Locked for as long as the server runs.
     pub lock: File,
+    /// The directory of the new log, if the number of shards is another one.
+    pub renewal: Option<Renewal>,
+    /// The number of shards that wrote what is there.
+    pub shards_before: usize,
     /// Where each shard's log goes on.
     pub starts: Vec<Start>,
     /// Greater than the number of any transaction.
@@ -77,7 +86,7 @@ fn failed(directory: &Path, what: &str, error: &dyn std::fmt::Display) -> StartE
 }
 
 /// Makes the directory if need be, and locks it.
-fn lock(directory: &Path) -> Result<File, StartError> {
+pub fn lock(directory: &Path) -> Result<File, StartError> {
     fs::create_dir_all(directory).map_err(|error| {
         failed(
             directory,
@@ -194,14 +203,7 @@ impl Found {
         });
         let logs = logs.map_err(|error| refused(&error))?;
         let recovered = settle(logs, shards as u32).map_err(|error| refused(&error))?;
-        if recovered.identity.is_some() && recovered.shards as usize != shards {
-            return Err(StartError(format!(
-                "appenddirname {}: it was written by {} shards; say --shards {}",
-                directory.display(),
-                recovered.shards,
-                recovered.shards
-            )));
-        }
+        let moves = recovered.identity.is_some() && recovered.shards as usize != shards;
         for cut in recovered.logs.iter().filter_map(|log| log.cut) {
             if !config.aof_load_truncated {
                 return Err(refused(&format!(
@@ -210,13 +212,27 @@ impl Found {
             }
             messages.push(format!("appenddirname {}: {cut}", directory.display()));
         }
-        let starts = recovered.starts(identity);
+        let mut starts = recovered.starts(identity);
+        let mut renewal = None;
+        if moves {
+            messages.push(format!(
+                "appenddirname {}: it was written by {} shards, and is written anew by {shards}",
+                directory.display(),
+                recovered.shards
+            ));
+            starts = (0..shards)
+                .map(|shard| Start::fresh(identity, shard as u32, shards as u32))
+                .collect();
+            renewal = Some(Renewal::begin(&directory)?);
+        }
         let progress = Arc::new(Progress::default());
         let records = recovered.logs.iter().map(|log| log.records).sum();
         progress.records_all.store(records, Ordering::Relaxed);
         Ok(Found {
             directory,
             lock,
+            renewal,
+            shards_before: recovered.shards as usize,
             starts: starts.into_iter().take(shards).collect(),
             transaction_next: recovered.transaction_next,
             messages,
@@ -225,6 +241,51 @@ impl Found {
             logs: recovered.logs,
             mapped: pointer,
         })
+    }
+
+    /// Runs a log again that shards of another number wrote, and hands every key to the shard that owns it now; `senders` are theirs.
+    pub fn share_out(
+        &self,
+        mut shard: Shard,
+        senders: &[SyncSender<Vec<Moved>>],
+    ) -> Result<(), String> {
+        self.load(&mut shard)?;
+        let engine = &mut shard.engine;
+        let mut batches: Vec<Vec<Moved>> = senders.iter().map(|_| Vec::new()).collect();
+        for db in 0..engine.databases() {
+            let mut cursor = 0;
+            loop {
+                cursor = engine.scan(db, cursor, MOVED_AT_ONCE, &mut |engine, item| {
+                    let bytes = engine.key_bytes(item);
+                    let mut payload = Vec::new();
+                    let head = image::write_item(engine, &engine.key(db, bytes), item, &mut payload);
+                    batches[slots::owner(bytes, senders.len())].push(Moved {
+                        db,
+                        key: bytes.into(),
+                        head,
+                        payload,
+                    });
+                });
+                for (batch, sender) in batches.iter_mut().zip(senders) {
+                    if batch.len() >= MOVED_AT_ONCE || cursor == 0 {
+                        // A shard that takes no more has failed, and says so itself.
+                        let _ = sender.send(std::mem::take(batch));
+                    }
+                }
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory that the shards' logs are written to.
+    pub fn directory_of_logs(&self) -> &Path {
+        match &self.renewal {
+            Some(renewal) => &renewal.directory,
+            None => &self.directory,
+        }
     }
 
     /// Runs a shard's log again. An error names the record and what is wrong with it.
@@ -252,16 +313,99 @@ impl Found {
         Ok(())
     }
 
-    /// Frees the mappings when all is loaded, and gives the lock back, which must be kept.
-    pub fn done(self) -> File {
+    /// Frees the mappings when all is loaded, and gives the lock back, which must be kept. A new log takes the place of the old one, whose files are removed.
+    pub fn done(self) -> Result<File, StartError> {
         let Found {
-            lock, logs, mapped, ..
+            directory,
+            lock,
+            renewal,
+            logs,
+            mapped,
+            ..
         } = self;
         drop(logs);
         // SAFETY: `open` made it, the logs were all that referred to it, and `done` runs once.
         drop(unsafe { Box::from_raw(mapped) });
-        lock
+        match renewal {
+            Some(renewal) => renewal.finish(&directory),
+            None => Ok(lock),
+        }
     }
+}
+
+/// A key on its way from a shard that was to one that is.
+pub struct Moved {
+    db: usize,
+    key: Box<[u8]>,
+    head: ImageHead,
+    payload: Vec<u8>,
+}
+
+impl Moved {
+    /// Puts it into its new shard.
+    pub fn store(self, shard: &mut Shard) -> Result<(), String> {
+        let key = shard.engine.key(self.db, &self.key);
+        image::read(&mut shard.engine, &key, self.head, &self.payload)
+            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
+    }
+}
+
+/// A log that takes the place of another one as a whole: it is written into a directory of its own, and the names of the two are exchanged, which is one step for
+/// whoever looks, also after a crash.
+pub struct Renewal {
+    /// Where it is written.
+    pub directory: PathBuf,
+    lock: File,
+}
+
+impl Renewal {
+    /// Makes the directory for the log that will take the place of that in `old`; what an earlier start has left there goes.
+    pub fn begin(old: &Path) -> Result<Renewal, StartError> {
+        let mut name = old.as_os_str().to_owned();
+        name.push(".new");
+        let directory = PathBuf::from(name);
+        match fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&directory, "is left over and cannot be removed", &error));
+            }
+            _ => {}
+        }
+        let lock = lock(&directory)?;
+        Ok(Renewal { directory, lock })
+    }
+
+    /// Exchanges the names, and removes the old log. The lock of the new one.
+    pub fn finish(self, old: &Path) -> Result<File, StartError> {
+        exchange(&self.directory, old)
+            .map_err(|error| failed(old, "the new log cannot take its place", &error))?;
+        fs::remove_dir_all(&self.directory)
+            .map_err(|error| failed(&self.directory, "the old log cannot be removed", &error))?;
+        Ok(self.lock)
+    }
+}
+
+/// Exchanges the names of two directories beside each other, for good.
+fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
+    let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path of the system has no zero byte");
+    let (from, to) = (name(one), name(other));
+    // SAFETY: both are strings that end with a zero byte, and the call keeps neither.
+    let result = unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::RENAME_EXCHANGE,
+        )
+    };
+    if result != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    let parent = match other.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)?.sync_all()
 }
 
 /// Runs entries again.

@@ -13,8 +13,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl FileMemory for AlignedBuffer {
     fn bytes(&self) -> &[u8] {
@@ -49,9 +48,8 @@ enum Step {
 
 /// See the module.
 pub struct LogDisk {
-    directory: PathBuf,
-    /// The directory itself, for making names durable.
-    handle: File,
+    /// The directory itself, by which files are named: it may get another name.
+    directory: File,
     files: HashMap<FileName, OwnedFd>,
     under_way: HashMap<u64, UnderWay>,
     next: u64,
@@ -65,6 +63,10 @@ impl Disk for LogDisk {
     }
 }
 
+fn name(file: FileName) -> CString {
+    CString::new(file.to_string()).expect("the name of a file of the log has no zero byte")
+}
+
 fn disk_error(error: &io::Error) -> DiskError {
     DiskError(error.raw_os_error().unwrap_or(libc::EIO))
 }
@@ -73,19 +75,13 @@ impl LogDisk {
     /// The disk of the logs in a directory that is there.
     pub fn new(directory: &Path) -> io::Result<LogDisk> {
         Ok(LogDisk {
-            directory: directory.to_path_buf(),
-            handle: File::open(directory)?,
+            directory: File::open(directory)?,
             files: HashMap::new(),
             under_way: HashMap::new(),
             next: 0,
             submitted: Vec::new(),
             is_direct: true,
         })
-    }
-
-    fn path(&self, file: FileName) -> CString {
-        let path = self.directory.join(file.to_string());
-        CString::new(path.as_os_str().as_bytes()).expect("a path of the system has no zero byte")
     }
 
     fn descriptor(&self, file: FileName) -> RawFd {
@@ -95,6 +91,7 @@ impl LogDisk {
 
     /// Hands what was submitted to the ring.
     pub fn start(&mut self, ring: &mut Ring) {
+        let directory = self.directory.as_raw_fd();
         for (ticket, operation) in std::mem::take(&mut self.submitted) {
             let (request, step) = match operation {
                 Operation::Create {
@@ -102,13 +99,20 @@ impl LogDisk {
                     preallocate_bytes,
                 } => {
                     let is_direct = self.is_direct;
-                    let path = self.path(file);
+                    let name = name(file);
                     let step = Step::Opening {
                         file,
                         bytes: preallocate_bytes,
                         is_direct,
                     };
-                    (FileRequest::Create { path, is_direct }, step)
+                    {
+                        let request = FileRequest::Create {
+                            directory,
+                            name,
+                            is_direct,
+                        };
+                        (request, step)
+                    }
                 }
                 Operation::Write {
                     file,
@@ -134,29 +138,38 @@ impl LogDisk {
                     if let Some(descriptor) = self.files.remove(&from) {
                         self.files.insert(to, descriptor);
                     }
-                    let (from, to) = (self.path(from), self.path(to));
-                    (FileRequest::Rename { from, to }, Step::Other)
+                    let (from, to) = (name(from), name(to));
+                    let request = FileRequest::Rename {
+                        directory,
+                        from,
+                        to,
+                    };
+                    (request, Step::Other)
                 }
                 Operation::Remove { file } => {
                     self.files.remove(&file);
-                    let path = self.path(file);
-                    (FileRequest::Remove { path }, Step::Removing)
+                    let name = name(file);
+                    (FileRequest::Remove { directory, name }, Step::Removing)
                 }
                 Operation::SyncDirectory => {
-                    let file = self.handle.as_raw_fd();
-                    (FileRequest::Sync { file }, Step::Other)
+                    (FileRequest::Sync { file: directory }, Step::Other)
                 }
             };
             self.ask(ring, ticket, step, request);
         }
     }
 
+    fn found(&self, file: FileName) -> io::Result<OwnedFd> {
+        let path = format!("/proc/self/fd/{}/{file}", self.directory.as_raw_fd());
+        File::open(path).map(OwnedFd::from)
+    }
+
     /// The descriptor of a file that may have been made by an earlier start.
     fn sync_descriptor(&mut self, file: FileName) -> RawFd {
         if !self.files.contains_key(&file)
-            && let Ok(found) = File::open(self.directory.join(file.to_string()))
+            && let Ok(found) = self.found(file)
         {
-            self.files.insert(file, found.into());
+            self.files.insert(file, found);
         }
         self.descriptor(file)
     }
@@ -195,9 +208,11 @@ impl LogDisk {
                     bytes,
                     is_direct: false,
                 };
-                let path = self.path(file);
-                let is_direct = false;
-                let request = FileRequest::Create { path, is_direct };
+                let request = FileRequest::Create {
+                    directory: self.directory.as_raw_fd(),
+                    name: name(file),
+                    is_direct: false,
+                };
                 self.ask(ring, ticket, step, request);
                 return None;
             }
@@ -215,9 +230,12 @@ impl LogDisk {
                     return None;
                 }
             }
-            // Room is taken as it is written where the file system cannot give it before.
+            // Room is taken as it is written where the file system cannot give it before, or has too little of it for now.
             (Step::Allocating, Err(error))
-                if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) =>
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::ENOSPC)
+                ) =>
             {
                 Ok(())
             }
@@ -232,5 +250,10 @@ impl LogDisk {
             result,
             buffer,
         })
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.submitted.is_empty()
     }
 }

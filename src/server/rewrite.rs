@@ -10,7 +10,7 @@ use super::service::Service;
 use crate::engine::Journaling;
 use crate::metrics::info::LogInfo;
 use crate::persist::entry;
-use crate::persist::log::State;
+use crate::persist::log::{Log, State};
 use crate::persist::rewrite::RewriteEnd;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub(super) struct Rewriting {
     phase: Phase,
     /// It is to begin as soon as it can.
     pub(super) is_asked: bool,
+    /// It makes a log that begins, for a server that had none.
+    is_first: bool,
     /// Transactions up to this number began before it did.
     transactions_before: u64,
     began: Option<Instant>,
@@ -78,7 +80,12 @@ impl Service {
                     self.begin_rewrite(disk);
                 }
             }
-            Phase::Walking { db, cursor } => self.walk(db, cursor),
+            Phase::Walking { db, cursor } => {
+                let log = self.shard.journal.log.as_ref();
+                if log.is_some_and(|log| log.state() == State::Ready) {
+                    self.walk(db, cursor);
+                }
+            }
             Phase::Settling { sequence } => self.settle_rewrite(sequence, disk),
             Phase::Finishing => self.end_rewrite(),
         }
@@ -165,9 +172,39 @@ impl Service {
             return;
         };
         if log.durable_sequence() >= sequence && self.shared.all_settled(before) {
+            if self.rewriting.is_first {
+                return self.begun();
+            }
             log.finish_rewrite(0, before + 1, disk);
             self.rewriting.phase = Phase::Finishing;
         }
+    }
+
+    /// Makes a log that begins the shard's: every key is written to it.
+    pub(super) fn begin_log(&mut self, log: Log) {
+        self.log_is_wanted = false;
+        self.shard.journal.log = Some(Box::new(log));
+        self.shard.journal.begin_rewriting();
+        self.shard.engine.set_journaling(Journaling::Rewriting);
+        self.rewriting = Rewriting {
+            phase: Phase::Walking { db: 0, cursor: 0 },
+            is_first: true,
+            transactions_before: self.shared.last_transaction(),
+            began: Some(Instant::now()),
+            ..Rewriting::default()
+        };
+    }
+
+    /// All keys are in a log that begins.
+    fn begun(&mut self) {
+        let took = self.rewriting.began.map(|began| began.elapsed());
+        self.rewriting = Rewriting {
+            last_took: took,
+            base_bytes: self.shard.journal.log.as_ref().map(|log| log.bytes()),
+            has_failed: self.shared.log_home.shard_begun().is_err(),
+            count: 1,
+            ..Rewriting::default()
+        };
     }
 
     fn end_rewrite(&mut self) {

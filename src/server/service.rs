@@ -75,6 +75,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
+    /// A log is to begin.
+    pub(super) log_is_wanted: bool,
     /// The log's clock, which never goes back.
     pub(super) log_now_ms: u64,
     /// The rewriting of the log.
@@ -160,6 +162,7 @@ impl Service {
             messages_spare: Vec::new(),
             places: Vec::new(),
             places_free: Vec::new(),
+            log_is_wanted: false,
             log_now_ms: 0,
             rewriting: Rewriting::default(),
             refuses_writes: false,

@@ -3,6 +3,7 @@
 use super::commands::Monitors;
 use super::durability::LogFailures;
 use super::interest::Interest;
+use super::log_home::LogHome;
 use super::memcache_users::Users;
 use crate::config::Config;
 use crate::script::store::ScriptStore;
@@ -40,6 +41,8 @@ pub struct Shared {
     config: Mutex<Arc<Config>>,
     /// Who may authenticate over memcached's protocols; None when there is no file of users.
     pub memcached_users: Option<Users>,
+    /// Where the logs are.
+    pub(super) log_home: LogHome,
     /// Logs that cannot be written.
     pub(super) log_failures: LogFailures,
     /// All shards are ready, and may serve.
@@ -114,6 +117,7 @@ impl Shared {
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,
+            log_home: LogHome::default(),
             log_failures: LogFailures::default(),
             serving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

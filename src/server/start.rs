@@ -4,7 +4,7 @@
 
 use super::executor::{self, Executor};
 use super::listen::{Listener, Listeners};
-use super::load::Found;
+use super::load::{Found, Moved};
 use super::log::Log;
 use super::log_disk::LogDisk;
 use super::memcache_users::Users;
@@ -30,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Why the server did not start: one sentence with the remedy.
@@ -44,8 +45,6 @@ impl fmt::Display for StartError {
 
 /// A running server.
 pub struct Server {
-    /// Keeps others from the directory of the log.
-    _lock: Option<fs::File>,
     shared: Arc<Shared>,
     shards: Vec<Executor<()>>,
     /// What it listens on, in words.
@@ -125,7 +124,7 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
 }
 
 /// What tells the files of one data set from those of another.
-fn random_identity() -> [u8; 16] {
+pub(super) fn random_identity() -> [u8; 16] {
     let mut identity = [0; 16];
     identity[..8].copy_from_slice(&random_seed().to_le_bytes());
     identity[8..].copy_from_slice(&random_seed().to_le_bytes());
@@ -194,12 +193,17 @@ impl Server {
         let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
+        let mut moved = match &found {
+            Some(found) => share_out(found, &shared.config(), shards, seed, &ready),
+            None => (0..shards).map(|_| None).collect(),
+        };
         for (id, (listeners, wake)) in listeners.of_shards.into_iter().zip(wakes).enumerate() {
             let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
             let found = found.clone();
+            let moved = moved[id].take();
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
-                let made = make_worker(id, seed, &shared, listeners, wake, found.as_deref());
+                let made = make_worker(id, seed, &shared, listeners, wake, found.as_deref(), moved);
                 drop(found);
                 match made {
                     Ok(worker) => {
@@ -239,13 +243,12 @@ impl Server {
                 }
             }
         }
-        shared.serving.store(true, Ordering::Release);
-        let lock = found.map(|found| {
+        if let Some(found) = found {
             let found = Arc::into_inner(found).expect("every shard has loaded");
-            found.done()
-        });
+            shared.log_home.keep(found.done()?);
+        }
+        shared.serving.store(true, Ordering::Release);
         Ok(Server {
-            _lock: lock,
             shared,
             shards: threads,
             addresses: listeners.names,
@@ -317,18 +320,9 @@ fn wait_and_tell(
     }
 }
 
-fn make_worker(
-    id: usize,
-    seed: u64,
-    shared: &Arc<Shared>,
-    listeners: Vec<Listener>,
-    wake: Arc<OwnedFd>,
-    found: Option<&Found>,
-) -> Result<Worker, String> {
-    let config = shared.config();
-    let shards = shared.shards();
+fn new_engine(config: &Config, shards: usize, seed: u64) -> Result<Engine, String> {
     let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
-    let mut engine = Engine::new(EngineOptions {
+    Engine::new(EngineOptions {
         databases: config.databases,
         memory_bytes_max: config.maxmemory / shards as u64,
         policy: config.maxmemory_policy,
@@ -337,14 +331,14 @@ fn make_worker(
         lfu_decay_minutes: config.lfu_decay_time,
         reservation_bytes: total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize,
         thresholds: config.thresholds,
-        seed: seed.wrapping_add(id as u64),
-    })?;
-    engine.warm_up();
-    engine.set_events_wanted(config.notify_keyspace_events);
-    engine.set_tracked_keys_max(config.tracked_keys_max(shards));
-    let mut shard = Shard {
+        seed,
+    })
+}
+
+fn new_shard(engine: Engine, config: &Config, id: usize, count: usize) -> Shard {
+    Shard {
         id,
-        count: shards,
+        count,
         engine,
         journal: Journal::default(),
         stats: Default::default(),
@@ -354,13 +348,66 @@ fn make_worker(
             item_bytes_max: config.item_size_max,
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
         },
-    };
+    }
+}
+
+/// Runs the logs again that shards of another number wrote, each on a thread of its own, and gives for each shard of now the end from which its keys come.
+fn share_out(
+    found: &Arc<Found>,
+    config: &Arc<Config>,
+    shards: usize,
+    seed: u64,
+    failures: &mpsc::Sender<Result<(), String>>,
+) -> Vec<Option<mpsc::Receiver<Vec<Moved>>>> {
+    if found.renewal.is_none() {
+        return (0..shards).map(|_| None).collect();
+    }
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..shards).map(|_| mpsc::sync_channel(4)).unzip();
+    for id in 0..found.shards_before {
+        let (found, config, senders) = (found.clone(), config.clone(), senders.clone());
+        let failures = failures.clone();
+        thread::spawn(move || {
+            let engine = new_engine(&config, shards, seed.wrapping_add(1000 + id as u64));
+            let outcome = engine.and_then(|mut engine| {
+                engine.set_memory_bytes_max(0);
+                let mut shard = new_shard(engine, &config, id, found.shards_before);
+                shard.may_block = false;
+                found.share_out(shard, &senders)
+            });
+            if let Err(error) = outcome {
+                let _ = failures.send(Err(error));
+            }
+            // The shards are ready when the last sender is gone, and nobody must need the files then.
+            drop(found);
+            drop(senders);
+        });
+    }
+    receivers.into_iter().map(Some).collect()
+}
+
+fn make_worker(
+    id: usize,
+    seed: u64,
+    shared: &Arc<Shared>,
+    listeners: Vec<Listener>,
+    wake: Arc<OwnedFd>,
+    found: Option<&Found>,
+    moved: Option<mpsc::Receiver<Vec<Moved>>>,
+) -> Result<Worker, String> {
+    let config = shared.config();
+    let shards = shared.shards();
+    let mut engine = new_engine(&config, shards, seed.wrapping_add(id as u64))?;
+    engine.warm_up();
+    engine.set_events_wanted(config.notify_keyspace_events);
+    engine.set_tracked_keys_max(config.tracked_keys_max(shards));
+    let mut shard = new_shard(engine, &config, id, shards);
     let log = match found {
         None => None,
         Some(found) => {
-            load(&mut shard, found, config.maxmemory / shards as u64)?;
+            load(&mut shard, found, moved, config.maxmemory / shards as u64)?;
             let start = found.starts[id].clone();
-            let disk = LogDisk::new(&found.directory);
+            let disk = LogDisk::new(found.directory_of_logs());
             let disk = disk.map_err(|error| format!("the log of shard {id}: {error}"))?;
             Some((start, disk))
         }
@@ -380,15 +427,31 @@ fn make_worker(
     })?;
     if let Some((start, disk)) = log {
         worker.open_log(start, disk)?;
+        if found.is_some_and(|found| found.renewal.is_some()) {
+            worker.write_all_keys()?;
+        }
     }
     Ok(worker)
 }
 
 /// Runs a shard's log again, without any limit of memory: what does not fit any more is evicted afterwards.
-fn load(shard: &mut Shard, found: &Found, memory_bytes_max: u64) -> Result<(), String> {
+fn load(
+    shard: &mut Shard,
+    found: &Found,
+    moved: Option<mpsc::Receiver<Vec<Moved>>>,
+    memory_bytes_max: u64,
+) -> Result<(), String> {
     shard.engine.set_memory_bytes_max(0);
     shard.may_block = false;
-    found.load(shard)?;
+    match moved {
+        None => found.load(shard)?,
+        Some(moved) => {
+            shard.engine.set_now(unix_ms());
+            for keys in moved {
+                keys.into_iter().try_for_each(|key| key.store(shard))?;
+            }
+        }
+    }
     shard.may_block = true;
     shard.engine.set_memory_bytes_max(memory_bytes_max);
     shard.engine.set_now(unix_ms());

@@ -467,6 +467,66 @@ impl Worker {
         }
     }
 
+    /// Begins the log that was asked for at run time. What the disk refuses shows as a log that fails.
+    #[cold]
+    fn begin_log(&mut self) {
+        let Some((identity, directory)) = self.service.shared.log_home.beginning() else {
+            self.service.log_is_wanted = false;
+            return;
+        };
+        let Ok(disk) = LogDisk::new(&directory) else {
+            self.service.log_is_wanted = false;
+            return;
+        };
+        if self.disk.as_ref().is_some_and(|disk| !disk.is_idle()) {
+            // The one before has not ended.
+            return;
+        }
+        let disk = self.disk.insert(disk);
+        let (id, count) = (self.service.shard.id as u32, self.service.shards() as u32);
+        let rule = sync_rule(self.service.config.appendfsync);
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let start = Start::fresh(identity, id, count);
+        let log = Log::open(Options::default(), rule, start, now_ms, unix_ms() as u64, disk);
+        self.service.begin_log(log);
+    }
+
+    /// Writes the images of all keys into a log that begins, before anybody is served, and waits until they are durable.
+    pub fn write_all_keys(&mut self) -> Result<(), String> {
+        let databases = self.service.shard.engine.databases();
+        let (mut db, mut cursor) = (0, 0);
+        self.service.journal_libraries();
+        loop {
+            let shard = &mut self.service.shard;
+            let (engine, journal) = (&mut shard.engine, &mut shard.journal);
+            while db < databases && journal.has_room() {
+                cursor = engine.scan(db, cursor, 64, &mut |engine, item| {
+                    journal.walked(engine, db, item);
+                });
+                db += usize::from(cursor == 0);
+            }
+            if let Some(log) = &mut journal.log
+                && db == databases
+            {
+                log.require_durable();
+                if log.durable_sequence() == log.sequence() {
+                    return Ok(());
+                }
+            }
+            self.commit_log();
+            let log = self.service.shard.journal.log.as_ref();
+            let state = log.map(|log| log.state());
+            if let Some(LogState::Failed(failure) | LogState::Unusable(failure)) = state {
+                return Err(format!(
+                    "the log of shard {} cannot be written anew: {failure}",
+                    self.service.shard.id
+                ));
+            }
+            self.ring.enter(Some(SLEEP_ACTIVE));
+            self.take_files();
+        }
+    }
+
     /// Takes what the disk has done.
     fn take_files(&mut self) {
         if self.disk.is_some() {
@@ -500,6 +560,9 @@ impl Worker {
 
     /// Ends the turn of the log: what was written down goes to the disk with the ring's next call.
     fn commit_log(&mut self) {
+        if self.service.log_is_wanted {
+            self.begin_log();
+        }
         self.service.shard.journal_lost();
         let (Some(disk), Some(log)) = (&mut self.disk, &mut self.service.shard.journal.log) else {
             return;

@@ -35,6 +35,13 @@ impl Service {
                     let changed = config.with(&pairs)?;
                     super::super::start::check_memory(&changed)
                         .map_err(|error| format!("ERR CONFIG SET failed (possibly related to argument 'maxmemory') - {error}"))?;
+                    if changed.appendonly && !config.appendonly {
+                        let identity = super::super::start::random_identity();
+                        let begun = self.shared.log_home.begin(&changed, self.shards(), identity);
+                        begun.map_err(|error| format!("ERR CONFIG SET failed (possibly related to argument 'appendonly') - {error}"))?;
+                    } else if !changed.appendonly {
+                        self.shared.log_home.give_up();
+                    }
                     Ok::<_, String>(changed)
                 })?;
                 Ok(Answered::AskAll(Call::Configure(changed), Finish::Ok))
