@@ -415,10 +415,14 @@ fn what_has_expired_stays_away() {
     for shards in [1, 2] {
         let place = Place::new(shards, &[]);
         let mut subject = Subject::new(place.start());
-        for number in 0..100 {
+        for number in 0..100_u64 {
             subject.words(&format!("SET brief:{number} v PX {}", 1 + number));
             subject.words(&format!("HSET hash:{number} a 1 b 2"));
-            let field = if number.is_multiple_of(2) { "1 a" } else { "2 a b" };
+            let field = if number.is_multiple_of(2) {
+                "1 a"
+            } else {
+                "2 a b"
+            };
             subject.words(&format!(
                 "HPEXPIRE hash:{number} {} FIELDS {field}",
                 1 + number
