@@ -6,9 +6,8 @@ use crate::queue::Queue;
 use crate::running::Place;
 use crate::snapshot;
 use crate::support::random::{Random, seed};
-use crate::support::reply::Reply;
 use crate::{is_skipped, rounds};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WRITERS: u64 = 5;
 
@@ -62,13 +61,18 @@ fn survive(shards: usize, options: &[(&'static str, &str)]) {
                 scope.spawn(move || writer.write(addresses));
             }
             queue.spawn(scope, running.address);
-            // Whatever the rewrite has reached when the end comes, nothing may be missing.
+            // The moment is random, and nothing is waited for. Whatever a rewrite has reached by then, nothing may be missing.
+            let end = Instant::now() + Duration::from_millis(50 + random.below(600));
             if random.chance(50) {
-                let reply = running.server.client().words("BGREWRITEAOF");
-                assert!(matches!(reply, Reply::Simple(_)), "{reply:?}");
+                let mut client = running.server.client();
+                while Instant::now() < end {
+                    let reply = client.words("BGREWRITEAOF");
+                    let text = reply.text();
+                    assert!(text.contains("rewriting"), "{text}");
+                    std::thread::park_timeout(Duration::from_millis(20));
+                }
             }
-            // This is the moment that is random, and not a wait for something to happen.
-            std::thread::sleep(Duration::from_millis(50 + random.below(600)));
+            std::thread::sleep(end.saturating_duration_since(Instant::now()));
             running.kill();
         });
     }
