@@ -26,8 +26,10 @@ enum Phase {
     Idle,
     /// At this cursor of this database.
     Walking { db: usize, cursor: u64 },
-    /// All images are written; they are durable when this record is.
-    Settling { sequence: u64 },
+    /// The walk is over; keys that it passed over come with the ends of transactions.
+    Passed,
+    /// All images are written. They stay when this record is durable and transactions up to this number are: a start that has to cut one of those cuts what is behind it, too.
+    Settling { sequence: u64, transactions: u64 },
     /// The log puts the new state in place.
     Finishing,
 }
@@ -86,7 +88,11 @@ impl Service {
                     self.walk(db, cursor);
                 }
             }
-            Phase::Settling { sequence } => self.settle_rewrite(sequence, disk),
+            Phase::Passed => self.await_images(),
+            Phase::Settling {
+                sequence,
+                transactions,
+            } => self.settle_rewrite(sequence, transactions, disk),
             Phase::Finishing => self.end_rewrite(),
         }
     }
@@ -146,10 +152,21 @@ impl Service {
         self.journal_libraries();
         self.shard.journal.is_rewriting = false;
         self.shard.engine.set_journaling(Journaling::On);
+        self.rewriting.phase = Phase::Passed;
+        self.await_images();
+    }
+
+    /// Goes on when there is an image of every key.
+    fn await_images(&mut self) {
+        if self.shard.journal.awaits_images() {
+            return;
+        }
         if let Some(log) = &mut self.shard.journal.log {
-            let sequence = log.sequence();
             log.require_durable();
-            self.rewriting.phase = Phase::Settling { sequence };
+            self.rewriting.phase = Phase::Settling {
+                sequence: log.sequence(),
+                transactions: self.shared.last_transaction(),
+            };
         }
     }
 
@@ -166,12 +183,12 @@ impl Service {
         }
     }
 
-    fn settle_rewrite(&mut self, sequence: u64, disk: &mut LogDisk) {
+    fn settle_rewrite(&mut self, sequence: u64, transactions: u64, disk: &mut LogDisk) {
         let before = self.rewriting.transactions_before;
         let Some(log) = &mut self.shard.journal.log else {
             return;
         };
-        if log.durable_sequence() >= sequence && self.shared.all_settled(before) {
+        if log.durable_sequence() >= sequence && self.shared.all_settled(transactions) {
             if self.rewriting.is_first {
                 return self.begun();
             }

@@ -15,7 +15,7 @@ use crate::engine::{Client, Engine, Item, Key, Lost, Touch};
 use crate::persist::entry::{self, Entry, Participants, Value};
 use crate::persist::log::Log;
 use crate::protocol::args::{Args, IN_LARGE, Range};
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 /// One shard's side of the end of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Journal {
     gathers_for: Option<Client>,
     /// What transactions have changed that have not ended.
     gathered: HashMap<Client, Gathered>,
+    /// Those of them that have changed keys which the walk over all keys has passed over, and have not ended.
+    passed_over: HashSet<Client>,
     /// Encoded entries, before they go where they belong.
     scratch: Vec<u8>,
     image: Vec<u8>,
@@ -92,6 +94,7 @@ impl Journal {
             return;
         }
         let gathered = self.gathered.remove(&commit.client);
+        self.passed_over.remove(&commit.client);
         if gathered.is_none() && commit.number == 0 {
             return;
         }
@@ -114,21 +117,34 @@ impl Journal {
     /// Begins to write down what makes a key in an order in which its image may come late: see the module.
     pub fn begin_rewriting(&mut self) {
         self.is_rewriting = true;
+        self.passed_over.clear();
         for gathered in self.gathered.values_mut() {
             gathered.become_keys();
         }
     }
 
-    /// Whether a transaction has changed a key that has not ended.
-    fn is_gathered(&self, db: usize, bytes: &[u8]) -> bool {
-        let mut keys = self.gathered.values().flat_map(|gathered| &gathered.keys);
-        keys.any(|(other, key)| *other == db && **key == *bytes)
+    /// Passes a key over if a transaction has changed it that has not ended.
+    fn pass_over(&mut self, db: usize, bytes: &[u8]) -> bool {
+        let mut is_passed_over = false;
+        for (client, gathered) in &self.gathered {
+            let mut keys = gathered.keys.iter();
+            if keys.any(|(other, key)| *other == db && **key == *bytes) {
+                self.passed_over.insert(*client);
+                is_passed_over = true;
+            }
+        }
+        is_passed_over
+    }
+
+    /// Whether the images of some keys are still to come with the ends of transactions.
+    pub fn awaits_images(&self) -> bool {
+        !self.passed_over.is_empty()
     }
 
     /// Writes the image of a key down that the walk over all keys has come to. Of one that a transaction has changed the image comes with the end of that.
     pub fn walked(&mut self, engine: &Engine, db: usize, item: Item) {
         let key = engine.key(db, engine.key_bytes(item));
-        if !self.gathered.is_empty() && self.is_gathered(db, key.bytes) {
+        if !self.gathered.is_empty() && self.pass_over(db, key.bytes) {
             return;
         }
         self.image.clear();

@@ -76,7 +76,7 @@ impl Writer {
     /// One without keys.
     pub fn new(prefix: &str, seed: u64) -> Writer {
         Writer {
-            generator: Generator::new(prefix, seed, 0),
+            generator: Generator::new(prefix, seed),
             at_start: State::new(),
             state: State::new(),
             answered: Vec::new(),

@@ -6,6 +6,7 @@ use crate::queue::Queue;
 use crate::running::Place;
 use crate::snapshot;
 use crate::support::random::{Random, seed};
+use crate::support::reply::Reply;
 use crate::{is_skipped, rounds};
 use std::time::Duration;
 
@@ -61,6 +62,11 @@ fn survive(shards: usize, options: &[(&'static str, &str)]) {
                 scope.spawn(move || writer.write(addresses));
             }
             queue.spawn(scope, running.address);
+            // Whatever the rewrite has reached when the end comes, nothing may be missing.
+            if random.chance(50) {
+                let reply = running.server.client().words("BGREWRITEAOF");
+                assert!(matches!(reply, Reply::Simple(_)), "{reply:?}");
+            }
             // This is the moment that is random, and not a wait for something to happen.
             std::thread::sleep(Duration::from_millis(50 + random.below(600)));
             running.kill();

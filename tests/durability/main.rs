@@ -6,6 +6,7 @@
 //! `TORC_TEST_FULL=1` makes a hundred rounds of ten.
 
 #[path = "../oracle/families/mod.rs"]
+#[allow(dead_code)]
 mod families;
 #[path = "../oracle/generate.rs"]
 #[allow(dead_code)]
@@ -16,6 +17,7 @@ mod support;
 mod client;
 mod crash;
 mod every_second;
+mod failures;
 mod model;
 mod operation;
 mod queue;

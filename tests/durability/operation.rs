@@ -61,18 +61,13 @@ fn words(line: &[&str]) -> Vec<Vec<u8>> {
 }
 
 impl Generator {
-    /// For keys with this prefix; versions go on behind `version`.
-    pub fn new(prefix: &str, seed: u64, version: u64) -> Generator {
+    /// For keys with this prefix.
+    pub fn new(prefix: &str, seed: u64) -> Generator {
         Generator {
             prefix: prefix.to_string(),
             random: Random::new(seed),
-            version,
+            version: 0,
         }
-    }
-
-    /// The last version.
-    pub fn version(&self) -> u64 {
-        self.version
     }
 
     fn key(&mut self, kind: &str, count: u64) -> String {
@@ -293,7 +288,7 @@ impl Generator {
             }
         };
         Operation {
-            shown: format!("memcached: {}", shown(&[request.clone()])),
+            shown: format!("memcached: {}", shown(std::slice::from_ref(&request))),
             sent: Sent::Memcached(request),
             effect: Effect::Changes(change),
         }
