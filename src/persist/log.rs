@@ -312,6 +312,11 @@ impl Log {
         self.pump(disk);
     }
 
+    /// Whether somebody waits for what was appended: then every turn commits. Otherwise a commit now and then does, and a write is of many turns.
+    pub fn is_urgent(&self) -> bool {
+        self.rule == SyncRule::Always || self.stream.durable() < self.durable_wanted
+    }
+
     /// Asks for everything appended so far to be made durable with the next commit, whatever the rule.
     pub fn require_durable(&mut self) {
         self.durable_wanted = self.stream.end();

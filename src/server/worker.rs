@@ -43,6 +43,8 @@ const TURN_COST_MAX: usize = 64 * 1024;
 /// An event costs as much as this many bytes, a new connection as many more.
 const COST_OF_EVENT: usize = 64;
 const COST_OF_ACCEPT: usize = 1024;
+/// Unless somebody waits for it, the log is written so often: a write of many turns costs hardly more than one of a few, and `everysec` promises a second.
+const COMMIT_INTERVAL_MS: u64 = 20;
 /// Housekeeping of connections (idle time, soft limits, pauses) is done this often.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -78,6 +80,8 @@ pub struct Worker {
     /// Where the shard's log is written, if there is one.
     disk: Option<LogDisk>,
     started: Instant,
+    /// When the log is written though nobody waits for it.
+    commit_at_ms: u64,
     stops: bool,
     clock: TurnClock,
     spin: Duration,
@@ -130,6 +134,7 @@ impl Worker {
             ],
             disk: None,
             started: now,
+            commit_at_ms: 0,
             stops: false,
             clock: TurnClock::new(),
             spin,
@@ -569,8 +574,11 @@ impl Worker {
         };
         let now_ms = self.started.elapsed().as_millis() as u64;
         self.service.log_now_ms = now_ms;
-        log.commit(now_ms, disk);
-        log.retry(now_ms, disk);
+        if log.is_urgent() || !log.has_room() || now_ms >= self.commit_at_ms {
+            self.commit_at_ms = now_ms + COMMIT_INTERVAL_MS;
+            log.commit(now_ms, disk);
+            log.retry(now_ms, disk);
+        }
         if !self.stops {
             self.service.rewrite_step(disk);
         }
