@@ -230,12 +230,10 @@ impl LogDisk {
                     return None;
                 }
             }
-            // Room is taken as it is written where the file system cannot give it before, or has too little of it for now.
+            // Room is taken as it is written where the file system cannot give it before. One that has too little of it fails now, and not when
+            // a reply already waits for a write.
             (Step::Allocating, Err(error))
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::ENOSPC)
-                ) =>
+                if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) =>
             {
                 Ok(())
             }
