@@ -24,6 +24,7 @@ pub mod shared;
 mod snapshot;
 pub mod start;
 mod subscriptions;
+pub mod tools;
 mod transactions;
 mod turn;
 mod waiting;
