@@ -38,8 +38,8 @@ macro_rules! ignored {
 }
 
 ignored! {
-    DISK: "appendfilename", "aof-use-rdb-preamble", "aof-timestamp-enabled",
-        "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist", "dbfilename", "rdbcompression",
+    DISK: "aof-use-rdb-preamble", "aof-timestamp-enabled",
+        "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist", "rdbcompression",
         "rdbchecksum", "rdb-del-sync-files", "rdb-save-incremental-fsync", "sanitize-dump-payload", "stop-writes-on-bgsave-error",
         "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm";
     REPLICATION: "replica-serve-stale-data", "replica-read-only", "replica-priority", "replica-lazy-flush", "replica-announced",

@@ -378,6 +378,31 @@ const SAVE: Kind = Kind::Words {
     lines: |_| vec!["\"\"".to_string()],
 };
 
+/// The name of a file without a path; Redis' words for an error.
+macro_rules! file_name {
+    ($name:literal, $field:ident) => {
+        Kind::Words {
+            form: "file name",
+            get: |config| config.$field.clone(),
+            set: |config, words| {
+                let word = one(words)?;
+                if word.is_empty() {
+                    return Err(concat!($name, " can't be empty").to_string());
+                }
+                if word.contains('/') {
+                    return Err(concat!($name, " can't be a path, just a filename").to_string());
+                }
+                config.$field = word.to_string();
+                Ok(())
+            },
+            lines: |config| vec![words::quoted(&config.$field)],
+        }
+    };
+}
+
+const FILE_NAME_OF_LOG: Kind = file_name!("appendfilename", appendfilename);
+const FILE_NAME_OF_SNAPSHOT: Kind = file_name!("dbfilename", dbfilename);
+
 const INT_MAX: i64 = i32::MAX as i64;
 
 macro_rules! rows {
@@ -508,6 +533,10 @@ rows! {
         "When a write is durable: always before it is answered, everysec a second later at most, no when the system thinks so.";
     "appenddirname", text!(appenddirname), "", fixed,
         "Name of the directory of the log, in dir.";
+    "appendfilename", FILE_NAME_OF_LOG, "", fixed,
+        "Name of Redis' append-only file, or of those in appenddirname, that a start with no log of its own imports.";
+    "dbfilename", FILE_NAME_OF_SNAPSHOT, "", fixed,
+        "Name of the RDB file in dir that SAVE writes, and that a start without any log loads.";
     "aof-load-truncated", yes_no!(aof_load_truncated), "", changes,
         "Whether a log whose last writes were not finished is cut there and loaded, or refused.";
     "no-appendfsync-on-rewrite", yes_no!(no_appendfsync_on_rewrite), "", changes,

@@ -4,6 +4,7 @@
 //! pass, of all shards at the same time, verifies every byte and finds where each log ends, because a transaction that is not on all its shards must be on none; the second runs
 //! the commands on the thread of the shard that they belong to.
 
+use super::import;
 use super::start::StartError;
 use crate::command::Run;
 use crate::command::dump::image::{self, ImageHead};
@@ -44,6 +45,10 @@ pub struct Found {
     pub starts: Vec<Start>,
     /// Greater than the number of any transaction.
     pub transaction_next: u64,
+    /// Nothing has ever been written there.
+    pub is_new: bool,
+    /// What was being imported when a start before this one ended early.
+    pub interrupted: Option<PathBuf>,
     /// What is to be said about it.
     pub messages: Vec<String>,
     /// Bytes that have been run again so far, and how many there are: of all shards.
@@ -163,6 +168,7 @@ impl Found {
     pub fn open(config: &Config, shards: usize, identity: [u8; 16]) -> Result<Found, StartError> {
         let directory = PathBuf::from(&config.appenddirname);
         let lock = lock(&directory)?;
+        let interrupted = import::interrupted(&directory)?;
         let mut messages = Vec::new();
         let mapped = Box::new(map(&directory, &mut messages)?);
         let pointer = Box::into_raw(mapped);
@@ -216,11 +222,36 @@ impl Found {
             directory,
             lock,
             starts: starts.into_iter().take(shards).collect(),
+            is_new: recovered.identity.is_none(),
+            interrupted,
             transaction_next: recovered.transaction_next,
             messages,
             progress,
             logs: recovered.logs,
             mapped: pointer,
+        })
+    }
+
+    /// The directory of a configuration for data that replaces what is there, which is not looked at.
+    pub fn replaced(
+        config: &Config,
+        shards: usize,
+        identity: [u8; 16],
+    ) -> Result<Found, StartError> {
+        let directory = PathBuf::from(&config.appenddirname);
+        let lock = lock(&directory)?;
+        let start = |shard| Start::fresh(identity, shard as u32, shards as u32);
+        Ok(Found {
+            directory,
+            lock,
+            starts: (0..shards).map(start).collect(),
+            is_new: true,
+            interrupted: None,
+            transaction_next: 0,
+            messages: Vec::new(),
+            progress: Arc::default(),
+            logs: Vec::new(),
+            mapped: Box::into_raw(Box::new(Mapped { shards: Vec::new() })),
         })
     }
 

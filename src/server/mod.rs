@@ -10,6 +10,7 @@ pub mod durability;
 mod executor;
 mod handover;
 mod housekeeping;
+pub mod import;
 mod interest;
 mod listen;
 mod load;

@@ -3,6 +3,7 @@
 //! Every refusal to start is one sentence that says what is wrong and what to do.
 
 use super::executor::{self, Executor};
+use super::import::{Import, Source};
 use super::listen::{Listener, Listeners};
 use super::load::Found;
 use super::log::Log;
@@ -50,6 +51,8 @@ pub struct Server {
     shards: Vec<Executor<()>>,
     /// What it listens on, in words.
     pub addresses: Vec<String>,
+    /// What it has imported, in words.
+    pub imported: Option<String>,
     /// Number of shards.
     pub shard_count: usize,
     unix_paths: Vec<String>,
@@ -57,6 +60,12 @@ pub struct Server {
 
 /// Address space of one shard's arena: what its references can name, or what the machine has, whichever is less.
 const RESERVATION_BYTES_MAX: u64 = 32 << 30;
+
+/// Address space of one engine's arena.
+pub(super) fn reservation_bytes() -> usize {
+    let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
+    total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize
+}
 
 /// The cores this process may use.
 fn allowed_cores() -> Vec<usize> {
@@ -124,6 +133,23 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
     Ok(())
 }
 
+fn cores(config: &Config) -> Vec<usize> {
+    if config.cpu_list.is_empty() {
+        allowed_cores()
+    } else {
+        config.cpu_list.clone()
+    }
+}
+
+/// Shards of a server with this configuration.
+pub fn shard_count(config: &Config) -> usize {
+    if config.shards == 0 {
+        cores(config).len().min(SHARDS_MAX)
+    } else {
+        config.shards
+    }
+}
+
 /// What tells the files of one data set from those of another.
 fn random_identity() -> [u8; 16] {
     let mut identity = [0; 16];
@@ -139,18 +165,19 @@ fn random_seed() -> u64 {
 impl Server {
     /// Starts the shards and waits until all of them serve.
     pub fn start(config: Config, log: &Log) -> Result<Server, StartError> {
+        Server::start_with(config, log, None)
+    }
+
+    /// The same with what is imported in place of what the log has.
+    pub fn start_with(
+        config: Config,
+        log: &Log,
+        replacement: Option<Source>,
+    ) -> Result<Server, StartError> {
         probe::check().map_err(StartError)?;
         check_memory(&config)?;
-        let cores = if config.cpu_list.is_empty() {
-            allowed_cores()
-        } else {
-            config.cpu_list.clone()
-        };
-        let shards = if config.shards == 0 {
-            cores.len().min(SHARDS_MAX)
-        } else {
-            config.shards
-        };
+        let cores = cores(&config);
+        let shards = shard_count(&config);
         check_descriptors(&config, shards)?;
         let users = match &config.memcached_auth_file[..] {
             "" => None,
@@ -159,9 +186,20 @@ impl Server {
             })?),
         };
         let found = match config.appendonly {
-            true => Some(Arc::new(Found::open(&config, shards, random_identity())?)),
+            true if replacement.is_some() => {
+                Some(Found::replaced(&config, shards, random_identity())?)
+            }
+            true => Some(Found::open(&config, shards, random_identity())?),
             false => None,
         };
+        let import = match replacement {
+            Some(source) => {
+                let directory = found.as_ref().map(|found| found.directory.clone());
+                Some(Import::new(source, directory, shards))
+            }
+            None => Import::look_for(&config, found.as_ref(), shards)?,
+        };
+        let (found, import) = (found.map(Arc::new), import.map(Arc::new));
         for message in found.iter().flat_map(|found| &found.messages) {
             log.line(&config, LogLevel::Warning, message);
         }
@@ -192,15 +230,21 @@ impl Server {
             .map(|id| (shards <= cores.len()).then(|| cores[id]))
             .collect();
         let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
+        if let Some(import) = &import {
+            let text = format!("importing {}", import.name());
+            log.line(&shared.config(), LogLevel::Notice, &text);
+            import.begin(&shared.config(), &shared.scripts)?;
+        }
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
         for (id, (listeners, wake)) in listeners.of_shards.into_iter().zip(wakes).enumerate() {
             let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
-            let found = found.clone();
+            let (found, import) = (found.clone(), import.clone());
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
-                let made = make_worker(id, seed, &shared, listeners, wake, found.as_deref());
-                drop(found);
+                let (given, imported) = (found.as_deref(), import.as_deref());
+                let made = make_worker(id, seed, &shared, listeners, wake, given, imported);
+                drop((found, import));
                 match made {
                     Ok(worker) => {
                         let _ = ready.send(Ok(()));
@@ -223,9 +267,10 @@ impl Server {
                 .store(found.transaction_next, Ordering::Relaxed);
         }
         for _ in 0..shards {
-            let outcome = match &found {
-                None => all_ready.recv().map_err(|_| ()),
-                Some(found) => wait_and_tell(&all_ready, found, &shared, log),
+            let (found, import) = (found.as_deref(), import.as_deref());
+            let outcome = match found.is_some() || import.is_some() {
+                false => all_ready.recv().map_err(|_| ()),
+                true => wait_and_tell(&all_ready, found, import, &shared, log),
             };
             match outcome {
                 Ok(Ok(())) => {}
@@ -239,6 +284,13 @@ impl Server {
                 }
             }
         }
+        if let Some(import) = &import {
+            import.finish()?;
+            for message in import.messages() {
+                log.line(&shared.config(), LogLevel::Warning, &message);
+            }
+            log.line(&shared.config(), LogLevel::Notice, &import.summary());
+        }
         shared.serving.store(true, Ordering::Release);
         let lock = found.map(|found| {
             let found = Arc::into_inner(found).expect("every shard has loaded");
@@ -249,6 +301,7 @@ impl Server {
             shared,
             shards: threads,
             addresses: listeners.names,
+            imported: import.map(|import| import.summary()),
             shard_count: shards,
             unix_paths,
         })
@@ -295,7 +348,8 @@ const MEMLOCK: &str = "a shard could not lock the memory that io_uring needs; ra
 /// Waits for a shard to be ready, and says every second how far loading has come.
 fn wait_and_tell(
     ready: &mpsc::Receiver<Result<(), String>>,
-    found: &Found,
+    found: Option<&Found>,
+    import: Option<&Import>,
     shared: &Shared,
     log: &Log,
 ) -> Result<Result<(), String>, ()> {
@@ -304,13 +358,17 @@ fn wait_and_tell(
             Ok(outcome) => return Ok(outcome),
             Err(mpsc::RecvTimeoutError::Disconnected) => return Err(()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                let progress = &found.progress;
-                let records = progress.records.load(Ordering::Relaxed);
-                let all = progress.records_all.load(Ordering::Relaxed).max(1);
-                let text = format!(
-                    "loading: {records} of {all} records, {} %",
-                    records * 100 / all
-                );
+                let text = match (import, found) {
+                    (Some(import), _) => import.progress_text(),
+                    (None, Some(found)) => {
+                        let progress = &found.progress;
+                        let records = progress.records.load(Ordering::Relaxed);
+                        let all = progress.records_all.load(Ordering::Relaxed).max(1);
+                        let percent = records * 100 / all;
+                        format!("loading: {records} of {all} records, {percent} %")
+                    }
+                    (None, None) => continue,
+                };
                 log.line(&shared.config(), LogLevel::Notice, &text);
             }
         }
@@ -324,10 +382,10 @@ fn make_worker(
     listeners: Vec<Listener>,
     wake: Arc<OwnedFd>,
     found: Option<&Found>,
+    import: Option<&Import>,
 ) -> Result<Worker, String> {
     let config = shared.config();
     let shards = shared.shards();
-    let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
     let mut engine = Engine::new(EngineOptions {
         databases: config.databases,
         memory_bytes_max: config.maxmemory / shards as u64,
@@ -335,7 +393,7 @@ fn make_worker(
         samples: config.maxmemory_samples,
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
-        reservation_bytes: total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize,
+        reservation_bytes: reservation_bytes(),
         thresholds: config.thresholds,
         seed: seed.wrapping_add(id as u64),
     })?;
@@ -355,10 +413,15 @@ fn make_worker(
             hll_sparse_bytes_max: config.hll_sparse_max_bytes,
         },
     };
+    let memory_bytes_max = config.maxmemory / shards as u64;
+    if let Some(import) = import {
+        load(&mut shard, memory_bytes_max, |shard| import.load(shard))?;
+    } else if let Some(found) = found {
+        load(&mut shard, memory_bytes_max, |shard| found.load(shard))?;
+    }
     let log = match found {
         None => None,
         Some(found) => {
-            load(&mut shard, found, config.maxmemory / shards as u64)?;
             let start = found.starts[id].clone();
             let disk = LogDisk::new(&found.directory);
             let disk = disk.map_err(|error| format!("the log of shard {id}: {error}"))?;
@@ -374,15 +437,22 @@ fn make_worker(
     })?;
     if let Some((start, disk)) = log {
         worker.open_log(start, disk)?;
+        if import.is_some() {
+            worker.write_all()?;
+        }
     }
     Ok(worker)
 }
 
-/// Runs a shard's log again, without any limit of memory: what does not fit any more is evicted afterwards.
-fn load(shard: &mut Shard, found: &Found, memory_bytes_max: u64) -> Result<(), String> {
+/// Loads a shard's data without any limit of memory: what does not fit any more is evicted afterwards.
+fn load(
+    shard: &mut Shard,
+    memory_bytes_max: u64,
+    load: impl FnOnce(&mut Shard) -> Result<(), String>,
+) -> Result<(), String> {
     shard.engine.set_memory_bytes_max(0);
     shard.may_block = false;
-    found.load(shard)?;
+    load(shard)?;
     shard.may_block = true;
     shard.engine.set_memory_bytes_max(memory_bytes_max);
     shard.engine.set_now(unix_ms());

@@ -3,6 +3,8 @@
 //! The worker owns the ring and moves bytes between it and the [`Service`], which does everything else. It sleeps inside the ring's enter, which costs
 //! nothing beyond the system call that submits the replies anyway; other shards wake it through an event descriptor that the ring reads.
 
+mod first_log;
+
 use super::batch::Batch;
 use super::connection::{Hold, Peer, Socket, State};
 use super::handover::Handover;

@@ -3,6 +3,7 @@
 //! Never: serves anybody. The decision worth knowing: each takes the lock of the directory that it works on, so that none runs beside a server there.
 
 mod check_log;
+mod import;
 
 use std::ffi::{OsStr, OsString};
 
@@ -21,6 +22,8 @@ pub mod exit {
 pub enum Tool {
     /// `torc check-log [--repair] DIRECTORY`.
     CheckLog,
+    /// `torc import FILE [--replace] ...`.
+    Import,
 }
 
 impl Tool {
@@ -28,6 +31,7 @@ impl Tool {
     pub fn named(word: &OsStr) -> Option<Tool> {
         match word.to_str()? {
             "check-log" => Some(Tool::CheckLog),
+            "import" => Some(Tool::Import),
             _ => None,
         }
     }
@@ -37,6 +41,7 @@ impl Tool {
         let args: Vec<OsString> = args.collect();
         match self {
             Tool::CheckLog => check_log::run(&args),
+            Tool::Import => import::run(args),
         }
     }
 }
