@@ -60,6 +60,9 @@ fn main() -> ExitCode {
     });
     match server.join() {
         Ok(()) => {
+            if let Some(Err(error)) = state.saves.at_stop() {
+                return fail(&error);
+            }
             log.line(&state.config(), LogLevel::Notice, "stopped as asked");
             ExitCode::SUCCESS
         }

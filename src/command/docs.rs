@@ -669,6 +669,11 @@ pub(super) const SETRANGE: &[Argument] = &[
     Argument::new("value", ArgumentKind::String),
 ];
 
+pub(super) const BGSAVE: &[Argument] = &[Argument::new("schedule", ArgumentKind::PureToken)
+    .token("SCHEDULE")
+    .since("3.2.2")
+    .optional()];
+
 pub(super) const SHUTDOWN: &[Argument] = &[
     Argument::new("nosave_save", ArgumentKind::OneOf)
         .optional()

@@ -279,6 +279,7 @@ pub enum Run {
 #[allow(missing_docs)]
 pub enum ServerCommand {
     Auth,
+    BgSave,
     Client,
     Config,
     Debug,
@@ -289,6 +290,7 @@ pub enum ServerCommand {
     Function,
     Hello,
     Info,
+    LastSave,
     Memory,
     Monitor,
     Multi,
@@ -296,6 +298,7 @@ pub enum ServerCommand {
     Pubsub,
     Quit,
     Reset,
+    Save,
     Script,
     Select,
     Shutdown,

@@ -104,6 +104,8 @@ pub struct Config {
     pub appenddirname: String,
     pub appendfilename: String,
     pub dbfilename: String,
+    /// `save`: seconds, and changes in them after which a snapshot is made.
+    pub save: Vec<(u32, u32)>,
     pub aof_load_truncated: bool,
     pub no_appendfsync_on_rewrite: bool,
     pub auto_aof_rewrite_percentage: u32,
@@ -185,6 +187,7 @@ impl Default for Config {
             appenddirname: "appendonlydir".to_string(),
             appendfilename: "appendonly.aof".to_string(),
             dbfilename: "dump.rdb".to_string(),
+            save: Vec::new(),
             aof_load_truncated: true,
             no_appendfsync_on_rewrite: false,
             auto_aof_rewrite_percentage: 100,

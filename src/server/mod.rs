@@ -18,6 +18,7 @@ pub mod log;
 mod log_disk;
 pub mod memcache_users;
 mod operations;
+mod saving;
 mod scripts;
 mod server_operation;
 pub mod service;

@@ -22,6 +22,8 @@ pub struct Shared {
     pub connections: Vec<Padded<AtomicUsize>>,
     /// Scripts and functions.
     pub scripts: Arc<ScriptStore>,
+    /// Snapshots.
+    pub saves: super::saving::Saves,
     /// Which shards have subscribers.
     pub(super) interest: Interest,
     /// Clients that are shown what all do (MONITOR).
@@ -70,6 +72,7 @@ impl Shared {
         Arc::new(Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
             scripts: Arc::new(ScriptStore::new()),
+            saves: super::saving::Saves::new(inboxes.len(), started_ms),
             interest: Interest::new(inboxes.len()),
             monitors: Monitors::new(inboxes.len()),
             inboxes,

@@ -193,6 +193,7 @@ impl Worker {
             || self.service.transactions.has_granted()
             || self.service.script_runs.has_paused()
             || self.service.pubsub.has_leaving()
+            || self.service.saving.has_work()
             || self.ring.has_taken_events()
     }
 
@@ -214,6 +215,7 @@ impl Worker {
         self.service.run_granted();
         self.service.resume_scripts();
         self.service.serve_awaited();
+        self.service.save_slice();
         self.service.release_subscriptions();
         self.service.post_notifications();
         self.service.release_replies();
@@ -665,6 +667,7 @@ impl Worker {
                 break;
             }
         }
+        self.service.save_at_stop();
         self.close_log();
     }
 

@@ -11,6 +11,7 @@ mod import;
 #[path = "../rdb/keyspace.rs"]
 mod keyspace;
 mod load;
+mod save;
 
 use keyspace::*;
 use std::path::Path;
