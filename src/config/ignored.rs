@@ -13,7 +13,7 @@ pub struct Ignored {
     pub reason: &'static str,
 }
 
-const DISK: &str = "this version keeps nothing on disk";
+const DISK: &str = "files are read and written in one way only";
 const REPLICATION: &str = "this version has no replication";
 const CLUSTER: &str = "this version is no cluster";
 const TLS: &str = "this version has no TLS";

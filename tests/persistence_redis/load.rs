@@ -104,7 +104,7 @@ fn snapshots() {
         assert_same(&keyspace(&mut client), &expected);
         call!(client, "SET", "later", "value");
         loaded.stop();
-        fs::write(&home.path().join("dump.rdb"), "not looked at").expect("a writable file");
+        fs::write(home.path().join("dump.rdb"), "not looked at").expect("a writable file");
         let loaded = serve(home.path(), shards, "yes");
         let mut client = loaded.client();
         assert_eq!(call!(client, "GETDEL", "later").text(), "value");

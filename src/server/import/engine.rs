@@ -32,6 +32,9 @@ pub struct Replay {
     reply: Reply,
 }
 
+/// A command of a transaction: where it is, and its words.
+type Gathered<'a> = (usize, Vec<&'a [u8]>);
+
 /// What a file's end is like, inside what may be wrong with the whole.
 type Ended = Result<(), LogError>;
 
@@ -95,7 +98,7 @@ impl Replay {
         mut commands: CommandReader<'b>,
     ) -> Result<Ended, String> {
         let mut words: Vec<&'b [u8]> = Vec::new();
-        let mut transaction: Option<Vec<(usize, Vec<&'b [u8]>)>> = None;
+        let mut transaction: Option<Vec<Gathered<'b>>> = None;
         self.db = 0;
         loop {
             let offset = match commands.next(&mut words) {

@@ -388,30 +388,24 @@ impl Service {
         // One in the background comes to nothing.
         self.saving.walk = None;
         let save = saves.at_stop.get_or_init(|| {
+            // What is under way ends as soon as all shards have let go of it.
+            let under_way = saves.state().under_way.clone();
+            if let Some(save) = under_way {
+                let senders = save.senders.lock();
+                senders.expect("nobody panics with it").fill(None);
+                let _ = save.outcome.wait();
+            }
             let is_asked = saves.asked_at_stop.load(Ordering::Acquire);
             let wanted = (is_asked || !self.config.save.is_empty())
                 && !saves.not_at_stop.load(Ordering::Acquire);
-            if !wanted {
-                return None;
-            }
-            loop {
-                let under_way = saves.state().under_way.clone();
-                match under_way {
-                    // Ends as soon as all shards have let go of it.
-                    Some(save) => {
-                        save.senders
-                            .lock()
-                            .expect("nobody panics with it")
-                            .fill(None);
-                        save.outcome.wait();
-                    }
-                    None => return saves.begin(&shared).ok(),
-                }
+            match wanted {
+                true => saves.begin(&shared).ok(),
+                false => None,
             }
         });
         if let Some(sender) = save.as_ref().and_then(|save| save.sender(self.shard.id)) {
             let walk = Walk::new(sender, self.config.maxmemory_policy);
-            walk.to_the_end(&mut self.shard.engine);
+            walk.finish(&mut self.shard.engine);
         }
     }
 

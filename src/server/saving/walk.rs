@@ -95,7 +95,7 @@ impl Walk {
     }
 
     /// All the rest at once; waits for the writing thread.
-    pub fn to_the_end(mut self, engine: &mut Engine) {
+    pub fn finish(mut self, engine: &mut Engine) {
         loop {
             if let Some(chunk) = self.left.take()
                 && self.sender.send(chunk).is_err()
