@@ -1,4 +1,5 @@
-//! The command line to a configuration, start, wait, stop. Exit codes: 0 after a stop that was asked for, 1 when it could not start or serve.
+//! The command line to a configuration, start, wait, stop. Exit codes: 0 after a stop that was asked for, 1 when it could not start or serve;
+//! programs beside the server (`torc check-log`) have their own, see [`torc::server::tools`].
 
 use std::process::ExitCode;
 use std::thread;
@@ -7,6 +8,7 @@ use tikv_jemallocator::Jemalloc;
 use torc::config::{CommandLine, Config, LogLevel};
 use torc::server::log::Log;
 use torc::server::start::{self, Server};
+use torc::server::tools::Tool;
 
 /// Large collections are of the heap, and releasing one of ten million elements must not make a turn long: the C library's allocator then joins and
 /// sorts free blocks for up to 100 ms at a time, this one does what it does a little at a time.
@@ -20,7 +22,11 @@ static ALLOCATOR_SETTINGS: &[u8; 33] = b"background_thread:true,thp:never\0";
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let config = match Config::from_command_line(std::env::args_os().skip(1)) {
+    let mut args = std::env::args_os().skip(1).peekable();
+    if let Some(tool) = args.peek().and_then(|word| Tool::named(word)) {
+        return ExitCode::from(tool.run(args.skip(1)));
+    }
+    let config = match Config::from_command_line(args) {
         Ok(CommandLine::Serve(config)) => config,
         Ok(CommandLine::Print(text)) => {
             print!("{text}");
@@ -54,6 +60,9 @@ fn main() -> ExitCode {
     });
     match server.join() {
         Ok(()) => {
+            if let Some(Err(error)) = state.saves.at_stop() {
+                return fail(&error);
+            }
             log.line(&state.config(), LogLevel::Notice, "stopped as asked");
             ExitCode::SUCCESS
         }

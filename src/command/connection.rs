@@ -1,8 +1,8 @@
 //! PING, ECHO, TIME, LOLWUT: commands that need neither data nor the connection's state.
 
-use crate::protocol::args::Args;
 use super::number::parse_i64;
 use super::{CommandError, Context};
+use crate::protocol::args::Args;
 
 /// `PING [message]`. (A subscribed RESP2 connection answers it in another form; that is the connection's business.)
 pub fn ping(context: &mut Context<'_>) -> Result<(), CommandError> {

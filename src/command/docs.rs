@@ -293,8 +293,8 @@ pub(super) const CLIENT_NO_EVICT: &[Argument] = &[Argument::new("enabled", Argum
         Argument::new("off", ArgumentKind::PureToken).token("OFF"),
     ])];
 
-pub(super) const CLIENT_DURABILITY: &[Argument] =
-    &[Argument::new("rule", ArgumentKind::OneOf).arguments(&[
+pub(super) const CLIENT_DURABILITY: &[Argument] = &[Argument::new("rule", ArgumentKind::OneOf)
+    .arguments(&[
         Argument::new("always", ArgumentKind::PureToken).token("ALWAYS"),
         Argument::new("everysec", ArgumentKind::PureToken).token("EVERYSEC"),
         Argument::new("no", ArgumentKind::PureToken).token("NO"),
@@ -675,6 +675,11 @@ pub(super) const SETRANGE: &[Argument] = &[
     Argument::new("offset", ArgumentKind::Integer),
     Argument::new("value", ArgumentKind::String),
 ];
+
+pub(super) const BGSAVE: &[Argument] = &[Argument::new("schedule", ArgumentKind::PureToken)
+    .token("SCHEDULE")
+    .since("3.2.2")
+    .optional()];
 
 pub(super) const SHUTDOWN: &[Argument] = &[
     Argument::new("nosave_save", ArgumentKind::OneOf)

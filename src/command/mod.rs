@@ -279,6 +279,7 @@ pub enum Run {
 #[allow(missing_docs)]
 pub enum ServerCommand {
     Auth,
+    BgSave,
     Client,
     Config,
     Debug,
@@ -293,6 +294,7 @@ pub enum ServerCommand {
     Function,
     Hello,
     Info,
+    LastSave,
     Memory,
     Monitor,
     Multi,
@@ -300,6 +302,7 @@ pub enum ServerCommand {
     Pubsub,
     Quit,
     Reset,
+    Save,
     Script,
     Select,
     Shutdown,

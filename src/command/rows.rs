@@ -79,6 +79,15 @@ const ROWS: &[Command] = &[
             "Authenticates the connection",
             docs::AUTH,
         ),
+    Command::server("bgsave", -1, ServerCommand::BgSave)
+        .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING, 0)
+        .docs(
+            "1.0.0",
+            "server",
+            "O(1)",
+            "Begins to write a snapshot in the background",
+            docs::BGSAVE,
+        ),
     Command::data("bitcount", -2, Route::Keys(Split::Never), bits::bitcount)
         .flags(READONLY, acl::BITMAP)
         .keys(1, 1, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 0, 1, "")])
@@ -881,6 +890,16 @@ const ROWS: &[Command] = &[
             docs::KEYS,
         )
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"]),
+    Command::server("lastsave", 1, ServerCommand::LastSave)
+        .flags(LOADING | STALE | FAST, acl::ADMIN | acl::DANGEROUS)
+        .docs(
+            "1.0.0",
+            "server",
+            "O(1)",
+            "Replies with the time of the last good snapshot",
+            &[],
+        )
+        .tips(&["nondeterministic_output"]),
     Command::data("lcs", -3, Route::Keys(Split::Gather), gather::lcs_command)
         .flags(READONLY, acl::STRING)
         .keys(1, 2, 1, &[KeySpec::new(key::RO | key::ACCESS, 1, 1, 1, "")])
@@ -1299,6 +1318,15 @@ const ROWS: &[Command] = &[
             "connection",
             "O(1)",
             "Makes the connection as good as new",
+            &[],
+        ),
+    Command::server("save", 1, ServerCommand::Save)
+        .flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, 0)
+        .docs(
+            "1.0.0",
+            "server",
+            "O(N) in the keys",
+            "Writes a snapshot, and holds all writers back meanwhile",
             &[],
         ),
     Command::data("scan", -2, Route::Cursor, scan::scan)

@@ -19,9 +19,13 @@ pub fn help() -> String {
     text.push_str(
         "
 Usage: torc [CONFIG_FILE] [--directive value ...] [-]
+       torc check-log [--repair] DIRECTORY
+       torc import FILE [--replace] [CONFIG_FILE] [--directive value ...]
 
 CONFIG_FILE is written like redis.conf; directives on the command line come after it and win.
 A lone - at the end reads a configuration from standard input too.
+check-log says whether the log in DIRECTORY is sound, and can cut it before damage; import
+makes Redis' files into one. Each has a --help of its own.
 
   -h, --help     print this and end
   -v, --version  print the version and end

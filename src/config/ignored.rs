@@ -13,7 +13,7 @@ pub struct Ignored {
     pub reason: &'static str,
 }
 
-const DISK: &str = "this version keeps nothing on disk";
+const DISK: &str = "files are read and written in one way only";
 const REPLICATION: &str = "this version has no replication";
 const CLUSTER: &str = "this version is no cluster";
 const TLS: &str = "this version has no TLS";
@@ -38,8 +38,8 @@ macro_rules! ignored {
 }
 
 ignored! {
-    DISK: "appendfilename", "aof-use-rdb-preamble", "aof-timestamp-enabled",
-        "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist", "dbfilename", "rdbcompression",
+    DISK: "aof-use-rdb-preamble", "aof-timestamp-enabled",
+        "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist", "rdbcompression",
         "rdbchecksum", "rdb-del-sync-files", "rdb-save-incremental-fsync", "sanitize-dump-payload", "stop-writes-on-bgsave-error",
         "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm";
     REPLICATION: "replica-serve-stale-data", "replica-read-only", "replica-priority", "replica-lazy-flush", "replica-announced",

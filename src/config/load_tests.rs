@@ -183,8 +183,8 @@ fn errors_name_the_place_and_the_remedy() {
             "command line: 'appendonly maybe': argument must be 'yes' or 'no'",
         ),
         (
-            &["--save", "900", "1"],
-            "command line: 'save 900 1': this version keeps nothing on disk; say save \"\"",
+            &["--save", "900", "x"],
+            "command line: 'save 900 x': Invalid save parameters",
         ),
         (
             &["--cluster-enabled", "yes"],

@@ -368,15 +368,72 @@ const DAEMONIZE: Kind = Kind::Words {
     lines: |_| vec!["no".to_string()],
 };
 
+fn save_rule_text(&(seconds, changes): &(u32, u32)) -> String {
+    format!("{seconds} {changes}")
+}
+
+/// As in redis.conf: each line adds rules, an empty one takes all away, and one word with all of them (CONFIG SET) replaces them.
 const SAVE: Kind = Kind::Words {
-    form: "\"\"",
-    get: |_| String::new(),
-    set: |_, words| match several(words)[..] {
-        [] | [""] => Ok(()),
-        _ => Err("this version keeps nothing on disk; say save \"\"".to_string()),
+    form: "seconds and changes; repeated",
+    get: |config| {
+        let rules: Vec<String> = config.save.iter().map(save_rule_text).collect();
+        rules.join(" ")
     },
-    lines: |_| vec!["\"\"".to_string()],
+    set: |config, words| {
+        let numbers = several(words);
+        let numbers: Vec<&str> = numbers
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
+        let number = |word: &str, min: u32| {
+            let number = word.parse::<u32>().ok();
+            let number = number.filter(|number| *number >= min && *number <= i32::MAX as u32);
+            number.ok_or("Invalid save parameters".to_string())
+        };
+        let (pairs, rest) = numbers.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err("Invalid save parameters".to_string());
+        }
+        let mut rules = match words.len() {
+            1 => Vec::new(),
+            _ => config.save.clone(),
+        };
+        for [seconds, changes] in pairs {
+            rules.push((number(seconds, 1)?, number(changes, 0)?));
+        }
+        config.save = rules;
+        Ok(())
+    },
+    lines: |config| match config.save.is_empty() {
+        true => vec!["\"\"".to_string()],
+        false => config.save.iter().map(save_rule_text).collect(),
+    },
 };
+
+/// The name of a file without a path; Redis' words for an error.
+macro_rules! file_name {
+    ($name:literal, $field:ident) => {
+        Kind::Words {
+            form: "file name",
+            get: |config| config.$field.clone(),
+            set: |config, words| {
+                let word = one(words)?;
+                if word.is_empty() {
+                    return Err(concat!($name, " can't be empty").to_string());
+                }
+                if word.contains('/') {
+                    return Err(concat!($name, " can't be a path, just a filename").to_string());
+                }
+                config.$field = word.to_string();
+                Ok(())
+            },
+            lines: |config| vec![words::quoted(&config.$field)],
+        }
+    };
+}
+
+const FILE_NAME_OF_LOG: Kind = file_name!("appendfilename", appendfilename);
+const FILE_NAME_OF_SNAPSHOT: Kind = file_name!("dbfilename", dbfilename);
 
 const INT_MAX: i64 = i32::MAX as i64;
 
@@ -508,6 +565,10 @@ rows! {
         "When a write is durable: always before it is answered, everysec a second later at most, no when the system thinks so.";
     "appenddirname", text!(appenddirname), "", fixed,
         "Name of the directory of the log, in dir.";
+    "appendfilename", FILE_NAME_OF_LOG, "", fixed,
+        "Name of Redis' append-only file, or of those in appenddirname, that a start with no log of its own imports.";
+    "dbfilename", FILE_NAME_OF_SNAPSHOT, "", fixed,
+        "Name of the RDB file in dir that SAVE writes, and that a start without any log loads.";
     "aof-load-truncated", yes_no!(aof_load_truncated), "", changes,
         "Whether a log whose last writes were not finished is cut there and loaded, or refused.";
     "no-appendfsync-on-rewrite", yes_no!(no_appendfsync_on_rewrite), "", changes,
@@ -517,7 +578,7 @@ rows! {
     "auto-aof-rewrite-min-size", memory!(auto_aof_rewrite_min_size: u64, 0, u64::MAX), "bytes", changes,
         "Size below which the logs of all shards together are not rewritten by themselves.";
     "save", SAVE, "", changes,
-        "Accepted as `\"\"`: this version keeps nothing on disk.";
+        "When a snapshot is written by itself: after so many seconds if there were so many changes; empty for never. With rules one is written at the stop, too.";
 }
 
 #[cfg(test)]
@@ -582,19 +643,31 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_a_disk_is_refused() {
+    fn rules_of_save_are_added_and_replaced() {
         let mut config = Config::default();
-        for (name, words) in [
-            ("save", &["900", "1"][..]),
-            ("save", &["900 1 300 10"]),
-            ("daemonize", &["yes"]),
-        ] {
+        let row = find("save").expect("a row");
+        let mut set = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
-            assert!(
-                find(name).expect("a row").set(&mut config, &words).is_err(),
-                "{name} {words:?}"
-            );
+            row.set(&mut config, &words)
+                .map(|()| (row.text(&config), row.lines(&config)))
+        };
+        assert_eq!(set(&["900", "1"]).expect("rules").0, "900 1");
+        let (text, lines) = set(&["300", "10", "60", "10000"]).expect("rules");
+        assert_eq!(text, "900 1 300 10 60 10000");
+        assert_eq!(lines, ["900 1", "300 10", "60 10000"]);
+        assert_eq!(set(&["5 6"]).expect("rules").0, "5 6");
+        for wrong in [&["1", "2", "3"][..], &["0 1"], &["x 1"], &["1 -1"]] {
+            assert_eq!(set(wrong), Err("Invalid save parameters".to_string()));
         }
+        assert_eq!(set(&[""]).expect("none").1, ["\"\""]);
+    }
+
+    #[test]
+    fn the_background_is_refused() {
+        let mut config = Config::default();
+        let words = ["yes".to_string()];
+        let row = find("daemonize").expect("a row");
+        assert!(row.set(&mut config, &words).is_err());
         assert_eq!(config, Config::default());
     }
 }

@@ -67,6 +67,17 @@ pub struct Info {
     /// `maxmemory-policy`.
     pub maxmemory_policy: String,
 
+    /// When the last good snapshot was made, Unix seconds; the start before there is any.
+    pub save_last_s: u64,
+    /// Whether the last snapshot went well.
+    pub save_is_good: bool,
+    /// How long it took, in seconds; none before there is any.
+    pub save_last_took_s: Option<u64>,
+    /// How long the one under way has taken so far, in seconds.
+    pub save_takes_s: Option<u64>,
+    /// Good snapshots since the start.
+    pub saves: u64,
+
     /// CPU time of the process in the kernel, in microseconds.
     pub cpu_system_us: u64,
     /// CPU time of the process outside the kernel, in microseconds.

@@ -327,7 +327,9 @@ impl Service {
         };
         if failure.is_some() != self.durability.has_failed {
             self.durability.has_failed = failure.is_some();
-            self.shared.log_failures.note(self.shard.id, failure.map(|failure| failure.to_string()));
+            self.shared
+                .log_failures
+                .note(self.shard.id, failure.map(|failure| failure.to_string()));
         }
         self.refuses_writes = self.shared.log_failures.any();
     }
@@ -336,7 +338,9 @@ impl Service {
     #[cold]
     pub(super) fn refuse_write(&mut self, index: u32, args: &Args<'_>, muted: bool) {
         let text = misconf(&self.shared.log_failures.text());
-        let dialect = self.connection_at(index).map(|connection| connection.session.dialect);
+        let dialect = self
+            .connection_at(index)
+            .map(|connection| connection.session.dialect);
         match dialect {
             Some(Dialect::Memcached) => {
                 self.refuse_memcached_write(index, args, "errors writing the log to disk");

@@ -28,6 +28,7 @@ impl Service {
         }
         self.tell_emptied_in_part();
         self.metrics.sample_rates(self.now_ms);
+        self.save_housekeeping();
         let timeout_ms = i64::from(self.config.timeout) * 1000;
         let now_ms = self.now_ms;
         let count = self.places_count();

@@ -107,7 +107,8 @@ impl Listeners {
                 listeners.unix(dialect, path, mode, backlog)?;
             }
         }
-        if listeners.names.is_empty() {
+        // Who asks for nothing at all knows that: an import.
+        if listeners.names.is_empty() && config.listens() {
             return Err(StartError(
                 "there is nothing to listen on; give --port, --bind or --unixsocket".into(),
             ));

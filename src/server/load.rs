@@ -4,6 +4,7 @@
 //! pass, of all shards at the same time, verifies every byte and finds where each log ends, because a transaction that is not on all its shards must be on none; the second runs
 //! the commands on the thread of the shard that they belong to.
 
+use super::import;
 use super::start::StartError;
 use crate::command::Run;
 use crate::command::dump::image::{self, ImageHead};
@@ -24,12 +25,12 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The file that whoever uses the directory holds locked.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// Keys that go from one thread to another at once.
 const MOVED_AT_ONCE: usize = 256;
 
@@ -53,6 +54,10 @@ pub struct Found {
     pub starts: Vec<Start>,
     /// Greater than the number of any transaction.
     pub transaction_next: u64,
+    /// Nothing has ever been written there.
+    pub is_new: bool,
+    /// What was being imported when a start before this one ended early.
+    pub interrupted: Option<PathBuf>,
     /// What is to be said about it.
     pub messages: Vec<String>,
     /// Bytes that have been run again so far, and how many there are: of all shards.
@@ -174,6 +179,7 @@ impl Found {
     pub fn open(config: &Config, shards: usize, identity: [u8; 16]) -> Result<Found, StartError> {
         let directory = PathBuf::from(&config.appenddirname);
         let lock = lock(&directory)?;
+        let interrupted = import::interrupted(&directory)?;
         let mut messages = Vec::new();
         let mapped = Box::new(map(&directory, &mut messages)?);
         let pointer = Box::into_raw(mapped);
@@ -234,6 +240,8 @@ impl Found {
             renewal,
             shards_before: recovered.shards as usize,
             starts: starts.into_iter().take(shards).collect(),
+            is_new: recovered.identity.is_none(),
+            interrupted,
             transaction_next: recovered.transaction_next,
             messages,
             progress,
@@ -258,7 +266,8 @@ impl Found {
                 cursor = engine.scan(db, cursor, MOVED_AT_ONCE, &mut |engine, item| {
                     let bytes = engine.key_bytes(item);
                     let mut payload = Vec::new();
-                    let head = image::write_item(engine, &engine.key(db, bytes), item, &mut payload);
+                    let head =
+                        image::write_item(engine, &engine.key(db, bytes), item, &mut payload);
                     batches[slots::owner(bytes, senders.len())].push(Moved {
                         db,
                         key: bytes.into(),
@@ -286,6 +295,32 @@ impl Found {
             Some(renewal) => &renewal.directory,
             None => &self.directory,
         }
+    }
+
+    /// The directory of a configuration for data that replaces what is there, which is not looked at.
+    pub fn replaced(
+        config: &Config,
+        shards: usize,
+        identity: [u8; 16],
+    ) -> Result<Found, StartError> {
+        let directory = PathBuf::from(&config.appenddirname);
+        let lock = lock(&directory)?;
+        let start = |shard| Start::fresh(identity, shard as u32, shards as u32);
+        Ok(Found {
+            directory,
+            lock,
+            starts: (0..shards).map(start).collect(),
+            renewal: None,
+            shards_before: shards,
+            libraries: Mutex::default(),
+            is_new: true,
+            interrupted: None,
+            transaction_next: 0,
+            messages: Vec::new(),
+            progress: Arc::default(),
+            logs: Vec::new(),
+            mapped: Box::into_raw(Box::new(Mapped { shards: Vec::new() })),
+        })
     }
 
     /// Runs a shard's log again. An error names the record and what is wrong with it.
@@ -366,7 +401,11 @@ impl Renewal {
         let directory = PathBuf::from(name);
         match fs::remove_dir_all(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(&directory, "is left over and cannot be removed", &error));
+                return Err(failed(
+                    &directory,
+                    "is left over and cannot be removed",
+                    &error,
+                ));
             }
             _ => {}
         }
@@ -386,7 +425,9 @@ impl Renewal {
 
 /// Exchanges the names of two directories beside each other, for good.
 fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
-    let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path of the system has no zero byte");
+    let name = |path: &Path| {
+        CString::new(path.as_os_str().as_bytes()).expect("a path of the system has no zero byte")
+    };
     let (from, to) = (name(one), name(other));
     // SAFETY: both are strings that end with a zero byte, and the call keeps neither.
     let result = unsafe {

@@ -151,9 +151,7 @@ impl LogDisk {
                     let name = name(file);
                     (FileRequest::Remove { directory, name }, Step::Removing)
                 }
-                Operation::SyncDirectory => {
-                    (FileRequest::Sync { file: directory }, Step::Other)
-                }
+                Operation::SyncDirectory => (FileRequest::Sync { file: directory }, Step::Other),
             };
             self.ask(ring, ticket, step, request);
         }

@@ -79,7 +79,9 @@ impl LogHome {
         let Beginning {
             renewal, directory, ..
         } = state.beginning.take().expect("it was there a moment ago");
-        let lock = renewal.finish(&directory).map_err(|error| error.to_string())?;
+        let lock = renewal
+            .finish(&directory)
+            .map_err(|error| error.to_string())?;
         state.lock = Some(lock);
         Ok(())
     }

@@ -130,6 +130,8 @@ pub enum Call {
 pub enum Answer {
     /// It is done.
     Done,
+    /// SAVE: an error is the reply's text.
+    Saved(Result<(), String>),
     /// Figures.
     Snapshot(Box<ShardSnapshot>),
     /// Lines of CLIENT LIST with their ids.
@@ -161,6 +163,12 @@ pub enum Finish {
     Ok,
     /// This reply.
     Said(Vec<u8>),
+    /// SAVE.
+    Saved,
+    /// SHUTDOWN that saves first.
+    SavedAtStop,
+    /// The same with FORCE.
+    SavedOrNotAtStop,
     /// CLIENT LIST.
     ClientLines,
     /// CLIENT UNBLOCK.
@@ -200,6 +208,17 @@ pub struct ServerOperation {
     left: usize,
     answers: Vec<Answer>,
     finish: Finish,
+}
+
+impl ServerOperation {
+    /// One that ends with one answer.
+    pub(super) fn of_one(finish: Finish) -> ServerOperation {
+        ServerOperation {
+            left: 1,
+            answers: Vec::new(),
+            finish,
+        }
+    }
 }
 
 /// A question on its way to a shard.
@@ -324,6 +343,10 @@ impl Service {
             }
             Err(matter) => matter,
         };
+        let matter = match self.take_save(matter) {
+            Ok(()) => return,
+            Err(matter) => matter,
+        };
         let matter = match matter.downcast::<Notifications>() {
             Ok(notifications) => return self.take_notifications(*notifications),
             Err(matter) => matter,
@@ -346,7 +369,7 @@ impl Service {
         self.take_answer(answering.id, answering.answer);
     }
 
-    fn take_answer(&mut self, id: u32, answer: Answer) {
+    pub(super) fn take_answer(&mut self, id: u32, answer: Answer) {
         let Work::Server(operation) = &mut self.operations.get(id).work else {
             unreachable!("a data operation asks no questions")
         };
@@ -387,6 +410,7 @@ impl Service {
             }
             Call::ResetStats => {
                 self.metrics.reset();
+                self.saving.changes_reset(self.shard.stats.changes);
                 self.shard.engine.reset_stats();
                 self.shard.stats = Default::default();
                 Answer::Done
@@ -511,6 +535,9 @@ impl Service {
         match operation.finish {
             Finish::Ok => reply.ok(),
             Finish::Said(said) => reply.bytes.extend_from_slice(&said),
+            Finish::Saved | Finish::SavedAtStop | Finish::SavedOrNotAtStop => {
+                self.finish_save(&operation.finish, answers.pop(), reply);
+            }
             Finish::KilledScripts => {
                 let add = |sums: (usize, usize), answer: &Answer| match answer {
                     Answer::KilledScripts(killed, kept) => (sums.0 + killed, sums.1 + kept),

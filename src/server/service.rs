@@ -103,6 +103,8 @@ pub struct Service {
     pub(super) script_runs: super::scripts::ScriptRuns,
     /// Locks, and what holds them.
     pub(super) transactions: super::transactions::Transactions,
+    /// Snapshots.
+    pub saving: super::saving::Saving,
     /// Who is shown what all clients do.
     pub(super) monitoring: super::commands::Monitoring,
     /// Changed keys that clients are still to be told of.
@@ -154,6 +156,7 @@ impl Service {
             operations: super::operations::Operations::default(),
             transactions: Default::default(),
             script_runs,
+            saving: Default::default(),
             monitoring: Default::default(),
             untold: Default::default(),
             pubsub: Default::default(),
@@ -181,6 +184,9 @@ impl Service {
 
     /// How long the shard may sleep at most, since somebody's wait ends then.
     pub fn sleep_max(&self) -> Option<Duration> {
+        if self.saving.is_blocked() {
+            return Some(Duration::from_millis(1));
+        }
         let at_ms = self.waits.next_deadline_ms()?;
         Some(Duration::from_millis(
             u64::try_from(at_ms - self.now_ms).unwrap_or(0),

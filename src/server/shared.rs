@@ -25,6 +25,8 @@ pub struct Shared {
     pub connections: Vec<Padded<AtomicUsize>>,
     /// Scripts and functions.
     pub scripts: Arc<ScriptStore>,
+    /// Snapshots.
+    pub saves: super::saving::Saves,
     /// Which shards have subscribers.
     pub(super) interest: Interest,
     /// Clients that are shown what all do (MONITOR).
@@ -89,11 +91,15 @@ impl Shared {
     /// Whether all transactions up to a number are durable wherever they belong.
     pub(super) fn all_settled(&self, number: u64) -> bool {
         let unsettled = self.unsettled();
-        unsettled.first_key_value().is_none_or(|(first, _)| *first > number)
+        unsettled
+            .first_key_value()
+            .is_none_or(|(first, _)| *first > number)
     }
 
     fn unsettled(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, u32>> {
-        self.unsettled.lock().expect("nobody panics while holding it")
+        self.unsettled
+            .lock()
+            .expect("nobody panics while holding it")
     }
 
     /// For a server of as many shards as there are inboxes.
@@ -108,6 +114,7 @@ impl Shared {
         Arc::new(Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
             scripts: Arc::new(ScriptStore::new()),
+            saves: super::saving::Saves::new(inboxes.len(), started_ms),
             interest: Interest::new(inboxes.len()),
             monitors: Monitors::new(inboxes.len()),
             inboxes,

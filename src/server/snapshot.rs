@@ -24,6 +24,8 @@ pub struct ShardSnapshot {
     pub metrics: ShardMetrics,
     /// What its commands count.
     pub commands: crate::command::CommandStats,
+    /// Changes that no file has.
+    pub changes_unsaved: u64,
     /// Connections.
     pub clients: u64,
     /// Connections whose command waits.
@@ -68,6 +70,7 @@ impl Service {
             engine: engine.stats(),
             metrics: self.metrics.clone(),
             commands: self.shard.stats,
+            changes_unsaved: self.changes_unsaved(),
             clients: self.connections().count() as u64,
             clients_blocked: self.waits.len() as u64,
             tracked: engine.tracked_counts(),
@@ -90,7 +93,13 @@ impl Service {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
+        let saves = self.shared.saves.figures();
         let info = Info {
+            save_last_s: saves.last_s,
+            save_is_good: saves.is_good,
+            save_last_took_s: saves.last_took_s,
+            save_takes_s: saves.takes_s,
+            saves: saves.count,
             version: env!("CARGO_PKG_VERSION").to_string(),
             redis_version: REDIS_VERSION.to_string(),
             os: system(),
@@ -165,7 +174,7 @@ impl Service {
             evicted_keys: engine.evicted_keys,
             keyspace_hits: shard.commands.keyspace_hits,
             keyspace_misses: shard.commands.keyspace_misses,
-            changes: shard.commands.changes,
+            changes: shard.changes_unsaved,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Every refusal to start is one sentence that says what is wrong and what to do.
 
 use super::executor::{self, Executor};
+use super::import::{Import, Source};
 use super::listen::{Listener, Listeners};
 use super::load::{Found, Moved};
 use super::log::Log;
@@ -49,6 +50,8 @@ pub struct Server {
     shards: Vec<Executor<()>>,
     /// What it listens on, in words.
     pub addresses: Vec<String>,
+    /// What it has imported, in words.
+    pub imported: Option<String>,
     /// Number of shards.
     pub shard_count: usize,
     unix_paths: Vec<String>,
@@ -56,6 +59,12 @@ pub struct Server {
 
 /// Address space of one shard's arena: what its references can name, or what the machine has, whichever is less.
 const RESERVATION_BYTES_MAX: u64 = 32 << 30;
+
+/// Address space of one engine's arena.
+pub(super) fn reservation_bytes() -> usize {
+    let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
+    total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize
+}
 
 /// The cores this process may use.
 fn allowed_cores() -> Vec<usize> {
@@ -123,6 +132,23 @@ fn check_descriptors(config: &Config, shards: usize) -> Result<(), StartError> {
     Ok(())
 }
 
+fn cores(config: &Config) -> Vec<usize> {
+    if config.cpu_list.is_empty() {
+        allowed_cores()
+    } else {
+        config.cpu_list.clone()
+    }
+}
+
+/// Shards of a server with this configuration.
+pub fn shard_count(config: &Config) -> usize {
+    if config.shards == 0 {
+        cores(config).len().min(SHARDS_MAX)
+    } else {
+        config.shards
+    }
+}
+
 /// What tells the files of one data set from those of another.
 pub(super) fn random_identity() -> [u8; 16] {
     let mut identity = [0; 16];
@@ -138,18 +164,19 @@ fn random_seed() -> u64 {
 impl Server {
     /// Starts the shards and waits until all of them serve.
     pub fn start(config: Config, log: &Log) -> Result<Server, StartError> {
+        Server::start_with(config, log, None)
+    }
+
+    /// The same with what is imported in place of what the log has.
+    pub fn start_with(
+        config: Config,
+        log: &Log,
+        replacement: Option<Source>,
+    ) -> Result<Server, StartError> {
         probe::check().map_err(StartError)?;
         check_memory(&config)?;
-        let cores = if config.cpu_list.is_empty() {
-            allowed_cores()
-        } else {
-            config.cpu_list.clone()
-        };
-        let shards = if config.shards == 0 {
-            cores.len().min(SHARDS_MAX)
-        } else {
-            config.shards
-        };
+        let cores = cores(&config);
+        let shards = shard_count(&config);
         check_descriptors(&config, shards)?;
         let users = match &config.memcached_auth_file[..] {
             "" => None,
@@ -158,9 +185,20 @@ impl Server {
             })?),
         };
         let found = match config.appendonly {
-            true => Some(Arc::new(Found::open(&config, shards, random_identity())?)),
+            true if replacement.is_some() => {
+                Some(Found::replaced(&config, shards, random_identity())?)
+            }
+            true => Some(Found::open(&config, shards, random_identity())?),
             false => None,
         };
+        let import = match replacement {
+            Some(source) => {
+                let directory = found.as_ref().map(|found| found.directory.clone());
+                Some(Import::new(source, directory, shards))
+            }
+            None => Import::look_for(&config, found.as_ref(), shards)?,
+        };
+        let (found, import) = (found.map(Arc::new), import.map(Arc::new));
         for message in found.iter().flat_map(|found| &found.messages) {
             log.line(&config, LogLevel::Warning, message);
         }
@@ -191,6 +229,11 @@ impl Server {
             .map(|id| (shards <= cores.len()).then(|| cores[id]))
             .collect();
         let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
+        if let Some(import) = &import {
+            let text = format!("importing {}", import.name());
+            log.line(&shared.config(), LogLevel::Notice, &text);
+            import.begin(&shared.config(), &shared.scripts)?;
+        }
         let (ready, all_ready) = mpsc::channel::<Result<(), String>>();
         let mut threads = Vec::new();
         let mut moved = match &found {
@@ -200,11 +243,17 @@ impl Server {
         for (id, (listeners, wake)) in listeners.of_shards.into_iter().zip(wakes).enumerate() {
             let cpu = cpus[id];
             let (shared, ready) = (shared.clone(), ready.clone());
-            let found = found.clone();
+            let (found, import) = (found.clone(), import.clone());
             let moved = moved[id].take();
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
-                let made = make_worker(id, seed, &shared, listeners, wake, found.as_deref(), moved);
-                drop(found);
+                let (given, imported) = (found.as_deref(), import.as_deref());
+                let sources = Sources {
+                    found: given,
+                    import: imported,
+                    moved,
+                };
+                let made = make_worker(id, seed, &shared, listeners, wake, sources);
+                drop((found, import));
                 match made {
                     Ok(worker) => {
                         let _ = ready.send(Ok(()));
@@ -227,9 +276,10 @@ impl Server {
                 .store(found.transaction_next, Ordering::Relaxed);
         }
         for _ in 0..shards {
-            let outcome = match &found {
-                None => all_ready.recv().map_err(|_| ()),
-                Some(found) => wait_and_tell(&all_ready, found, &shared, log),
+            let (found, import) = (found.as_deref(), import.as_deref());
+            let outcome = match found.is_some() || import.is_some() {
+                false => all_ready.recv().map_err(|_| ()),
+                true => wait_and_tell(&all_ready, found, import, &shared, log),
             };
             match outcome {
                 Ok(Ok(())) => {}
@@ -243,6 +293,13 @@ impl Server {
                 }
             }
         }
+        if let Some(import) = &import {
+            import.finish()?;
+            for message in import.messages() {
+                log.line(&shared.config(), LogLevel::Warning, &message);
+            }
+            log.line(&shared.config(), LogLevel::Notice, &import.summary());
+        }
         if let Some(found) = found {
             let found = Arc::into_inner(found).expect("every shard has loaded");
             shared.log_home.keep(found.done()?);
@@ -252,6 +309,7 @@ impl Server {
             shared,
             shards: threads,
             addresses: listeners.names,
+            imported: import.map(|import| import.summary()),
             shard_count: shards,
             unix_paths,
         })
@@ -298,7 +356,8 @@ const MEMLOCK: &str = "a shard could not lock the memory that io_uring needs; ra
 /// Waits for a shard to be ready, and says every second how far loading has come.
 fn wait_and_tell(
     ready: &mpsc::Receiver<Result<(), String>>,
-    found: &Found,
+    found: Option<&Found>,
+    import: Option<&Import>,
     shared: &Shared,
     log: &Log,
 ) -> Result<Result<(), String>, ()> {
@@ -307,13 +366,17 @@ fn wait_and_tell(
             Ok(outcome) => return Ok(outcome),
             Err(mpsc::RecvTimeoutError::Disconnected) => return Err(()),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                let progress = &found.progress;
-                let records = progress.records.load(Ordering::Relaxed);
-                let all = progress.records_all.load(Ordering::Relaxed).max(1);
-                let text = format!(
-                    "loading: {records} of {all} records, {} %",
-                    records * 100 / all
-                );
+                let text = match (import, found) {
+                    (Some(import), _) => import.progress_text(),
+                    (None, Some(found)) => {
+                        let progress = &found.progress;
+                        let records = progress.records.load(Ordering::Relaxed);
+                        let all = progress.records_all.load(Ordering::Relaxed).max(1);
+                        let percent = records * 100 / all;
+                        format!("loading: {records} of {all} records, {percent} %")
+                    }
+                    (None, None) => continue,
+                };
                 log.line(&shared.config(), LogLevel::Notice, &text);
             }
         }
@@ -321,7 +384,6 @@ fn wait_and_tell(
 }
 
 fn new_engine(config: &Config, shards: usize, seed: u64) -> Result<Engine, String> {
-    let total = memory_total_bytes().unwrap_or(RESERVATION_BYTES_MAX);
     Engine::new(EngineOptions {
         databases: config.databases,
         memory_bytes_max: config.maxmemory / shards as u64,
@@ -329,7 +391,7 @@ fn new_engine(config: &Config, shards: usize, seed: u64) -> Result<Engine, Strin
         samples: config.maxmemory_samples,
         lfu_log_factor: config.lfu_log_factor,
         lfu_decay_minutes: config.lfu_decay_time,
-        reservation_bytes: total.clamp(1 << 30, RESERVATION_BYTES_MAX) as usize,
+        reservation_bytes: reservation_bytes(),
         thresholds: config.thresholds,
         seed,
     })
@@ -362,8 +424,7 @@ fn share_out(
     if found.renewal.is_none() {
         return (0..shards).map(|_| None).collect();
     }
-    let (senders, receivers): (Vec<_>, Vec<_>) =
-        (0..shards).map(|_| mpsc::sync_channel(4)).unzip();
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::sync_channel(4)).unzip();
     for id in 0..found.shards_before {
         let (found, config, senders) = (found.clone(), config.clone(), senders.clone());
         let failures = failures.clone();
@@ -386,14 +447,27 @@ fn share_out(
     receivers.into_iter().map(Some).collect()
 }
 
+/// Where a shard's data comes from.
+struct Sources<'a> {
+    /// What the directory of the log has.
+    found: Option<&'a Found>,
+    /// Redis' files.
+    import: Option<&'a Import>,
+    /// Keys of the logs of another number of shards.
+    moved: Option<mpsc::Receiver<Vec<Moved>>>,
+}
+
 fn make_worker(
     id: usize,
     seed: u64,
     shared: &Arc<Shared>,
     listeners: Vec<Listener>,
     wake: Arc<OwnedFd>,
-    found: Option<&Found>,
-    moved: Option<mpsc::Receiver<Vec<Moved>>>,
+    Sources {
+        found,
+        import,
+        moved,
+    }: Sources<'_>,
 ) -> Result<Worker, String> {
     let config = shared.config();
     let shards = shared.shards();
@@ -402,10 +476,21 @@ fn make_worker(
     engine.set_events_wanted(config.notify_keyspace_events);
     engine.set_tracked_keys_max(config.tracked_keys_max(shards));
     let mut shard = new_shard(engine, &config, id, shards);
+    let memory_bytes_max = config.maxmemory / shards as u64;
+    if let Some(import) = import {
+        load(&mut shard, memory_bytes_max, |shard| import.load(shard))?;
+    } else if let Some(moved) = moved {
+        load(&mut shard, memory_bytes_max, |shard| {
+            shard.engine.set_now(unix_ms());
+            let mut keys = moved.into_iter().flatten();
+            keys.try_for_each(|key| key.store(shard))
+        })?;
+    } else if let Some(found) = found {
+        load(&mut shard, memory_bytes_max, |shard| found.load(shard))?;
+    }
     let log = match found {
         None => None,
         Some(found) => {
-            load(&mut shard, found, moved, config.maxmemory / shards as u64)?;
             let start = found.starts[id].clone();
             let disk = LogDisk::new(found.directory_of_logs());
             let disk = disk.map_err(|error| format!("the log of shard {id}: {error}"))?;
@@ -415,7 +500,10 @@ fn make_worker(
     let spin = Duration::from_micros(config.spin_us);
     let mut service = Service::new(shard, shared.clone());
     if let Some(found) = found {
-        let libraries = found.libraries.lock().expect("nobody panics while holding it");
+        let libraries = found
+            .libraries
+            .lock()
+            .expect("nobody panics while holding it");
         if let Some(bytes) = libraries.as_ref().filter(|_| id == 0) {
             service.restore_libraries(bytes)?;
         }
@@ -427,31 +515,22 @@ fn make_worker(
     })?;
     if let Some((start, disk)) = log {
         worker.open_log(start, disk)?;
-        if found.is_some_and(|found| found.renewal.is_some()) {
+        if import.is_some() || found.is_some_and(|found| found.renewal.is_some()) {
             worker.write_all_keys()?;
         }
     }
     Ok(worker)
 }
 
-/// Runs a shard's log again, without any limit of memory: what does not fit any more is evicted afterwards.
+/// Loads a shard's data without any limit of memory: what does not fit any more is evicted afterwards.
 fn load(
     shard: &mut Shard,
-    found: &Found,
-    moved: Option<mpsc::Receiver<Vec<Moved>>>,
     memory_bytes_max: u64,
+    load: impl FnOnce(&mut Shard) -> Result<(), String>,
 ) -> Result<(), String> {
     shard.engine.set_memory_bytes_max(0);
     shard.may_block = false;
-    match moved {
-        None => found.load(shard)?,
-        Some(moved) => {
-            shard.engine.set_now(unix_ms());
-            for keys in moved {
-                keys.into_iter().try_for_each(|key| key.store(shard))?;
-            }
-        }
-    }
+    load(shard)?;
     shard.may_block = true;
     shard.engine.set_memory_bytes_max(memory_bytes_max);
     shard.engine.set_now(unix_ms());

@@ -32,6 +32,8 @@ pub(super) enum Then {
     Exec(Token),
     /// A script of this shard.
     Script(u32),
+    /// SAVE, as this operation.
+    Save(u32),
 }
 
 /// What is answered to who needs a key that a script holds for long.
@@ -451,7 +453,9 @@ impl Service {
         let then = transaction.then.take().expect("it goes on once");
         self.release(id);
         match then {
-            Then::Steps(operation, _, _) => self.fail_operation(operation, BUSY),
+            Then::Steps(operation, _, _) | Then::Save(operation) => {
+                self.fail_operation(operation, BUSY);
+            }
             Then::Attempt(waiting) => self.fail_wait(waiting, BUSY),
             Then::Exec(token) => self.fail_exec(token, BUSY),
             Then::Script(key) => self.script_refused(key),
@@ -536,6 +540,7 @@ impl Service {
             Then::Attempt(waiting) => self.attempt_locked(waiting, id),
             Then::Exec(token) => self.exec_locked(token, id, is_unchanged),
             Then::Script(key) => self.script_locked(key, id),
+            Then::Save(operation) => self.save_locked(operation, id),
         }
     }
 

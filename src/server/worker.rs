@@ -203,6 +203,7 @@ impl Worker {
             || self.service.transactions.has_granted()
             || self.service.script_runs.has_paused()
             || self.service.pubsub.has_leaving()
+            || self.service.saving.has_work()
             || self.ring.has_taken_events()
     }
 
@@ -227,6 +228,7 @@ impl Worker {
             self.service.run_granted();
             self.service.resume_scripts();
             self.service.serve_awaited();
+            self.service.save_slice();
         }
         self.service.release_subscriptions();
         self.service.post_notifications();
@@ -492,7 +494,14 @@ impl Worker {
         let rule = sync_rule(self.service.config.appendfsync);
         let now_ms = self.started.elapsed().as_millis() as u64;
         let start = Start::fresh(identity, id, count);
-        let log = Log::open(Options::default(), rule, start, now_ms, unix_ms() as u64, disk);
+        let log = Log::open(
+            Options::default(),
+            rule,
+            start,
+            now_ms,
+            unix_ms() as u64,
+            disk,
+        );
         self.service.begin_log(log);
     }
 
@@ -761,6 +770,7 @@ impl Worker {
                 break;
             }
         }
+        self.service.save_at_stop();
         self.close_log();
     }
 

@@ -213,7 +213,13 @@ impl Journal {
             None => {
                 self.scratch.clear();
                 let words: [&[u8]; 2] = [b"DEL", bytes];
-                entry::command(&mut self.scratch, db as u32, engine.now_ms() as u64, 0, &words);
+                entry::command(
+                    &mut self.scratch,
+                    db as u32,
+                    engine.now_ms() as u64,
+                    0,
+                    &words,
+                );
             }
         }
     }
@@ -299,10 +305,7 @@ fn form(row: &Command, args: &Args<'_>, is_rewriting: bool, gathers: bool) -> Fo
         );
     // What was stored as it is cannot be read from the arguments any more.
     let is_large = args.ranges.iter().any(|range| range.offset == IN_LARGE);
-    if depends_on_more
-        || is_large
-        || is_rewriting && may_come_late(row, args, gathers)
-    {
+    if depends_on_more || is_large || is_rewriting && may_come_late(row, args, gathers) {
         Form::Images
     } else if matches!(row.name, "xadd" | "xtrim")
         && let Some(at) = approximate_trim(args)
@@ -380,7 +383,10 @@ impl Journal {
             let args = &context.args;
             self.walks_again |= self.is_rewriting && row.name == "swapdb";
             let belongs_later = self.is_rewriting && self.gathers_for.is_some();
-            match (effect, form(row, args, self.is_rewriting, self.gathers_for.is_some())) {
+            match (
+                effect,
+                form(row, args, self.is_rewriting, self.gathers_for.is_some()),
+            ) {
                 (Some(_), _) if belongs_later => {
                     self.images(row, args, db, context.shard, context.engine);
                 }

@@ -219,7 +219,7 @@ pub fn restore(context: &mut Context<'_>) -> Result<(), CommandError> {
 }
 
 /// Puts a value under a key, replacing what was there.
-pub(super) fn store(
+pub fn store(
     engine: &mut Engine,
     key: &Key<'_>,
     value: DumpedValue,

@@ -5,7 +5,7 @@
 
 use super::DumpError;
 use super::VERSION_7_4;
-use super::commands::{store, rdb_value};
+use super::commands::{rdb_value, store};
 use crate::command::CommandError;
 use crate::engine::{
     Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, Touch, Type, Value,

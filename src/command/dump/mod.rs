@@ -21,7 +21,7 @@ mod writer;
 
 use crate::codec::kind;
 use crate::engine::value::stream::parts::StreamParts;
-pub use commands::rdb_value;
+pub use commands::{rdb_value, store};
 pub use decode::{decode, decode_value};
 pub use encode::{hash, intset, list, packed_sorted_set, set, sorted_set, stream, string};
 

@@ -182,13 +182,17 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
         "rdb_changes_since_last_save",
         sum(info, |shard| shard.changes),
     );
-    field(text, "rdb_bgsave_in_progress", 0);
-    // As in Redis before the first save: the time of the start.
-    field(text, "rdb_last_save_time", info.started_ms / 1000);
-    field(text, "rdb_last_bgsave_status", "ok");
-    field(text, "rdb_last_bgsave_time_sec", -1);
-    field(text, "rdb_current_bgsave_time_sec", -1);
-    field(text, "rdb_saves", 0);
+    let seconds = |seconds: Option<u64>| seconds.map_or(-1, |seconds| seconds as i64);
+    let is_saving = u8::from(info.save_takes_s.is_some());
+    field(text, "rdb_bgsave_in_progress", is_saving);
+    field(text, "rdb_last_save_time", info.save_last_s);
+    let status = if info.save_is_good { "ok" } else { "err" };
+    field(text, "rdb_last_bgsave_status", status);
+    let took = seconds(info.save_last_took_s);
+    field(text, "rdb_last_bgsave_time_sec", took);
+    let takes = seconds(info.save_takes_s);
+    field(text, "rdb_current_bgsave_time_sec", takes);
+    field(text, "rdb_saves", info.saves);
     field(text, "rdb_last_cow_size", 0);
     let logs: Vec<LogInfo> = info.shards.iter().filter_map(|shard| shard.log).collect();
     let any = |is: fn(&LogInfo) -> bool| u8::from(logs.iter().any(is));
@@ -207,10 +211,18 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     field(text, "aof_last_rewrite_time_sec", last);
     let current = seconds(|log| log.rewriting_s);
     field(text, "aof_current_rewrite_time_sec", current);
-    field(text, "aof_last_bgrewrite_status", status(|log| log.rewrite_failed));
+    field(
+        text,
+        "aof_last_bgrewrite_status",
+        status(|log| log.rewrite_failed),
+    );
     let rewrites = logs.iter().map(|log| log.rewrites).sum::<u64>();
     field(text, "aof_rewrites", rewrites);
-    field(text, "aof_last_write_status", status(|log| log.write_failed));
+    field(
+        text,
+        "aof_last_write_status",
+        status(|log| log.write_failed),
+    );
     field(text, "aof_last_cow_size", 0);
     if !logs.is_empty() {
         let total = |of: fn(&LogInfo) -> u64| logs.iter().map(of).sum::<u64>();

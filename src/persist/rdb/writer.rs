@@ -132,6 +132,12 @@ impl RdbWriter {
         writer
     }
 
+    /// From here on values may have the forms of a newer version. The header, and with it the checksum, is that of the older one: who raises the version
+    /// has to correct both in the finished file.
+    pub fn raise(&mut self, version: RdbVersion) {
+        self.version = self.version.max(version);
+    }
+
     /// Bytes of the file so far.
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -10,8 +10,8 @@ mod memory;
 mod monitor;
 mod multi;
 mod notify;
-mod pubsub;
 mod persistence;
+mod pubsub;
 mod script;
 mod session;
 mod tracking;
@@ -93,7 +93,10 @@ impl Service {
             ServerCommand::Pubsub => self.pubsub_command(&args, &mut reply),
             ServerCommand::Subscribe(kind) => self.subscribe(index, kind, &args),
             ServerCommand::Unsubscribe(kind) => self.unsubscribe(index, kind, &args),
-            ServerCommand::Shutdown => self.shutdown(&args),
+            ServerCommand::BgSave => self.bgsave(&args, &mut reply),
+            ServerCommand::LastSave => self.lastsave(&mut reply),
+            ServerCommand::Save => self.save(index, Finish::Saved, muted),
+            ServerCommand::Shutdown => self.shutdown(index, &args, muted),
             ServerCommand::Memcache => unreachable!("carried out apart"),
         };
         match outcome {

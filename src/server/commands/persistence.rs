@@ -23,7 +23,10 @@ impl Service {
             return Err(misconf(&self.shared.log_failures.text()));
         }
         reply.simple("Background append only file rewriting started");
-        Ok(Answered::AskAll(Call::RewriteLog, Finish::Said(reply.bytes.clone())))
+        Ok(Answered::AskAll(
+            Call::RewriteLog,
+            Finish::Said(reply.bytes.clone()),
+        ))
     }
 
     /// WAITAOF: the reply waits until everything that all shards have written down is durable, as if this were a transaction of all of them.
@@ -33,9 +36,8 @@ impl Service {
         args: &Args<'_>,
         reply: &mut Reply,
     ) -> Outcome {
-        let is_local = waits_for_log(args).map_err(|error| {
-            String::from_utf8_lossy(error.text()).into_owned()
-        })?;
+        let is_local = waits_for_log(args)
+            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
         if is_local && !self.shard.journal.is_on() {
             return Err(
                 "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."

@@ -4,9 +4,9 @@ use super::super::server_operation::{Call, Finish};
 use super::super::service::Service;
 use super::{Answered, Outcome, lower};
 use crate::protocol::args::Args;
-use crate::shard::operation::Envelope;
 use crate::protocol::resp::Reply;
 use crate::script::RestorePolicy;
+use crate::shard::operation::Envelope;
 
 const SCRIPT_HELP: &[&str] = &[
     "SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",

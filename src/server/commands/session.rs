@@ -1,6 +1,7 @@
 //! AUTH, HELLO, SELECT, QUIT, RESET, SHUTDOWN.
 
 use super::super::connection::{ReplyMode, State};
+use super::super::server_operation::Finish;
 use super::super::service::Service;
 use super::{Answered, Outcome};
 use crate::command::databases::database_index;
@@ -181,16 +182,27 @@ impl Service {
         Ok(Answered::Now)
     }
 
-    /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: nothing is kept on disk, so all forms but ABORT stop the server.
-    pub(super) fn shutdown(&mut self, args: &Args<'_>) -> Outcome {
+    /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: saves before it stops if asked to, or if there are rules of `save`; stays if that fails, unless FORCE is said.
+    pub(super) fn shutdown(&mut self, index: u32, args: &Args<'_>, muted: bool) -> Outcome {
+        let (mut saves, mut force) = (None, false);
         for position in 1..args.len() {
             match &super::lower(args.get(position))[..] {
-                "nosave" | "save" | "now" | "force" => {}
+                "nosave" if saves != Some(true) => saves = Some(false),
+                "save" if saves != Some(false) => saves = Some(true),
+                "now" => {}
+                "force" => force = true,
                 "abort" if args.len() == 2 => return Err("ERR No shutdown in progress.".into()),
                 _ => return Err("ERR syntax error".into()),
             }
         }
-        self.shared.stop();
-        Ok(Answered::Now)
+        if !saves.unwrap_or(!self.config.save.is_empty()) {
+            self.stop_unsaved();
+            return Ok(Answered::Now);
+        }
+        let finish = match force {
+            true => Finish::SavedOrNotAtStop,
+            false => Finish::SavedAtStop,
+        };
+        self.save(index, finish, muted)
     }
 }

@@ -1,0 +1,439 @@
+//! Snapshots in Redis' format: SAVE, BGSAVE, the rules of `save`, and the one at the stop. They are written to `dbfilename` in `dir`.
+//!
+//! Never: forks, or holds more than a few hundred keys' bytes. The decisions worth knowing. Each shard walks its keys in slices of its turns ([`walk`]) and hands them to
+//! one thread that writes the file ([`write`]). For BGSAVE a key is written as it is when the walk comes to it: the file is no picture of one
+//! moment, a transaction over several keys may be in it half, and a key that is renamed meanwhile may be missing. SAVE holds all writers back (a claim of every shard, for
+//! reading), and so does the stop, where there are none any more: those files are of one moment. The version is 10, which Redis 7.0 reads, unless a hash has fields
+//! that expire: then it is 12, of Redis 7.4.
+
+pub mod walk;
+mod write;
+
+use super::commands::{Answered, Outcome};
+use super::operations::Work;
+use super::server_operation::{Answer, Finish, ServerOperation};
+use super::service::Service;
+use super::shared::Shared;
+use super::transactions::Then;
+use super::worker::unix_ms;
+use crate::config::Config;
+use crate::engine::Client;
+use crate::protocol::args::Args;
+use crate::protocol::resp::Reply;
+use crate::shard::locks::{Claims, Mode};
+use crate::shard::operation::Envelope;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
+use walk::Walk;
+use write::Chunk;
+
+/// Chunks of keys that may wait for the writing thread.
+const CHUNKS_MAX: usize = 32;
+/// After a failure the rules wait so long, as in Redis.
+const RETRY_MS: i64 = 5000;
+/// What Redis says to who wants two at a time.
+const UNDER_WAY: &str = "ERR Background save already in progress";
+
+/// One snapshot in the making.
+pub struct Save {
+    /// Where the shards hand over what they find; taken once by each.
+    senders: Mutex<Vec<Option<SyncSender<Chunk>>>>,
+    /// What has become of it: an error says why there is no new file.
+    outcome: OnceLock<Result<(), String>>,
+    began: Instant,
+}
+
+impl Save {
+    /// What has become of it, if it has ended.
+    pub fn outcome(&self) -> Option<&Result<(), String>> {
+        self.outcome.get()
+    }
+
+    fn sender(&self, shard: usize) -> Option<SyncSender<Chunk>> {
+        let senders = self.senders.lock();
+        senders.expect("nobody panics with it")[shard].take()
+    }
+}
+
+/// What is known of snapshots.
+#[derive(Debug, Clone, Copy)]
+pub struct SaveFigures {
+    /// When the last good one was made; the start before there is any. Unix seconds.
+    pub last_s: u64,
+    /// The last one in the background, or the last one at all, went well.
+    pub is_good: bool,
+    /// How long the last one took, in seconds; none before there is any.
+    pub last_took_s: Option<u64>,
+    /// How long the one under way has taken so far.
+    pub takes_s: Option<u64>,
+    /// Good ones since the start.
+    pub count: u64,
+}
+
+struct State {
+    under_way: Option<Arc<Save>>,
+    figures: SaveFigures,
+    tried_ms: i64,
+}
+
+/// What all shards share of snapshots.
+pub struct Saves {
+    state: Mutex<State>,
+    /// Changes of each shard that no snapshot has, as of its last housekeeping.
+    unsaved: Vec<AtomicU64>,
+    /// The stop makes none, whatever the rules say.
+    not_at_stop: AtomicBool,
+    /// The stop makes one, whatever the rules say.
+    asked_at_stop: AtomicBool,
+    at_stop: OnceLock<Option<Arc<Save>>>,
+}
+
+impl Saves {
+    /// Nothing saved yet.
+    pub fn new(shards: usize, started_ms: i64) -> Saves {
+        Saves {
+            state: Mutex::new(State {
+                under_way: None,
+                figures: SaveFigures {
+                    last_s: (started_ms / 1000) as u64,
+                    is_good: true,
+                    last_took_s: None,
+                    takes_s: None,
+                    count: 0,
+                },
+                tried_ms: 0,
+            }),
+            unsaved: (0..shards).map(|_| AtomicU64::new(0)).collect(),
+            not_at_stop: AtomicBool::new(false),
+            asked_at_stop: AtomicBool::new(false),
+            at_stop: OnceLock::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with it")
+    }
+
+    /// For INFO and LASTSAVE.
+    pub fn figures(&self) -> SaveFigures {
+        let state = self.state();
+        let takes = state.under_way.as_ref();
+        SaveFigures {
+            takes_s: takes.map(|save| save.began.elapsed().as_secs()),
+            ..state.figures
+        }
+    }
+
+    /// Begins one unless one is under way: the thread that writes it; the shards are still to be told. An error is the reply's text.
+    fn begin(self: &Saves, shared: &Arc<Shared>) -> Result<Arc<Save>, String> {
+        let mut state = self.state();
+        if state.under_way.is_some() {
+            return Err(UNDER_WAY.into());
+        }
+        let (sender, receiver) = mpsc::sync_channel(CHUNKS_MAX);
+        let senders = (0..shared.shards()).map(|_| Some(sender.clone()));
+        let save = Arc::new(Save {
+            senders: Mutex::new(senders.collect()),
+            outcome: OnceLock::new(),
+            began: Instant::now(),
+        });
+        state.tried_ms = unix_ms();
+        write::begin(shared.clone(), save.clone(), receiver)
+            .map_err(|error| format!("ERR no thread could be started: {error}"))?;
+        state.under_way = Some(save.clone());
+        Ok(save)
+    }
+
+    /// Notes what has become of one, and wakes those who wait for it.
+    fn end(&self, shared: &Shared, save: &Save, outcome: Result<(), String>) {
+        let mut state = self.state();
+        state.under_way = None;
+        let figures = &mut state.figures;
+        figures.is_good = outcome.is_ok();
+        figures.last_took_s = Some(save.began.elapsed().as_secs());
+        if outcome.is_ok() {
+            figures.last_s = (unix_ms() / 1000) as u64;
+            figures.count += 1;
+        }
+        drop(state);
+        save.outcome.set(outcome).expect("it ends once");
+        shared.inboxes.iter().for_each(|inbox| inbox.wake());
+    }
+
+    /// Whether the rules ask for one now.
+    fn is_due(&self, config: &Config, now_ms: i64) -> bool {
+        if config.save.is_empty() {
+            return false;
+        }
+        let unsaved = self.unsaved.iter();
+        let unsaved: u64 = unsaved.map(|count| count.load(Ordering::Relaxed)).sum();
+        let state = self.state();
+        let passed_s = (now_ms / 1000).saturating_sub_unsigned(state.figures.last_s);
+        let may_try = state.figures.is_good || now_ms - state.tried_ms > RETRY_MS;
+        let is_met = |&(seconds, changes): &(u32, u32)| {
+            unsaved >= u64::from(changes) && passed_s > i64::from(seconds)
+        };
+        state.under_way.is_none() && may_try && config.save.iter().any(is_met)
+    }
+
+    /// What became of the one at the stop, if there was one.
+    pub fn at_stop(&self) -> Option<Result<(), String>> {
+        let save = self.at_stop.get()?.as_ref()?;
+        Some(save.outcome.wait().clone())
+    }
+}
+
+/// A shard is to begin its part.
+struct SaveBegins(Arc<Save>);
+
+/// Who waits for a snapshot.
+struct Awaiting {
+    save: Arc<Save>,
+    operation: u32,
+    transaction: u32,
+}
+
+/// A shard's side of snapshots.
+#[derive(Default)]
+pub struct Saving {
+    walk: Option<Walk>,
+    awaiting: Option<Awaiting>,
+    /// Changes that the shard had counted when the last good snapshot came by; wraps around with CONFIG RESETSTAT.
+    saved: u64,
+    /// The same for one whose outcome is not known yet.
+    saved_if: Option<(Arc<Save>, u64)>,
+}
+
+impl Saving {
+    /// Whether a slice of a walk could be done at once.
+    pub fn has_work(&self) -> bool {
+        self.walk.as_ref().is_some_and(|walk| !walk.is_blocked)
+    }
+
+    /// Whether it has to be looked at again soon though nothing happens.
+    pub fn is_blocked(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// The count of changes begins anew.
+    pub fn changes_reset(&mut self, changes: u64) {
+        self.saved = self.saved.wrapping_sub(changes);
+        if let Some((_, count)) = &mut self.saved_if {
+            *count = count.wrapping_sub(changes);
+        }
+    }
+}
+
+impl Service {
+    /// Changes of this shard that no snapshot has.
+    pub fn changes_unsaved(&self) -> u64 {
+        let saving = &self.saving;
+        let saved = match &saving.saved_if {
+            Some((save, count)) if save.outcome() == Some(&Ok(())) => *count,
+            _ => saving.saved,
+        };
+        self.shard.stats.changes.wrapping_sub(saved)
+    }
+
+    /// SAVE.
+    pub(super) fn save(&mut self, index: u32, finish: Finish, muted: bool) -> Outcome {
+        if self.shared.saves.figures().takes_s.is_some() {
+            if matches!(finish, Finish::Saved) {
+                return Err(UNDER_WAY.into());
+            }
+            // The one under way is given up, and one is made when nobody does anything any more.
+            self.shared
+                .saves
+                .asked_at_stop
+                .store(true, Ordering::Release);
+            self.shared.stop();
+            return Ok(Answered::Now);
+        }
+        let Some(token) = self.connection_at(index).map(|connection| connection.token) else {
+            return Ok(Answered::Later);
+        };
+        let operation = ServerOperation::of_one(finish);
+        let Some(id) = self.begin(index, Work::Server(operation), true, muted) else {
+            return Ok(Answered::Later);
+        };
+        let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
+        for shard in 0..self.shards() {
+            claims.entry(shard).or_default().add_whole(Mode::Read);
+        }
+        let client = Client {
+            shard: self.shard.id as u32,
+            token: token.to_bits(),
+        };
+        let transaction = self.acquire(claims, Vec::new(), Then::Save(id), client);
+        self.claim_next(transaction);
+        Ok(Answered::Later)
+    }
+
+    /// SAVE has all writers stopped.
+    pub(super) fn save_locked(&mut self, operation: u32, transaction: u32) {
+        match self.begin_save() {
+            Ok(save) => {
+                self.saving.awaiting = Some(Awaiting {
+                    save,
+                    operation,
+                    transaction,
+                });
+            }
+            Err(error) => {
+                self.release(transaction);
+                self.take_answer(operation, Answer::Saved(Err(error)));
+            }
+        }
+    }
+
+    /// `BGSAVE [SCHEDULE]`.
+    pub(super) fn bgsave(&mut self, args: &Args<'_>, reply: &mut Reply) -> Outcome {
+        match args.len() {
+            1 => {}
+            2 if args.get(1).eq_ignore_ascii_case(b"schedule") => {}
+            _ => return Err("ERR syntax error".into()),
+        }
+        self.begin_save()?;
+        reply.simple("Background saving started");
+        Ok(Answered::Now)
+    }
+
+    /// LASTSAVE.
+    pub(super) fn lastsave(&mut self, reply: &mut Reply) -> Outcome {
+        reply.integer(self.shared.saves.figures().last_s as i64);
+        Ok(Answered::Now)
+    }
+
+    /// Begins a snapshot, and tells all shards.
+    fn begin_save(&mut self) -> Result<Arc<Save>, String> {
+        let shared = self.shared.clone();
+        let save = shared.saves.begin(&shared)?;
+        let own = self.shard.id;
+        for shard in (0..self.shards()).filter(|&shard| shard != own) {
+            let begins = Box::new(SaveBegins(save.clone()));
+            let envelopes = &mut self.message_to(shard).envelopes;
+            envelopes.push(Envelope::Server(begins));
+        }
+        self.begin_walk(save.clone());
+        Ok(save)
+    }
+
+    /// Takes a matter of snapshots that another shard sent, or gives back what is none.
+    pub(super) fn take_save(
+        &mut self,
+        matter: Box<dyn std::any::Any + Send>,
+    ) -> Result<(), Box<dyn std::any::Any + Send>> {
+        let begins = matter.downcast::<SaveBegins>()?;
+        self.begin_walk(begins.0);
+        Ok(())
+    }
+
+    fn begin_walk(&mut self, save: Arc<Save>) {
+        self.note_saved();
+        if let Some(sender) = save.sender(self.shard.id) {
+            self.saving.walk = Some(Walk::new(sender, self.config.maxmemory_policy));
+        }
+        self.saving.saved_if = Some((save, self.shard.stats.changes));
+    }
+
+    /// Remembers what the last snapshot has, once it is known to be good.
+    fn note_saved(&mut self) {
+        let saving = &mut self.saving;
+        if let Some((save, count)) = &saving.saved_if
+            && let Some(outcome) = save.outcome()
+        {
+            if outcome.is_ok() {
+                saving.saved = *count;
+            }
+            saving.saved_if = None;
+        }
+    }
+
+    /// A slice of what is under way, in a turn.
+    pub fn save_slice(&mut self) {
+        if let Some(walk) = &mut self.saving.walk
+            && walk.slice(&mut self.shard.engine)
+        {
+            self.saving.walk = None;
+        }
+        let awaiting = &mut self.saving.awaiting;
+        if let Some(ended) = awaiting.take_if(|awaiting| awaiting.save.outcome().is_some()) {
+            let outcome = ended.save.outcome().expect("just seen").clone();
+            self.release(ended.transaction);
+            let outcome = outcome.map_err(|error| format!("ERR {error}"));
+            self.take_answer(ended.operation, Answer::Saved(outcome));
+        }
+    }
+
+    /// Looks at the rules, and tells the shard that does so what there is to save.
+    pub(super) fn save_housekeeping(&mut self) {
+        self.note_saved();
+        let shared = self.shared.clone();
+        let unsaved = &shared.saves.unsaved[self.shard.id];
+        unsaved.store(self.changes_unsaved(), Ordering::Relaxed);
+        let is_serving = !shared.stopping.load(Ordering::Relaxed);
+        if self.shard.id == 0 && is_serving && shared.saves.is_due(&self.config, self.now_ms) {
+            // Another shard may have been faster; then there is one.
+            let _ = self.begin_save();
+        }
+    }
+
+    /// The last thing before the end: no request is under way anywhere, and if there are rules all is saved once more.
+    pub fn save_at_stop(&mut self) {
+        let shared = self.shared.clone();
+        let saves = &shared.saves;
+        // One in the background comes to nothing.
+        self.saving.walk = None;
+        let save = saves.at_stop.get_or_init(|| {
+            // What is under way ends as soon as all shards have let go of it.
+            let under_way = saves.state().under_way.clone();
+            if let Some(save) = under_way {
+                let senders = save.senders.lock();
+                senders.expect("nobody panics with it").fill(None);
+                let _ = save.outcome.wait();
+            }
+            let is_asked = saves.asked_at_stop.load(Ordering::Acquire);
+            let wanted = (is_asked || !self.config.save.is_empty())
+                && !saves.not_at_stop.load(Ordering::Acquire);
+            match wanted {
+                true => saves.begin(&shared).ok(),
+                false => None,
+            }
+        });
+        if let Some(sender) = save.as_ref().and_then(|save| save.sender(self.shard.id)) {
+            let walk = Walk::new(sender, self.config.maxmemory_policy);
+            walk.finish(&mut self.shard.engine);
+        }
+    }
+
+    /// Writes the reply of SAVE, or stops after it.
+    pub(super) fn finish_save(
+        &mut self,
+        finish: &Finish,
+        answer: Option<Answer>,
+        reply: &mut Reply,
+    ) {
+        let outcome = match answer {
+            Some(Answer::Saved(outcome)) => outcome,
+            _ => Err(super::transactions::BUSY.to_string()),
+        };
+        match (outcome, finish) {
+            (Ok(()), Finish::SavedAtStop) | (_, Finish::SavedOrNotAtStop) => self.stop_unsaved(),
+            (Ok(()), _) => reply.ok(),
+            (Err(_), Finish::SavedAtStop) => {
+                reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
+            }
+            (Err(error), _) => reply.error(&error),
+        }
+    }
+
+    /// Stops without a snapshot, or without another one.
+    pub(super) fn stop_unsaved(&mut self) {
+        let saves = &self.shared.saves;
+        saves.not_at_stop.store(true, Ordering::Release);
+        self.shared.stop();
+    }
+}

@@ -1,0 +1,184 @@
+//! The thread that writes a snapshot: to a file of another name, synced, then renamed, so that the last good one is there until the next is.
+//!
+//! Never: leaves its file behind when anything goes wrong, or takes a snapshot for whole that not all shards have finished.
+
+use super::Save;
+use crate::codec::crc64::Crc64;
+use crate::persist::rdb::{KeyToWrite, Preface, RdbVersion, RdbWriter};
+use crate::server::commands::REDIS_VERSION;
+use crate::server::shared::Shared;
+use crate::server::snapshot::bytes_resident;
+use crate::server::worker::unix_ms;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+
+/// Bytes written at a time.
+const BUFFER_BYTES: usize = 256 << 10;
+/// So often the disk is given what was written, so that the last sync is short.
+const SYNC_BYTES: u64 = 32 << 20;
+
+/// A key as it goes into the file.
+pub struct Written {
+    /// Its name.
+    pub key: Box<[u8]>,
+    /// When it expires, Unix milliseconds.
+    pub expires_at_ms: Option<i64>,
+    /// For how many seconds it was not used, if keys are evicted by that.
+    pub idle_s: Option<u64>,
+    /// How often it was used, if keys are evicted by that.
+    pub frequency: Option<u8>,
+    /// The kind of its value, then the value.
+    pub value: Vec<u8>,
+}
+
+/// What a shard hands over.
+pub enum Chunk {
+    /// Keys of a database.
+    Keys {
+        /// The database.
+        db: u32,
+        /// The keys.
+        keys: Vec<Written>,
+    },
+    /// The shard has no more.
+    End,
+}
+
+/// Starts the thread.
+pub fn begin(shared: Arc<Shared>, save: Arc<Save>, chunks: Receiver<Chunk>) -> io::Result<()> {
+    let write = move || {
+        let config = shared.config();
+        let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
+        let outcome = write_file(&shared, &chunks, &temporary, Path::new(&config.dbfilename));
+        drop(chunks);
+        if outcome.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        let outcome = outcome.map_err(|error| {
+            let text = format!("{} could not be written: {error}", config.dbfilename);
+            eprintln!("torc: {text}");
+            text
+        });
+        shared.saves.end(&shared, &save, outcome);
+    };
+    let thread = thread::Builder::new().name("torc-save".into());
+    thread.spawn(write).map(drop)
+}
+
+struct Output {
+    file: File,
+    buffer: Vec<u8>,
+    unsynced: u64,
+}
+
+impl Output {
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.unsynced += self.buffer.len() as u64;
+        self.buffer.clear();
+        if self.unsynced >= SYNC_BYTES {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+fn write_file(
+    shared: &Shared,
+    chunks: &Receiver<Chunk>,
+    temporary: &Path,
+    target: &Path,
+) -> io::Result<()> {
+    let open = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(temporary);
+    let mut output = Output {
+        file: open?,
+        buffer: Vec::with_capacity(2 * BUFFER_BYTES),
+        unsynced: 0,
+    };
+    let preface = Preface {
+        redis_version: REDIS_VERSION,
+        time_s: (unix_ms() / 1000) as u64,
+        used_memory_bytes: bytes_resident(),
+        is_log_base: false,
+    };
+    // Kinds are checked against the newest version; which one the file has is known at its end.
+    let mut writer = RdbWriter::begin(&mut output.buffer, RdbVersion::V10, &preface);
+    let mut is_raised = false;
+    for code in shared.scripts.functions().codes() {
+        writer.function(&mut output.buffer, code);
+    }
+    let (mut ended, mut current) = (0, None);
+    while ended < shared.shards() {
+        let Ok(chunk) = chunks.recv() else {
+            return Err(io::Error::other("a shard has given it up"));
+        };
+        let (db, keys) = match chunk {
+            Chunk::End => {
+                ended += 1;
+                continue;
+            }
+            Chunk::Keys { db, keys } => (db, keys),
+        };
+        if current != Some(db) {
+            current = Some(db);
+            writer.database(&mut output.buffer, db, 0, 0);
+        }
+        for written in keys {
+            let (kind, value) = written.value.split_first().expect("a value has a kind");
+            if !is_raised && !RdbVersion::V10.knows(*kind) {
+                is_raised = true;
+                writer.raise(RdbVersion::V12);
+            }
+            let key = KeyToWrite {
+                key: &written.key,
+                expires_at_ms: written.expires_at_ms,
+                idle_s: written.idle_s,
+                frequency: written.frequency,
+                kind: *kind,
+                value,
+            };
+            let out = &mut output.buffer;
+            writer.key(out, &key).map_err(io::Error::other)?;
+            if output.buffer.len() >= BUFFER_BYTES {
+                output.flush()?;
+            }
+        }
+    }
+    writer.finish(&mut output.buffer);
+    output.flush()?;
+    if is_raised {
+        raise_header(&mut output.file, RdbVersion::V12)?;
+    }
+    output.file.sync_all()?;
+    fs::rename(temporary, target)?;
+    File::open(".")?.sync_all()
+}
+
+/// Gives a finished file another version: its header, and the checksum of it all.
+fn raise_header(file: &mut File, version: RdbVersion) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    write!(file, "REDIS{:04}", version.number())?;
+    let end = file.seek(SeekFrom::End(-8))?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut sum = Crc64::new();
+    let mut left = end;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while left > 0 {
+        let len = left.min(BUFFER_BYTES as u64) as usize;
+        file.read_exact(&mut buffer[..len])?;
+        sum.update(&buffer[..len]);
+        left -= len as u64;
+    }
+    file.seek(SeekFrom::Start(end))?;
+    file.write_all(&sum.value().to_le_bytes())
+}
