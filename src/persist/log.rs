@@ -38,7 +38,8 @@ impl Default for Options {
             buffer_bytes: 256 << 10,
             // 8 MiB a shard: at a gigabyte a second what a device takes 8 ms to write.
             buffers_max: 32,
-            writes_in_flight_max: 4,
+            // While one is under way the turns gather: a slow disk makes writes longer and not more numerous.
+            writes_in_flight_max: 1,
             snapshot_buffers_max: 4,
         }
     }

@@ -31,6 +31,8 @@ use std::sync::{Arc, Mutex};
 
 /// The file that whoever uses the directory holds locked.
 pub(super) const LOCK: &str = "lock";
+/// Records whose keys are brought near together.
+const RUN_AT_ONCE: usize = 64;
 /// Keys that go from one thread to another at once.
 const MOVED_AT_ONCE: usize = 256;
 
@@ -330,22 +332,32 @@ impl Found {
             ranges: Vec::new(),
             time_ms: 0,
         };
-        let mut told = 0;
         let log = &self.logs[shard.id];
-        for (number, (position, body)) in log.entries().enumerate() {
-            loader.run(shard, body, &self.libraries).map_err(|what| {
-                format!(
-                    "appenddirname {}: the record at {position} cannot be loaded: {what}",
-                    self.directory.display()
-                )
-            })?;
-            if number - told >= 4096 {
-                let records = (number - told) as u64;
-                self.progress.records.fetch_add(records, Ordering::Relaxed);
-                told = number;
+        let mut entries = log.entries();
+        let mut batch = Vec::with_capacity(RUN_AT_ONCE);
+        let mut hashes = Vec::with_capacity(RUN_AT_ONCE);
+        loop {
+            batch.clear();
+            hashes.clear();
+            batch.extend(entries.by_ref().take(RUN_AT_ONCE));
+            if batch.is_empty() {
+                return Ok(());
             }
+            // The processor waits for memory most of the time here: for many keys at once.
+            let keys = batch.iter().filter_map(|(_, body)| first_key(body));
+            hashes.extend(keys.map(|key| shard.engine.key(0, key).hash));
+            shard.engine.prefetch(hashes.iter().copied());
+            for (position, body) in &batch {
+                loader.run(shard, body, &self.libraries).map_err(|what| {
+                    format!(
+                        "appenddirname {}: the record at {position} cannot be loaded: {what}",
+                        self.directory.display()
+                    )
+                })?;
+            }
+            let records = batch.len() as u64;
+            self.progress.records.fetch_add(records, Ordering::Relaxed);
         }
-        Ok(())
     }
 
     /// Frees the mappings when all is loaded, and gives the lock back, which must be kept. A new log takes the place of the old one, whose files are removed.
@@ -447,6 +459,15 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
         _ => Path::new("."),
     };
     File::open(parent)?.sync_all()
+}
+
+/// The key that an entry is about, as far as that is seen at once: nothing depends on it but speed.
+fn first_key(body: &[u8]) -> Option<&[u8]> {
+    match Entry::decode(body).ok()? {
+        Entry::Command(mut command) => command.words.nth(1),
+        Entry::Value(value) => Some(value.key),
+        Entry::Part(_) | Entry::Library(_) => None,
+    }
 }
 
 /// Runs entries again.

@@ -15,7 +15,7 @@ use crate::persist::rewrite::RewriteEnd;
 use std::time::{Duration, Instant};
 
 /// A turn walks for so long at most.
-const WALK_MAX: Duration = Duration::from_micros(150);
+const WALK_MAX: Duration = Duration::from_micros(60);
 /// Keys between two looks at the clock.
 const KEYS_AT_ONCE: usize = 16;
 
