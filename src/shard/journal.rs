@@ -374,6 +374,8 @@ fn stream_len(engine: &mut Engine, key: &Key<'_>) -> u64 {
 
 impl Journal {
     /// Runs a data command, and writes down what it changes.
+    // Apart from the way of those who keep no log, which is to stay short.
+    #[inline(never)]
     pub(super) fn execute(&mut self, row: &'static Command, context: &mut Context<'_>) {
         let before = context.stats.changes;
         command::execute(row, context);
