@@ -2,10 +2,11 @@
 
 use super::disk::FileName;
 use super::entry;
-use super::log::{Log, Options, Start, State, SyncRule};
+use super::log::{Log, Options, Start, State};
 use super::random::Random;
 use super::recovery::{RecoveryError, ShardFiles, ShardLog, read_shard};
 use super::simulated::SimulatedDisk;
+use crate::config::AppendFsync;
 use std::collections::BTreeMap;
 
 pub(super) const IDENTITY: [u8; 16] = *b"an identity, yes";
@@ -24,7 +25,7 @@ pub(super) fn written(
         ..Options::default()
     };
     let start = Start::fresh(IDENTITY, 0, 1);
-    let mut log = Log::open(options, SyncRule::Always, start, 0, 0, &mut disk);
+    let mut log = Log::open(options, AppendFsync::Always, start, 0, 0, &mut disk);
     while let Some(completion) = disk.complete() {
         log.completed(completion, &mut disk);
     }

@@ -14,6 +14,7 @@ use super::job::{Job, JobKind, Step, publish_steps};
 use super::manifest::Manifest;
 use super::rewrite::{Rewrite, RewriteEnd};
 use super::stream::{Owner, Stream};
+use crate::config::AppendFsync;
 use std::fmt;
 
 /// Sizes, all bounds.
@@ -55,17 +56,6 @@ const EVERY_SECOND_MS: u64 = 1000;
 const NO_SYNC_MS: u64 = 30_000;
 /// A sync under way for so long is late, as in Redis.
 const LATE_MS: u64 = 2000;
-
-/// When what was appended becomes durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SyncRule {
-    /// Every write is durable when it is complete.
-    Always,
-    /// A sync every second.
-    EverySecond,
-    /// Nobody waits for a sync; one is made every 30 s, and when buffers are needed.
-    No,
-}
 
 /// Where a log continues, which recovery says.
 #[derive(Debug, Clone)]
@@ -159,7 +149,7 @@ enum Stopping {
 #[derive(Debug)]
 pub struct Log {
     pub(super) options: Options,
-    rule: SyncRule,
+    rule: AppendFsync,
     pub(super) owner: Owner,
     pub(super) stream: Stream,
     pub(super) manifest: Option<Manifest>,
@@ -202,7 +192,7 @@ impl Log {
     /// Opens the log: what was found becomes durable, then the new segment's header. `now_ms` is of a clock that never goes back.
     pub fn open(
         options: Options,
-        rule: SyncRule,
+        rule: AppendFsync,
         start: Start,
         now_ms: u64,
         unix_ms: u64,
@@ -315,7 +305,7 @@ impl Log {
 
     /// Whether somebody waits for what was appended: then every turn commits. Otherwise a commit now and then does, and a write is of many turns.
     pub fn is_urgent(&self) -> bool {
-        self.rule == SyncRule::Always || self.stream.durable() < self.durable_wanted
+        self.rule == AppendFsync::Always || self.stream.durable() < self.durable_wanted
     }
 
     /// Asks for everything appended so far to be made durable with the next commit, whatever the rule.
@@ -324,9 +314,9 @@ impl Log {
     }
 
     /// Changes the rule. `Always` holds from the next commit on; earlier records are synced, too, for marks never jump over anything.
-    pub fn set_rule(&mut self, rule: SyncRule) {
+    pub fn set_rule(&mut self, rule: AppendFsync) {
         self.rule = rule;
-        if rule == SyncRule::Always {
+        if rule == AppendFsync::Always {
             self.require_durable();
         }
     }
@@ -343,7 +333,7 @@ impl Log {
 
     /// Whether a sync has been under way for two seconds under `everysec`.
     pub fn is_late(&self, now_ms: u64) -> bool {
-        self.rule == SyncRule::EverySecond
+        self.rule == AppendFsync::EverySecond
             && self.sync_ticket.is_some()
             && now_ms.saturating_sub(self.sync_began_ms) > LATE_MS
     }
@@ -373,6 +363,11 @@ impl Log {
     /// The manifest as it is on disk.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.manifest.as_ref()
+    }
+
+    /// The operation that failed, while the log cannot be written.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
     }
 
     /// How the log is.
@@ -523,7 +518,7 @@ impl Log {
             }
             let ticket = Ticket(self.next_ticket + 1);
             let durable =
-                self.rule == SyncRule::Always || self.stream.durable() < self.durable_wanted;
+                self.rule == AppendFsync::Always || self.stream.durable() < self.durable_wanted;
             let Some(operation) = self.stream.next_write(ticket, self.segment_ready, durable)
             else {
                 break;
@@ -538,7 +533,7 @@ impl Log {
             return;
         }
         let period = match self.rule {
-            SyncRule::No => NO_SYNC_MS,
+            AppendFsync::No => NO_SYNC_MS,
             _ => EVERY_SECOND_MS,
         };
         let due = self.sync_again

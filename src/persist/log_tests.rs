@@ -62,7 +62,7 @@ impl HeldDisk {
     }
 }
 
-fn ready(options: Options, rule: SyncRule) -> (Log, HeldDisk) {
+fn ready(options: Options, rule: AppendFsync) -> (Log, HeldDisk) {
     let mut disk = HeldDisk::default();
     let start = Start::fresh(IDENTITY, 0, 1);
     let mut log = Log::open(options, rule, start, 0, 0, &mut disk);
@@ -87,7 +87,7 @@ fn the_first_start_goes_step_by_step() {
     let mut disk = HeldDisk::default();
     let mut log = Log::open(
         small(),
-        SyncRule::No,
+        AppendFsync::No,
         Start::fresh(IDENTITY, 0, 1),
         0,
         0,
@@ -108,7 +108,7 @@ fn the_first_start_goes_step_by_step() {
 
 #[test]
 fn turns_gather_while_a_write_is_under_way() {
-    let (mut log, mut disk) = ready(small(), SyncRule::Always);
+    let (mut log, mut disk) = ready(small(), AppendFsync::Always);
     let first = log.append(&[b"one"]);
     log.commit(1, &mut disk);
     assert_eq!(disk.writes(), [(4096, 4096, true)]);
@@ -139,7 +139,7 @@ fn turns_gather_while_a_write_is_under_way() {
 
 #[test]
 fn everysec_syncs_once_a_second_and_a_record_may_ask_for_more() {
-    let (mut log, mut disk) = ready(small(), SyncRule::EverySecond);
+    let (mut log, mut disk) = ready(small(), AppendFsync::EverySecond);
     let first = log.append(&[b"one"]);
     log.commit(1000, &mut disk);
     assert_eq!(disk.writes(), [(4096, 4096, false)]);
@@ -175,12 +175,12 @@ fn everysec_syncs_once_a_second_and_a_record_may_ask_for_more() {
 
 #[test]
 fn always_covers_what_was_written_before_it_was_chosen() {
-    let (mut log, mut disk) = ready(small(), SyncRule::No);
+    let (mut log, mut disk) = ready(small(), AppendFsync::No);
     let first = log.append(&[b"one"]);
     log.commit(1, &mut disk);
     disk.complete(&mut log, Ok(()));
     assert!(disk.0.is_empty() && log.durable_sequence() < first);
-    log.set_rule(SyncRule::Always);
+    log.set_rule(AppendFsync::Always);
     let second = log.append(&[b"two"]);
     log.commit(2, &mut disk);
     assert_eq!(disk.names(), ["write", "sync"]);
@@ -196,7 +196,7 @@ fn always_covers_what_was_written_before_it_was_chosen() {
 #[test]
 fn a_failed_write_is_written_again_with_all_that_came_since() {
     for error in [ENOSPC, EIO] {
-        let (mut log, mut disk) = ready(small(), SyncRule::Always);
+        let (mut log, mut disk) = ready(small(), AppendFsync::Always);
         log.append(&[b"one"]);
         log.commit(1, &mut disk);
         disk.complete(&mut log, Err(DiskError(error)));
@@ -228,7 +228,7 @@ fn a_failed_write_is_written_again_with_all_that_came_since() {
 
 #[test]
 fn after_a_failed_sync_everything_since_the_last_good_one_is_written_again() {
-    let (mut log, mut disk) = ready(small(), SyncRule::EverySecond);
+    let (mut log, mut disk) = ready(small(), AppendFsync::EverySecond);
     let mut last = 0;
     for turn in 0..10 {
         last = log.append(&[&[turn; 1000]]);
@@ -250,7 +250,7 @@ fn after_a_failed_sync_everything_since_the_last_good_one_is_written_again() {
 
 #[test]
 fn buffers_are_bounded_by_syncing_early() {
-    let (mut log, mut disk) = ready(small(), SyncRule::EverySecond);
+    let (mut log, mut disk) = ready(small(), AppendFsync::EverySecond);
     let mut syncs = 0;
     for _ in 0..2000 {
         log.append(&[&[7; 700]]);
@@ -284,7 +284,7 @@ fn buffers_are_bounded_by_syncing_early() {
 
 #[test]
 fn writes_that_touch_no_common_block_are_under_way_together() {
-    let (mut log, mut disk) = ready(small(), SyncRule::Always);
+    let (mut log, mut disk) = ready(small(), AppendFsync::Always);
     log.append(&[&[1; 50_000]]);
     log.commit(1, &mut disk);
     let writes = disk.writes();
@@ -299,7 +299,7 @@ fn a_segment_of_its_own_size_is_left_for_a_value_of_any() {
     let mut disk = SimulatedDisk::new(1);
     let mut log = Log::open(
         small(),
-        SyncRule::No,
+        AppendFsync::No,
         Start::fresh(IDENTITY, 0, 1),
         0,
         0,
@@ -359,7 +359,7 @@ fn what_was_read_and_cannot_be_synced_is_not_served() {
         segments: vec![1],
         ..Start::fresh(IDENTITY, 0, 1)
     };
-    let mut log = Log::open(small(), SyncRule::Always, start, 0, 0, &mut disk);
+    let mut log = Log::open(small(), AppendFsync::Always, start, 0, 0, &mut disk);
     assert_eq!(disk.names(), ["sync"]);
     disk.complete(&mut log, Err(DiskError(EIO)));
     assert!(matches!(log.state(), State::Unusable(_)));
@@ -369,7 +369,7 @@ fn what_was_read_and_cannot_be_synced_is_not_served() {
 
 #[test]
 fn a_rewrite_that_fails_leaves_everything_as_it_was() {
-    let (mut log, mut disk) = ready(small(), SyncRule::Always);
+    let (mut log, mut disk) = ready(small(), AppendFsync::Always);
     log.append(&[b"one"]);
     log.commit(1, &mut disk);
     disk.drain(&mut log);
@@ -434,10 +434,10 @@ fn the_cost_of_a_record_is_printed() {
         4_000_000
     };
     for (rule, in_turn) in [
-        (SyncRule::Always, 16),
-        (SyncRule::EverySecond, 16),
-        (SyncRule::Always, 128),
-        (SyncRule::EverySecond, 128),
+        (AppendFsync::Always, 16),
+        (AppendFsync::EverySecond, 16),
+        (AppendFsync::Always, 128),
+        (AppendFsync::EverySecond, 128),
     ] {
         let mut disk = FreeDisk::default();
         let start = Start::fresh(IDENTITY, 0, 1);

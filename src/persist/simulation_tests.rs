@@ -6,12 +6,13 @@
 use super::disk::FileName;
 use super::entry;
 use super::frame::Position;
-use super::log::{Log, Options, State, SyncRule};
+use super::log::{Log, Options, State};
 use super::random::{Random, seed_from_environment};
 use super::recovery::{PartAt, ShardFiles};
 use super::rewrite::RewriteEnd;
 use super::settle::{ShardParts, cuts, recover};
 use super::simulated::{Crash, EIO, ENOSPC, SimulatedDisk};
+use crate::config::AppendFsync;
 use std::collections::BTreeMap;
 
 const OPTIONS: Options = Options {
@@ -67,7 +68,7 @@ struct World {
     participants: BTreeMap<u64, u128>,
     operations: usize,
     fault: (usize, Fault),
-    rule: SyncRule,
+    rule: AppendFsync,
     stats: Stats,
 }
 
@@ -150,7 +151,7 @@ impl World {
             participants: BTreeMap::new(),
             operations: 0,
             fault,
-            rule: SyncRule::Always,
+            rule: AppendFsync::Always,
             stats: Stats::default(),
         }
     }
@@ -474,8 +475,11 @@ impl World {
                 self.turn(shard);
             }
             89..91 => {
-                self.rule =
-                    [SyncRule::Always, SyncRule::EverySecond, SyncRule::No][self.random.below(3)];
+                self.rule = [
+                    AppendFsync::Always,
+                    AppendFsync::EverySecond,
+                    AppendFsync::No,
+                ][self.random.below(3)];
                 let rule = self.rule;
                 self.shards
                     .iter_mut()

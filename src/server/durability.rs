@@ -11,7 +11,6 @@ use crate::config::AppendFsync;
 use crate::engine::{Client, Journaling};
 use crate::net::Token;
 use crate::persist::entry::Participants;
-use crate::persist::log::State;
 use crate::protocol::Dialect;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
@@ -47,8 +46,8 @@ pub(super) struct Durability {
     held: VecDeque<Held>,
     /// Transactions that this shard coordinates: how many shards have not made their part durable, and which have one.
     settling: HashMap<u64, (u32, Participants)>,
-    /// Parts of this shard that are not known to be on all other shards, by their records: who coordinates them, and their numbers.
-    unsettled: BTreeMap<u64, (usize, u64)>,
+    /// Numbers of the parts of this shard that are not known to be on all other shards, by their records.
+    unsettled: BTreeMap<u64, u64>,
     /// Parts that are not durable here, by their records: who coordinates them.
     owed: VecDeque<(u64, usize, Commit)>,
     /// Its log cannot be written, and all know.
@@ -160,15 +159,12 @@ impl Service {
             return false;
         }
         let rule = self.config.appendfsync;
-        let durability = match client.shard as usize == self.shard.id {
-            true => self.durability_of(Token::from_bits(client.token)),
+        let connection = match client.shard as usize == self.shard.id {
+            true => self.connection_seen(Token::from_bits(client.token)),
             false => None,
         };
+        let durability = connection.and_then(|connection| connection.session.durability);
         durability.unwrap_or(rule) == AppendFsync::Always
-    }
-
-    fn durability_of(&self, token: Token) -> Option<AppendFsync> {
-        self.connection_seen(token)?.session.durability
     }
 
     /// What the reply to a request of these circumstances waits for that has just run, and before which the log ended at `before`.
@@ -256,8 +252,7 @@ impl Service {
         durability.owed.push_back((sequence, coordinator, *commit));
         if commit.is_awaited {
             log.require_durable();
-            let part = (coordinator, commit.number);
-            durability.unsettled.insert(sequence, part);
+            durability.unsettled.insert(sequence, commit.number);
         }
     }
 
@@ -289,7 +284,7 @@ impl Service {
     pub(super) fn settled(&mut self, number: u64) {
         self.durability
             .unsettled
-            .retain(|_, (_, other)| *other != number);
+            .retain(|_, other| *other != number);
         self.durability.released = 0;
     }
 
@@ -321,10 +316,7 @@ impl Service {
         let Some(log) = &self.shard.journal.log else {
             return;
         };
-        let failure = match log.state() {
-            State::Failed(failure) | State::Unusable(failure) => Some(failure),
-            State::Starting | State::Ready | State::Stopped => None,
-        };
+        let failure = log.failure();
         if failure.is_some() != self.durability.has_failed {
             self.durability.has_failed = failure.is_some();
             self.shared
@@ -337,7 +329,6 @@ impl Service {
     /// Refuses a write because a log cannot be written.
     #[cold]
     pub(super) fn refuse_write(&mut self, index: u32, args: &Args<'_>, muted: bool) {
-        let text = misconf(&self.shared.log_failures.text());
         let dialect = self
             .connection_at(index)
             .map(|connection| connection.session.dialect);
@@ -345,7 +336,10 @@ impl Service {
             Some(Dialect::Memcached) => {
                 self.refuse_memcached_write(index, args, "errors writing the log to disk");
             }
-            _ => self.refuse_in_multi(index, muted, args.get(0), text.as_bytes()),
+            _ => {
+                let text = misconf(&self.shared.log_failures.text());
+                self.refuse_in_multi(index, muted, args.get(0), text.as_bytes());
+            }
         }
     }
 

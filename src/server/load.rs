@@ -38,7 +38,7 @@ const MOVED_AT_ONCE: usize = 256;
 
 /// Files of a log, mapped for as long as anybody reads them.
 struct Mapped {
-    /// One entry for each shard that has files: what it has, by name.
+    /// What each shard has, by name; nothing for one that is new.
     shards: Vec<BTreeMap<FileName, Mmap>>,
 }
 
@@ -123,9 +123,14 @@ pub fn lock(directory: &Path) -> Result<File, StartError> {
     }
 }
 
-fn map(directory: &Path, messages: &mut Vec<String>) -> Result<Mapped, StartError> {
+fn map(
+    directory: &Path,
+    shards_least: usize,
+    messages: &mut Vec<String>,
+) -> Result<Mapped, StartError> {
     let unreadable = |error: &dyn std::fmt::Display| failed(directory, "cannot be read", error);
     let mut shards: Vec<BTreeMap<FileName, Mmap>> = Vec::new();
+    shards.resize_with(shards_least, BTreeMap::new);
     for entry in fs::read_dir(directory).map_err(|error| unreadable(&error))? {
         let entry = entry.map_err(|error| unreadable(&error))?;
         let name = entry.file_name();
@@ -183,7 +188,7 @@ impl Found {
         let lock = lock(&directory)?;
         let interrupted = import::interrupted(&directory)?;
         let mut messages = Vec::new();
-        let mapped = Box::new(map(&directory, &mut messages)?);
+        let mapped = Box::new(map(&directory, shards, &mut messages)?);
         let pointer = Box::into_raw(mapped);
         // SAFETY: it was just made, and is freed by `done` alone, when nobody refers to it any more.
         let mapped: &'static Mapped = unsafe { &*pointer };
@@ -194,15 +199,9 @@ impl Found {
                 directory.display()
             ))
         };
-        let count = mapped.shards.len().max(shards);
-        let empty = BTreeMap::new();
-        let empty: &'static BTreeMap<FileName, Mmap> = Box::leak(Box::new(empty));
-        let read = |shard: usize| {
-            let files = mapped.shards.get(shard).unwrap_or(empty);
-            read_shard(&files_of(shard as u32, files))
-        };
+        let read = |shard: usize| read_shard(&files_of(shard as u32, &mapped.shards[shard]));
         let logs = std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..count)
+            let readers: Vec<_> = (0..mapped.shards.len())
                 .map(|shard| scope.spawn(move || read(shard)))
                 .collect();
             let outcomes = readers.into_iter();

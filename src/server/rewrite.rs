@@ -7,6 +7,7 @@
 
 use super::log_disk::LogDisk;
 use super::service::Service;
+use crate::config::AppendFsync;
 use crate::engine::Journaling;
 use crate::metrics::info::LogInfo;
 use crate::persist::entry;
@@ -256,7 +257,7 @@ impl Service {
             last_rewriting_s: whole_seconds(rewriting.last_took),
             rewrite_failed: rewriting.has_failed,
             rewrites: rewriting.count,
-            write_failed: matches!(log.state(), State::Failed(_) | State::Unusable(_)),
+            write_failed: log.failure().is_some(),
             is_late: log.is_late(self.log_now_ms),
             records_waiting: log.sequence() - log.durable_sequence(),
         })
@@ -266,8 +267,8 @@ impl Service {
     pub(super) fn set_sync_rule(&mut self) {
         let is_eased = self.config.no_appendfsync_on_rewrite && self.rewriting.is_under_way();
         let rule = match is_eased {
-            true => crate::persist::log::SyncRule::No,
-            false => super::worker::sync_rule(self.config.appendfsync),
+            true => AppendFsync::No,
+            false => self.config.appendfsync,
         };
         if let Some(log) = &mut self.shard.journal.log {
             log.set_rule(rule);

@@ -850,7 +850,8 @@ impl Service {
     ) {
         let command = command_index(row);
         self.metrics.count_call(usize::from(command));
-        if row.flags & flags::READONLY == 0
+        if self.shard.journal.is_on()
+            && row.flags & flags::READONLY == 0
             && let Some(connection) = self.connection_at(index)
         {
             connection.has_written = true;
@@ -1199,11 +1200,9 @@ impl Service {
             } else if !waits {
                 let before = self.shard.journal.sequence();
                 self.run_request(&header, args, hashes[number], &mut reply);
-                if header.awaits && self.shard.journal.sequence() != before {
-                    let wait = self.wait_after(true, before);
-                    self.respond_when(wait, from, header.reply_to, &reply);
-                } else {
-                    self.outgoing[from].push_response(header.reply_to, &reply);
+                match self.wait_after(header.awaits, before) {
+                    None => self.outgoing[from].push_response(header.reply_to, &reply),
+                    wait => self.respond_when(wait, from, header.reply_to, &reply),
                 }
                 reply.clear();
                 if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {

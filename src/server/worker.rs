@@ -10,7 +10,6 @@ use super::listen::{Listener, Source};
 use super::log_disk::LogDisk;
 use super::service::Service;
 use super::turn::LOOK_BYTES;
-use crate::config::AppendFsync;
 use crate::engine::Journaling;
 use crate::limits::{
     DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS,
@@ -18,7 +17,7 @@ use crate::limits::{
 };
 use crate::metrics::TurnClock;
 use crate::net::{Event, FileDone, FileMemory, Outgoing, Ring, RingOptions, Token, socket};
-use crate::persist::log::{Log, Options, Start, State as LogState, SyncRule};
+use crate::persist::log::{Log, Options, Start, State as LogState};
 use crate::protocol::Dialect;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -53,15 +52,6 @@ fn too_many_clients(dialect: Dialect) -> &'static [u8] {
     match dialect {
         Dialect::Redis => b"-ERR max number of clients reached\r\n",
         Dialect::Memcached => b"ERROR Too many open connections\r\n",
-    }
-}
-
-/// The rule of a log.
-pub fn sync_rule(option: AppendFsync) -> SyncRule {
-    match option {
-        AppendFsync::Always => SyncRule::Always,
-        AppendFsync::EverySecond => SyncRule::EverySecond,
-        AppendFsync::No => SyncRule::No,
     }
 }
 
@@ -444,7 +434,7 @@ impl Worker {
     /// Opens the shard's log where an earlier one has ended, and waits until it may be written to. An error says what the disk refused.
     pub fn open_log(&mut self, start: Start, disk: LogDisk) -> Result<(), String> {
         let disk = self.disk.insert(disk);
-        let rule = sync_rule(self.service.config.appendfsync);
+        let rule = self.service.config.appendfsync;
         let now_ms = self.started.elapsed().as_millis() as u64;
         let log = Log::open(
             Options::default(),
@@ -491,7 +481,7 @@ impl Worker {
         }
         let disk = self.disk.insert(disk);
         let (id, count) = (self.service.shard.id as u32, self.service.shards() as u32);
-        let rule = sync_rule(self.service.config.appendfsync);
+        let rule = self.service.config.appendfsync;
         let now_ms = self.started.elapsed().as_millis() as u64;
         let start = Start::fresh(identity, id, count);
         let log = Log::open(
