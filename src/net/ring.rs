@@ -8,6 +8,7 @@ use super::buffers::{self, Buffers};
 use crate::large::LargeBytes;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::any::Any;
+use std::collections::VecDeque;
 use std::ffi::CString;
 use std::fmt::Debug;
 use std::io;
@@ -258,7 +259,8 @@ pub struct Ring {
     in_flight_free: Vec<u32>,
     files: Vec<Option<FileInFlight>>,
     wake_value: Box<u64>,
-    completed: Vec<(u64, i32, u32)>,
+    /// Completions that were collected and not handed out, oldest first.
+    completed: VecDeque<(u64, i32, u32)>,
     /// Calls of io_uring_enter so far.
     pub enters: u64,
 }
@@ -282,7 +284,7 @@ impl Ring {
             in_flight_free: Vec::new(),
             files: Vec::new(),
             wake_value: Box::new(0),
-            completed: Vec::with_capacity(options.completions as usize),
+            completed: VecDeque::with_capacity(options.completions as usize),
             enters: 0,
         })
     }
@@ -474,7 +476,7 @@ impl Ring {
         self.buffers.provide(buffer);
     }
 
-    /// Hands everything over to the kernel and collects what has completed, waiting at most `wait` for the first event.
+    /// Hands everything over to the kernel and collects what has completed, waiting at most `wait` for the first event. What completes later is not seen before the next time.
     /// With nothing to hand over, nothing pending and no wait it makes no system call.
     pub fn enter(&mut self, wait: Option<Duration>) {
         self.buffers.publish();
@@ -516,18 +518,15 @@ impl Ring {
                 ) => {}
             Err(error) => panic!("io_uring_enter failed: {error}"),
         }
+        let queue = self.ring.completion();
+        self.completed
+            .extend(queue.map(|entry| (entry.user_data(), entry.result(), entry.flags())));
     }
 
-    /// The next thing that has happened, without a system call.
+    /// The next thing that had happened when the ring was last entered.
     pub fn next_event(&mut self) -> Option<Event> {
         loop {
-            if self.completed.is_empty() {
-                let queue = self.ring.completion();
-                self.completed
-                    .extend(queue.map(|entry| (entry.user_data(), entry.result(), entry.flags())));
-                self.completed.reverse();
-            }
-            let (user_data, result, flags) = self.completed.pop()?;
+            let (user_data, result, flags) = self.completed.pop_front()?;
             if let Some(event) = self.event(user_data, result, flags) {
                 return Some(event);
             }
@@ -536,16 +535,9 @@ impl Ring {
 
     /// The next end of a request to the file system, which waits for no other event. None of them is lost or comes twice.
     pub fn next_file(&mut self) -> Option<Event> {
-        let queue = self.ring.completion();
-        let new = queue.map(|entry| (entry.user_data(), entry.result(), entry.flags()));
-        let new: Vec<_> = new.collect();
-        if !new.is_empty() {
-            // The oldest is last.
-            self.completed.splice(0..0, new.into_iter().rev());
-        }
         let is_file = |(user_data, ..): &(u64, i32, u32)| user_data >> OP_SHIFT == OP_FILE;
-        let place = self.completed.iter().rposition(is_file)?;
-        let (user_data, result, flags) = self.completed.remove(place);
+        let place = self.completed.iter().position(is_file)?;
+        let (user_data, result, flags) = self.completed.remove(place)?;
         self.event(user_data, result, flags)
     }
 
@@ -623,7 +615,7 @@ impl Ring {
         }
     }
 
-    /// Whether events were taken from the kernel that [`Ring::next_event`] has not handed out.
+    /// Whether there are events that [`Ring::next_event`] has not handed out.
     pub fn has_taken_events(&self) -> bool {
         !self.completed.is_empty()
     }

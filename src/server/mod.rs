@@ -8,6 +8,7 @@ pub mod connection;
 mod datagram;
 mod durability;
 pub mod executor;
+mod flow;
 mod handover;
 mod housekeeping;
 pub mod import;

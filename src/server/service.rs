@@ -25,6 +25,7 @@ use crate::net::{Ring, Token};
 use crate::protocol::args::{Args, Range};
 use crate::protocol::resp::{ParseError, Protocol, Reply, Step};
 use crate::protocol::{Dialect, Limits, Name, RequestParser};
+use crate::shard::mesh;
 use crate::shard::message::{Message, Origin, ReplyTo, RequestHeader};
 use crate::shard::slots;
 use crate::shard::{KeysRead, Shard};
@@ -87,6 +88,10 @@ pub struct Service {
     pub(super) durability: Durability,
     /// Whether a connection's writes keep their order between shards.
     pub(super) is_order_strict: bool,
+    /// They do so by themselves in this turn.
+    pub(super) writes_flow: bool,
+    /// Whether this shard lets them.
+    pub(super) gate: super::flow::Gate,
     /// When database 0 is to be emptied (memcached's flush_all with a delay).
     pub(super) flush_at_ms: Option<i64>,
     /// CLIENT PAUSE, if in force.
@@ -148,6 +153,8 @@ impl Service {
             config,
             metrics: ShardMetrics::new(table::rows_len()),
             is_order_strict,
+            writes_flow: false,
+            gate: Default::default(),
             flush_at_ms: None,
             pause: None,
             listed: Vec::new(),
@@ -1019,7 +1026,9 @@ impl Service {
         // A memcached request that reads several values and gives them a new time is so many requests, for several shards at once: nobody waits for them.
         let writes = &connection.writes_under_way;
         let is_alone = writes.are_none() || writes.are_at(owner);
-        let place = if is_write && self.is_order_strict && !locked && is_alone {
+        // A script may have to wait at its shard, and what waits here is not in a message. Writes that are to be durable are so one after the other.
+        let flows = self.writes_flow && !is_script && !awaits && owner != self.shard.id;
+        let place = if is_write && self.is_order_strict && !flows && !locked && is_alone {
             connection.writes_under_way.add(owner);
             if is_script {
                 connection.writes_under_way.note_script();
@@ -1048,7 +1057,7 @@ impl Service {
     pub(super) fn hopped(&mut self, owner: usize) {
         self.metrics.hops_sent += 1;
         if self.outgoing[owner].requests.len() > MESSAGE_BYTES_MAX {
-            self.post(owner);
+            self.post_messages();
         }
     }
 
@@ -1115,37 +1124,34 @@ impl Service {
         &mut self.outgoing[shard]
     }
 
-    fn post(&mut self, shard: usize) {
-        self.post_notifications();
-        if !self.outgoing[shard].is_empty() {
-            self.post_message(shard);
-        }
-    }
-
-    /// Posts the message to a shard as it is.
-    pub(super) fn post_message(&mut self, shard: usize) {
-        let spare = self
-            .messages_spare
-            .pop()
-            .unwrap_or_else(|| Message::new(self.shard.id));
-        let message = mem::replace(&mut self.outgoing[shard], spare);
-        self.shared.inboxes[shard].push(message);
-        self.metrics.messages_sent += 1;
+    /// Posts the turn's messages as they are, all at one moment.
+    pub(super) fn post_outgoing(&mut self) {
+        let (own, spare) = (self.shard.id, &mut self.messages_spare);
+        assert!(
+            self.outgoing[own].is_empty(),
+            "a shard sends itself nothing"
+        );
+        let outgoing = self.outgoing.iter_mut().enumerate();
+        let full = outgoing.filter(|(_, message)| !message.is_empty());
+        let mut posted = 0;
+        let messages = full.map(|(shard, message)| {
+            posted += 1;
+            let next = spare.pop().unwrap_or_else(|| Message::new(own));
+            (shard, mem::replace(message, next))
+        });
+        mesh::post(&self.shared.inboxes, own, messages);
+        self.metrics.messages_sent += posted;
     }
 
     /// Posts the turn's messages.
     pub fn post_messages(&mut self) {
         self.post_notifications();
-        for shard in 0..self.outgoing.len() {
-            if !self.outgoing[shard].is_empty() {
-                assert!(shard != self.shard.id, "a shard sends itself nothing");
-                self.post(shard);
-            }
-        }
+        self.post_outgoing();
     }
 
     /// Carries out what another shard sent. Server envelopes are handed back.
     pub fn take_message(&mut self, mut message: Message) -> Vec<Box<dyn std::any::Any + Send>> {
+        mesh::await_sent(&self.shared.inboxes, &message);
         let from = message.from;
         self.run_hops(&mut message, from);
         let mut service = self;
@@ -1206,7 +1212,7 @@ impl Service {
                 }
                 reply.clear();
                 if self.outgoing[from].responses.len() > MESSAGE_BYTES_MAX {
-                    self.post(from);
+                    self.post_messages();
                 }
             }
             number += 1;

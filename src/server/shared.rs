@@ -2,6 +2,7 @@
 
 use super::commands::Monitors;
 use super::durability::LogFailures;
+use super::flow::Flow;
 use super::interest::Interest;
 use super::log_home::LogHome;
 use super::memcache_users::Users;
@@ -21,6 +22,8 @@ pub struct Padded<T>(pub T);
 pub struct Shared {
     /// The inbox of each shard.
     pub inboxes: Vec<Arc<Inbox>>,
+    /// Whether writes flow between shards.
+    pub(super) flow: Flow,
     /// Connections of each shard.
     pub connections: Vec<Padded<AtomicUsize>>,
     /// Scripts and functions.
@@ -115,6 +118,7 @@ impl Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
             scripts: Arc::new(ScriptStore::new()),
             saves: super::saving::Saves::new(inboxes.len(), started_ms),
+            flow: Flow::new(inboxes.len()),
             interest: Interest::new(inboxes.len()),
             monitors: Monitors::new(inboxes.len()),
             inboxes,

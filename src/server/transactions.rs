@@ -114,6 +114,11 @@ impl Transactions {
         !self.granted.is_empty()
     }
 
+    /// Whether this shard coordinates any.
+    pub(super) fn has_transactions(&self) -> bool {
+        !self.transactions.is_empty()
+    }
+
     /// Whether nothing is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.locks.is_empty() && self.transactions.is_empty() && self.granted.is_empty()
@@ -336,6 +341,13 @@ impl Service {
 
     /// Goes on with a transaction that has just been made, or has been given what it claimed at a shard.
     pub(super) fn claim_next(&mut self, id: u32) {
+        let transaction = self.transactions.transactions.get(&id);
+        let transaction = transaction.expect("it is there");
+        // One that waits in no queue has locks of other shards already.
+        let is_of_several = transaction.claims.len() > 1 || transaction.only_now;
+        if is_of_several && transaction.held == 0 && !self.may_claim(id) {
+            return;
+        }
         loop {
             let own = self.shard.id;
             let transactions = &mut self.transactions;

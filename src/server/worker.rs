@@ -156,6 +156,7 @@ impl Worker {
             let quiet = now - active_at;
             wait = None;
             if self.waits_for_disk() {
+                shared.flow.sleep(self.service.shard.id);
                 wait = Some(SLEEP_ACTIVE);
                 continue;
             }
@@ -191,6 +192,7 @@ impl Worker {
             || !self.service.put_off.is_empty()
             || self.service.waits.has_ready()
             || self.service.transactions.has_granted()
+            || self.service.awaits_turns()
             || self.service.script_runs.has_paused()
             || self.service.pubsub.has_leaving()
             || self.service.saving.has_work()
@@ -198,7 +200,12 @@ impl Worker {
     }
 
     fn inbox_sleeps(&self) -> bool {
-        self.service.shared.inboxes[self.service.shard.id].prepare_to_sleep()
+        let (shared, own) = (&self.service.shared, self.service.shard.id);
+        let sleeps = shared.inboxes[own].prepare_to_sleep();
+        if sleeps {
+            shared.flow.sleep(own);
+        }
+        sleeps
     }
 
     /// One turn. Whether anything but upkeep happened.
@@ -208,13 +215,16 @@ impl Worker {
         self.clock.begin();
         self.service.set_now(unix_ms());
         self.service.turn.begin();
+        self.service.begin_flow();
         self.take_files();
         let mut active = false;
         if !self.waits_for_disk() {
+            // Messages come before what was received: a client that has seen what another shard did comes after its messages here.
+            active |= self.take_messages();
+            self.service.tend_flow();
             self.service.end_waits();
             active |= self.service.resume_put_off();
             active |= self.take_events();
-            active |= self.take_messages();
             self.service.run_granted();
             self.service.resume_scripts();
             self.service.serve_awaited();
@@ -608,14 +618,17 @@ impl Worker {
         // Resuming a connection may list others or itself again; those wait for the next turn, which then does not sleep.
         let mut listed = std::mem::take(&mut self.listed);
         std::mem::swap(&mut listed, &mut self.service.listed);
+        listed.iter().for_each(|index| self.go_on(*index));
+        // Replies leave when the ring has no more room for them, at the latest with the next turn; what has been done for them must be on its way before.
+        self.service.post_messages();
         for index in listed.drain(..) {
             self.settle(index);
         }
         self.listed = listed;
     }
 
-    /// Does for one connection what the turn made necessary: goes on with waiting requests, sends, receives, ends.
-    fn settle(&mut self, index: u32) {
+    /// Goes on with the waiting requests of a connection.
+    fn go_on(&mut self, index: u32) {
         let Some(connection) = self.service.connection_at(index) else {
             return;
         };
@@ -637,6 +650,14 @@ impl Worker {
             if connection.ended && connection.may_execute() && !connection.is_put_off {
                 connection.state = State::Finishing;
             }
+        }
+    }
+
+    /// Does the rest for one connection that the turn made necessary: sends, receives, ends. No request is executed any more.
+    fn settle(&mut self, index: u32) {
+        let connection = self.service.connection_at(index);
+        if connection.is_none_or(|connection| connection.is_inner()) {
+            return;
         }
         self.service.enforce_output_limit(index);
         let holds = self.service.holds_replies(index);

@@ -96,6 +96,8 @@ const RANGE: usize = size_of::<Range>();
 pub struct Message {
     /// The sender.
     pub from: usize,
+    /// With which of the sender's batches it is sent, see [`super::mesh`]; 0: by itself.
+    pub batch: u64,
     /// Encoded requests.
     pub requests: Vec<u8>,
     /// Encoded responses.
@@ -130,6 +132,7 @@ impl Message {
     pub fn new(from: usize) -> Message {
         Message {
             from,
+            batch: 0,
             requests: Vec::new(),
             responses: Vec::new(),
             large_arguments: Vec::new(),
@@ -153,6 +156,7 @@ impl Message {
     /// Empties it and keeps the buffers unless they have grown beyond `bytes_max`.
     pub fn clear(&mut self, from: usize, bytes_max: usize) {
         self.from = from;
+        self.batch = 0;
         for buffer in [&mut self.requests, &mut self.responses] {
             if buffer.capacity() > bytes_max {
                 *buffer = Vec::new();

@@ -20,10 +20,12 @@ mod planted;
 mod registers;
 mod search;
 mod session;
+mod stairs;
 mod step;
 mod subject;
 mod watch;
 
+use order::Making;
 use registers::Variant;
 use session::Cheat;
 use subject::Subject;
@@ -130,7 +132,17 @@ fn exec_is_refused_exactly_when_a_watched_key_changed() {
 #[test]
 fn what_a_connection_wrote_first_is_seen_first() {
     with_each_server("order", true, |subject, seed| {
-        order::run(subject.address(), seed, share(), false)
+        order::run(subject.address(), seed, share() / 2, Making::Mixed)
+            .or_else(|| order::run(subject.address(), seed, share() / 2, Making::Plain))
+    });
+}
+
+#[test]
+fn writes_of_a_pipeline_are_seen_in_their_order() {
+    with_each_server("stairs", true, |subject, seed| {
+        let rounds = share();
+        stairs::run(subject.address(), seed, rounds, false)
+            .or_else(|| stairs::run(subject.address(), seed, rounds, true))
     });
 }
 
@@ -214,7 +226,7 @@ fn a_torn_pair_a_careless_producer_and_a_wrong_expectation_are_noticed() {
     );
     println!(
         "{}",
-        order::run(address, seed, 10_000, true).expect("a consumer finds no key")
+        order::run(address, seed, 10_000, Making::Careless).expect("a consumer finds no key")
     );
     assert_eq!(watch::run_wrong(address).len(), 2);
     subject.server.stop();

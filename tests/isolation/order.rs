@@ -21,18 +21,33 @@ fn queue(number: u32) -> String {
     name_in("queue", number, QUEUES)
 }
 
+/// How jobs are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Making {
+    /// By commands on one key, so that no transaction stands between them.
+    Plain,
+    /// By commands on several keys, too.
+    Mixed,
+    /// In the wrong order.
+    Careless,
+}
+
 /// A producer's jobs: every name is pushed after its key was set, by whichever command; before it, by a careless one.
-fn produce(client: &mut Client, random: &mut Random, producer: u64, jobs: u64, careless: bool) {
+fn produce(client: &mut Client, random: &mut Random, producer: u64, jobs: u64, making: Making) {
     let mut next = 0;
     while next < jobs {
         let longest = *random.pick(&[1, 16, PIPELINE]);
         let count = (1 + random.below(longest)).min(jobs - next);
         let mut requests = Vec::new();
         for _ in 0..count {
-            let name = format!("job:{producer}:{next}");
-            let other = format!("other:{producer}:{next}");
+            let name = format!("{making:?}:job:{producer}:{next}");
+            let other = format!("{making:?}:other:{producer}:{next}");
             let queue = queue(random.below(u64::from(QUEUES)) as u32);
-            match random.below(3) {
+            let way = match making {
+                Making::Plain => 2,
+                _ => random.below(3),
+            };
+            match way {
                 0 => requests.push(request(&["MSET", &name, "1", &other, "1"])),
                 1 => {
                     requests.push(request(&["SET", &other, "1"]));
@@ -41,7 +56,7 @@ fn produce(client: &mut Client, random: &mut Random, producer: u64, jobs: u64, c
                 _ => requests.push(request(&["SET", &name, "1"])),
             }
             let push = request(&["LPUSH", &queue, &name]);
-            if careless {
+            if making == Making::Careless {
                 call(client, &push);
             } else {
                 requests.push(push);
@@ -66,7 +81,11 @@ fn read(client: &mut Client) {
 }
 
 /// Takes one job and looks for its key: the name, if there was one, or what is wrong.
-fn consume(client: &mut Client, random: &mut Random) -> Result<Option<String>, String> {
+fn consume(
+    client: &mut Client,
+    random: &mut Random,
+    making: Making,
+) -> Result<Option<String>, String> {
     let queues: Vec<String> = (0..QUEUES).map(queue).collect();
     let popped = match random.chance(50) {
         true => client.call(&["RPOP", random.pick(&queues).as_str()]),
@@ -84,7 +103,15 @@ fn consume(client: &mut Client, random: &mut Random) -> Result<Option<String>, S
         return Ok(None);
     };
     let name = String::from_utf8(name).expect("a name is text");
-    match client.call(&["GET", &name]) {
+    // Readers of several keys at once see it, too.
+    let reply = match (random.chance(10), making) {
+        (true, Making::Mixed) => match client.call(&["MGET", &queues[0], &name]) {
+            Reply::Array(mut values) => values.swap_remove(1),
+            other => other,
+        },
+        _ => client.call(&["GET", &name]),
+    };
+    match reply {
         Reply::Null => Err(format!(
             "{name} was taken from a queue, but there is no such key"
         )),
@@ -108,11 +135,11 @@ impl Shop {
     }
 
     /// Takes jobs until all are taken, something is wrong, or nothing has come for long.
-    fn consume_all(&self, client: &mut Client, random: &mut Random, jobs: u64) {
+    fn consume_all(&self, client: &mut Client, random: &mut Random, jobs: u64, making: Making) {
         let mut last = Instant::now();
         let mut before = 0;
         loop {
-            match consume(client, random) {
+            match consume(client, random, making) {
                 Ok(None) => {}
                 Ok(Some(name)) => {
                     if !self
@@ -142,7 +169,7 @@ impl Shop {
 }
 
 /// Passes so many jobs from producers to consumers: what is wrong with one, or None.
-pub fn run(address: SocketAddr, seed: u64, jobs: u64, careless: bool) -> Option<String> {
+pub fn run(address: SocketAddr, seed: u64, jobs: u64, making: Making) -> Option<String> {
     let jobs_each = jobs / PRODUCERS;
     let shop = Shop::default();
     let random = |number: u64| Random::new(seed ^ (number + 1).wrapping_mul(0x5851_f42d_4c95_7f2d));
@@ -155,7 +182,7 @@ pub fn run(address: SocketAddr, seed: u64, jobs: u64, careless: bool) -> Option<
                     &mut random(producer),
                     producer,
                     jobs_each,
-                    careless,
+                    making,
                 )
             });
         }
@@ -166,6 +193,7 @@ pub fn run(address: SocketAddr, seed: u64, jobs: u64, careless: bool) -> Option<
                     &mut connect(),
                     &mut random(PRODUCERS + consumer),
                     jobs_each * PRODUCERS,
+                    making,
                 );
             });
         }

@@ -102,7 +102,7 @@ impl Service {
                 let matter = Box::new(Invalidations { from, list });
                 let envelopes = &mut self.message_to(shard).envelopes;
                 envelopes.push(Envelope::Server(matter));
-                self.pubsub.notified |= 1 << shard;
+                self.pubsub.notified = true;
             }
         }
     }

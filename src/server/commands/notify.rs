@@ -52,7 +52,7 @@ impl Service {
                 let matter = Box::new(Notifications(messages));
                 let envelopes = &mut self.message_to(shard).envelopes;
                 envelopes.push(Envelope::Server(matter));
-                self.pubsub.notified |= 1 << shard;
+                self.pubsub.notified = true;
             }
         }
     }
@@ -66,10 +66,8 @@ impl Service {
         self.send_invalidations();
         self.send_monitor_lines();
         let notified = std::mem::take(&mut self.pubsub.notified);
-        if notified != 0 {
-            (0..self.shards())
-                .filter(|shard| notified >> shard & 1 != 0)
-                .for_each(|shard| self.post_message(shard));
+        if notified {
+            self.post_outgoing();
         }
     }
 

@@ -35,8 +35,8 @@ pub struct Pubsub {
     leaving: Vec<Token>,
     /// A message as it is sent, kept for its buffer.
     encoded: Reply,
-    /// Shards, as bits, whose message of this turn has notifications.
-    pub(super) notified: u128,
+    /// Messages of this turn have notifications.
+    pub(super) notified: bool,
 }
 
 impl Pubsub {
