@@ -315,6 +315,9 @@ impl Engine {
     /// The type of an item's value.
     #[inline]
     pub fn type_of(&self, item: Item) -> Type {
+        if !item::is_collection(self.arena.bytes(item.0)) {
+            return Type::String;
+        }
         match self.value(item) {
             Value::Packed(kind, _) => kind,
             Value::Collection(collection) => collection.kind(),

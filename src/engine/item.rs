@@ -8,7 +8,7 @@
 //! The meta byte is never zero: a zero there marks a free slot. One kind is free.
 
 use super::collection::Collection;
-use super::size_class::SLOT_BYTES_MAX;
+use super::size_class::{SLOT_BYTES_MAX, SLOT_BYTES_MIN};
 use crate::large::LargeBytes;
 use std::ops::Range;
 
@@ -60,6 +60,30 @@ pub struct Attributes {
     pub width: u8,
 }
 
+/// Where the key begins, by the record's meta byte.
+static KEY_AT: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut meta = 0;
+    while meta < table.len() {
+        let mut at = HEAD_BYTES;
+        if meta as u8 & FLAG_WIDE != 0 {
+            at += WIDE_BYTES;
+        }
+        if meta as u8 & FLAG_EXPIRY != 0 {
+            at += EXPIRY_BYTES;
+        }
+        if meta as u8 & FLAG_ATTRIBUTES != 0 {
+            at += ATTRIBUTES_BYTES;
+        }
+        if meta as u8 & FLAG_KEY_LARGE != 0 {
+            at = at.next_multiple_of(POINTER_BYTES);
+        }
+        table[meta] = at as u8;
+        meta += 1;
+    }
+    table
+};
+
 /// Where a record's parts are.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
@@ -104,21 +128,9 @@ impl Layout {
         Layout::place(meta, key_len, value_len)
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(meta: u8, key_len: usize, value_len: usize) -> Layout {
-        let mut key_at = HEAD_BYTES;
-        if meta & FLAG_WIDE != 0 {
-            key_at += WIDE_BYTES;
-        }
-        if meta & FLAG_EXPIRY != 0 {
-            key_at += EXPIRY_BYTES;
-        }
-        if meta & FLAG_ATTRIBUTES != 0 {
-            key_at += ATTRIBUTES_BYTES;
-        }
-        if meta & FLAG_KEY_LARGE != 0 {
-            key_at = key_at.next_multiple_of(POINTER_BYTES);
-        }
+        let key_at = usize::from(KEY_AT[usize::from(meta)]);
         let mut value_at = key_at + key_len;
         if matches!(meta & KIND_MASK, KIND_LARGE | KIND_COLLECTION) {
             value_at = value_at.next_multiple_of(POINTER_BYTES);
@@ -133,21 +145,21 @@ impl Layout {
     }
 
     /// The layout of a stored record.
-    #[inline]
+    #[inline(always)]
     pub fn of(bytes: &[u8]) -> Layout {
-        let meta = bytes[0];
+        const HEAD_AND_WIDE: usize = HEAD_BYTES + WIDE_BYTES;
+        const { assert!(HEAD_AND_WIDE <= SLOT_BYTES_MIN) };
+        let head: &[u8; HEAD_AND_WIDE] = bytes.first_chunk().expect("a slot is longer");
+        let meta = head[0];
         debug_assert!(meta != 0, "a live item");
         let (key_len, value_len) = if meta & FLAG_WIDE == 0 {
-            (usize::from(bytes[4]), usize::from(bytes[5]))
+            (usize::from(head[4]), usize::from(head[5]))
         } else {
             (
+                usize::from(u16::from_le_bytes([head[HEAD_BYTES], head[HEAD_BYTES + 1]])),
                 usize::from(u16::from_le_bytes([
-                    bytes[HEAD_BYTES],
-                    bytes[HEAD_BYTES + 1],
-                ])),
-                usize::from(u16::from_le_bytes([
-                    bytes[HEAD_BYTES + 2],
-                    bytes[HEAD_BYTES + 3],
+                    head[HEAD_BYTES + 2],
+                    head[HEAD_BYTES + 3],
                 ])),
             )
         };
@@ -378,6 +390,35 @@ impl Layout {
     pub fn write_integer(&self, bytes: &mut [u8], integer: i64) {
         bytes[self.value()].copy_from_slice(&integer.to_le_bytes()[..self.value_len]);
     }
+}
+
+/// Whether this is the record of a key.
+#[inline]
+pub fn has_key(bytes: &[u8], key: &[u8]) -> bool {
+    let meta = bytes[0];
+    if meta & (FLAG_WIDE | FLAG_KEY_LARGE) != 0 {
+        return Layout::of(bytes).key(bytes) == key;
+    }
+    let at = usize::from(KEY_AT[usize::from(meta)]);
+    usize::from(bytes[4]) == key.len() && bytes[at..at + key.len()] == *key
+}
+
+/// Whether the value is a collection, of either form.
+#[inline]
+pub fn is_collection(bytes: &[u8]) -> bool {
+    matches!(bytes[0] & KIND_MASK, KIND_PACKED | KIND_COLLECTION)
+}
+
+/// The value, when it is bytes in the slot and the lengths are short; the common case, without the rest of a layout.
+#[inline]
+pub fn short_bytes(bytes: &[u8]) -> Option<&[u8]> {
+    let meta = bytes[0];
+    let is_bytes = matches!(meta & KIND_MASK, KIND_BYTES | KIND_RAW);
+    if !is_bytes || meta & (FLAG_WIDE | FLAG_KEY_LARGE) != 0 {
+        return None;
+    }
+    let at = usize::from(KEY_AT[usize::from(meta)]) + usize::from(bytes[4]);
+    Some(&bytes[at..at + usize::from(bytes[5])])
 }
 
 /// When the record expires.

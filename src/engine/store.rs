@@ -193,8 +193,7 @@ impl Engine {
         let reference = self.databases[key.db]
             .dictionary
             .find(key.hash, |reference| {
-                let bytes = arena.bytes(reference);
-                Layout::of(bytes).key(bytes) == key.bytes
+                item::has_key(arena.bytes(reference), key.bytes)
             })?;
         if let Some(expiry) = item::expiry(self.arena.bytes(reference))
             && expiry <= self.now_ms
@@ -248,6 +247,13 @@ impl Engine {
     #[inline]
     pub(super) fn value_in(arena: &Arena, item: Item) -> Value<'_> {
         let bytes = arena.bytes(item.0);
+        if let Some(value) = item::short_bytes(bytes) {
+            return Value::Bytes(value);
+        }
+        Engine::long_value_in(bytes)
+    }
+
+    fn long_value_in(bytes: &[u8]) -> Value<'_> {
         let layout = Layout::of(bytes);
         match layout.kind() {
             KIND_BYTES | KIND_RAW => Value::Bytes(&bytes[layout.value()]),
@@ -404,10 +410,46 @@ impl Engine {
         old: Option<Item>,
         record: Record<'_>,
     ) -> Result<Item, OutOfMemory> {
+        if let Some(item) = old
+            && self.overwrite(item, key, &record)
+        {
+            return Ok(item);
+        }
         self.pinned = old.map(|item| item.0);
         let result = self.place_pinned(key, record);
         self.pinned = None;
         result
+    }
+
+    /// The common case of [`Engine::place`]: bytes take the place of bytes, in the same slot and without anything beside them. Whether it was that.
+    #[inline]
+    fn overwrite(&mut self, item: Item, key: &Key<'_>, record: &Record<'_>) -> bool {
+        let (Payload::Bytes(value) | Payload::Raw(value)) = record.payload else {
+            return false;
+        };
+        if record.expiry.is_some()
+            || record.attributes != Attributes::default()
+            || self.is_over_limit()
+        {
+            return false;
+        }
+        let (old, bytes) = self.layout(item);
+        let kind = record.payload.kind();
+        let layout = Layout::new(key.bytes.len(), kind, value.len(), false, false);
+        if !layout.same_places(&old)
+            || layout.bytes() > SLOT_BYTES_MAX
+            || class_of(layout.bytes()) != self.arena.class_of(item.0)
+        {
+            return false;
+        }
+        let mut access = item::access(bytes);
+        if record.used {
+            access = self.eviction.on_access(item, access);
+        }
+        let bytes = self.arena.slot_mut(item.0);
+        layout.write_head(bytes, access);
+        bytes[layout.value()].copy_from_slice(value);
+        true
     }
 
     /// [`Engine::place`] with the old item pinned: what is evicted and moved to make room cannot be it, and its reference is always `pinned`.

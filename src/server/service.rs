@@ -869,21 +869,42 @@ impl Service {
             .commands
             .is_multiple_of(TIMED_EVERY)
             .then(Instant::now);
-        match (row.run, row.route) {
-            (Run::Data(_), _)
+        match row.run {
+            Run::Data(_)
                 if row.blocking.is_some()
                     && self.blocking_command(index, row, known, &mut args, muted) => {}
-            (Run::Server(ServerCommand::Eval), _) => {
+            Run::Data(_) => self.dispatch_data(index, row, known, args, muted),
+            Run::Server(ServerCommand::Eval) => {
                 self.script_command(index, row, known, args, muted);
             }
-            (Run::Server(ServerCommand::Memcache), _) => self.memcached_command(index, row, args),
-            (Run::Server(which), _) => {
-                self.server_command(index, which, args, muted);
-            }
-            (Run::Data(_), route) if self.outgoing.len() == 1 || route == Route::Anywhere => {
+            Run::Server(ServerCommand::Memcache) => self.memcached_command(index, row, args),
+            Run::Server(which) => self.server_command(index, which, args, muted),
+        }
+        if let Some(from) = timed {
+            let ns = from.elapsed().as_nanos() as u64;
+            self.metrics.count_call_time(usize::from(command), ns);
+        }
+    }
+
+    /// Runs a data command here, or brings it to those who own its keys.
+    #[inline]
+    fn dispatch_data(
+        &mut self,
+        index: u32,
+        row: &'static Command,
+        known: Known,
+        args: Args<'_>,
+        muted: bool,
+    ) {
+        if self.outgoing.len() == 1 {
+            self.execute_here(index, row, known.hash, args, muted);
+            return;
+        }
+        match row.route {
+            Route::Anywhere => {
                 self.execute_here(index, row, known.hash, args, muted);
             }
-            (Run::Data(_), Route::Keys(split)) => {
+            Route::Keys(split) => {
                 let is_local = split == Split::Never
                     || (self.one_owner(row, &args, known.owner) && !row.asks_further_keys(&args));
                 if is_local {
@@ -898,16 +919,9 @@ impl Service {
                     self.split(index, row, split, args, muted);
                 }
             }
-            (Run::Data(_), Route::AllShards(merge)) => {
-                self.on_all_shards(index, row, merge, args, muted)
-            }
-            (Run::Data(_), Route::Cursor) => self.scan(index, row, args, muted),
-            (Run::Data(_), Route::RandomShard) => self.on_random_shard(index, row, args, muted),
-            (Run::Data(_), Route::Anywhere) => unreachable!("handled above"),
-        }
-        if let Some(from) = timed {
-            let ns = from.elapsed().as_nanos() as u64;
-            self.metrics.count_call_time(usize::from(command), ns);
+            Route::AllShards(merge) => self.on_all_shards(index, row, merge, args, muted),
+            Route::Cursor => self.scan(index, row, args, muted),
+            Route::RandomShard => self.on_random_shard(index, row, args, muted),
         }
     }
 

@@ -221,9 +221,14 @@ impl Parser {
         if input.len() >= IN_LARGE as usize {
             return Err(ParseError::new("Protocol error: too big request"));
         }
+        // One comparison stands for all limits: they all lie above it.
+        let most = BULK_BYTES_UNAUTHENTICATED_MAX
+            .min(LARGE_BYTES_MIN)
+            .min(self.bulk_bytes_max);
+        let mut at = self.position;
         while self.arguments_left > 0 {
-            let header = match input.get(self.position) {
-                Some(b'$') => short_line(input, self.position + 1),
+            let header = match input.get(at) {
+                Some(b'$') => short_line(input, at + 1),
                 _ => None,
             };
             let (length, body) = match header {
@@ -233,12 +238,7 @@ impl Parser {
                     None => return Ok(Step::Incomplete),
                 },
             };
-            // One comparison stands for all limits: they all lie above it.
-            if length
-                >= BULK_BYTES_UNAUTHENTICATED_MAX
-                    .min(LARGE_BYTES_MIN)
-                    .min(self.bulk_bytes_max)
-            {
+            if length >= most {
                 self.check_length(length)?;
                 if length >= LARGE_BYTES_MIN {
                     return self.begin_large(length, body);
@@ -254,8 +254,8 @@ impl Parser {
                 length: length as u32,
             });
             self.position = next;
-            self.scanned = next;
             self.arguments_left -= 1;
+            at = next;
         }
         self.stage = Stage::Done;
         Ok(Step::Request {
