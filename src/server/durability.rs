@@ -61,6 +61,11 @@ impl Durability {
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty() || !self.held.is_empty() || !self.settling.is_empty()
     }
+
+    /// Whether this shard's parts of transactions are known to be on all their shards.
+    pub(super) fn has_all_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
 }
 
 /// Logs that cannot be written, as all shards see them.
@@ -278,6 +283,7 @@ impl Service {
             }
         }
         self.durability.released = 0;
+        self.log_settled(number);
     }
 
     /// A transaction that this shard has a part of is on all its shards.
@@ -309,6 +315,7 @@ impl Service {
         for held in ended.held {
             self.respond(held.from, held.reply_to, &held.reply);
         }
+        self.refuse_log_waits();
     }
 
     /// Tells all shards when this one's log begins to fail, and when it is well again; and takes notice of what others have told.

@@ -17,6 +17,7 @@ mod load;
 pub mod log;
 mod log_disk;
 mod log_home;
+mod log_waits;
 pub mod memcache_users;
 mod operations;
 mod rewrite;

@@ -4,6 +4,7 @@ use super::commands::{
     Form, Group, Invalidations, MonitorLines, Notifications, PrefixesEnded, Wish,
 };
 use super::connection::{Connection, Hold, Peer, State};
+use super::log_waits::write_counts;
 use super::operations::Work;
 use super::service::{Pause, Service};
 use super::snapshot::{self, ShardSnapshot};
@@ -93,6 +94,8 @@ pub enum Call {
     },
     /// BGREWRITEAOF.
     RewriteLog,
+    /// WAITAOF in a transaction: whether all that is written down is durable.
+    IsLogDurable,
     /// MEMORY PURGE.
     Purge,
     /// memcached's flush_all: database 0 is emptied now, or at this Unix time in milliseconds.
@@ -130,6 +133,8 @@ pub enum Call {
 pub enum Answer {
     /// It is done.
     Done,
+    /// WAITAOF.
+    LogDurable(bool),
     /// SAVE: an error is the reply's text.
     Saved(Result<(), String>),
     /// Figures.
@@ -163,6 +168,8 @@ pub enum Finish {
     Ok,
     /// This reply.
     Said(Vec<u8>),
+    /// WAITAOF.
+    LogDurable,
     /// SAVE.
     Saved,
     /// SHUTDOWN that saves first.
@@ -439,6 +446,7 @@ impl Service {
                 self.rewriting.is_asked = true;
                 Answer::Done
             }
+            Call::IsLogDurable => Answer::LogDurable(self.is_log_durable()),
             Call::Purge => {
                 // As much as a turn may; the rest is done in the background, as it would be without being asked.
                 self.shard.engine.upkeep(2000);
@@ -585,6 +593,10 @@ impl Service {
                 lines.sort();
                 let text: String = lines.into_iter().map(|(_, line)| line + "\n").collect();
                 reply.verbatim("txt", text.as_bytes());
+            }
+            Finish::LogDurable => {
+                let is_durable = |answer: &Answer| matches!(answer, Answer::LogDurable(true));
+                write_counts(reply, answers.iter().all(is_durable));
             }
             Finish::KilledOne | Finish::KilledMany | Finish::Unblocked => {
                 let count: usize = answers

@@ -24,6 +24,7 @@ mod queue;
 mod replay;
 mod running;
 mod snapshot;
+mod wait;
 
 use support::server::{skip_unless_torc, tested_knows};
 
