@@ -223,6 +223,9 @@ impl<'a> Reader<'a> {
     fn snapshot(&mut self, file: &Arc<Mapped>) -> Result<(), String> {
         let wrong = |error| format!("{} {error}", file.name);
         let mut reader = RdbReader::new(&file.bytes).map_err(wrong)?;
+        if !self.config.rdbchecksum {
+            reader = reader.without_checksum();
+        }
         while let Some(entry) = reader.next() {
             match entry.map_err(wrong)? {
                 Entry::Key(entry) => {
