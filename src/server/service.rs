@@ -1119,7 +1119,8 @@ impl Service {
         &mut self.outgoing[shard]
     }
 
-    fn post(&mut self, shard: usize) {
+    /// Posts what there is for a shard.
+    pub(super) fn post(&mut self, shard: usize) {
         self.post_notifications();
         if !self.outgoing[shard].is_empty() {
             self.post_message(shard);

@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
     fn other(&mut self, file: &str, entry: Entry<'_>) -> Result<(), String> {
         match entry {
             Entry::Function(code) => self
-                .library(&code, false)
+                .library(&code, self.import.replaces_libraries)
                 .map_err(|error| format!("{file}: a library of functions: {error}")),
             Entry::Ignored(what) => {
                 self.say(format!("{file}: {what} was left out"));

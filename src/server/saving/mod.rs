@@ -11,10 +11,10 @@ mod write;
 
 use super::commands::{Answered, Outcome};
 use super::operations::Work;
+use super::reload::Wanted;
 use super::server_operation::{Answer, Finish, ServerOperation};
 use super::service::Service;
 use super::shared::Shared;
-use super::transactions::Then;
 use super::worker::unix_ms;
 use crate::config::Config;
 use crate::engine::Client;
@@ -209,7 +209,15 @@ struct SaveBegins(Arc<Save>);
 struct Awaiting {
     save: Arc<Save>,
     operation: u32,
-    transaction: u32,
+    then: Then,
+}
+
+/// What comes after it.
+enum Then {
+    /// The locks of this transaction go.
+    Release(u32),
+    /// All is loaded again.
+    Reload(Wanted),
 }
 
 /// A shard's side of snapshots.
@@ -283,7 +291,12 @@ impl Service {
             shard: self.shard.id as u32,
             token: token.to_bits(),
         };
-        let transaction = self.acquire(claims, Vec::new(), Then::Save(id), client);
+        let transaction = self.acquire(
+            claims,
+            Vec::new(),
+            super::transactions::Then::Save(id),
+            client,
+        );
         self.claim_next(transaction);
         Ok(Answered::Later)
     }
@@ -295,7 +308,7 @@ impl Service {
                 self.saving.awaiting = Some(Awaiting {
                     save,
                     operation,
-                    transaction,
+                    then: Then::Release(transaction),
                 });
             }
             Err(error) => {
@@ -303,6 +316,21 @@ impl Service {
                 self.take_answer(operation, Answer::Saved(Err(error)));
             }
         }
+    }
+
+    /// The same for DEBUG RELOAD.
+    pub(super) fn begin_save_for_reload(
+        &mut self,
+        operation: u32,
+        wanted: Wanted,
+    ) -> Result<(), String> {
+        let save = self.begin_save(false)?;
+        self.saving.awaiting = Some(Awaiting {
+            save,
+            operation,
+            then: Then::Reload(wanted),
+        });
+        Ok(())
     }
 
     /// `BGSAVE [SCHEDULE]`.
@@ -378,9 +406,15 @@ impl Service {
         let awaiting = &mut self.saving.awaiting;
         if let Some(ended) = awaiting.take_if(|awaiting| awaiting.save.outcome().is_some()) {
             let outcome = ended.save.outcome().expect("just seen").clone();
-            self.release(ended.transaction);
             let outcome = outcome.map_err(|error| format!("ERR {error}"));
-            self.take_answer(ended.operation, Answer::Saved(outcome));
+            match (ended.then, outcome) {
+                (Then::Release(transaction), outcome) => {
+                    self.release(transaction);
+                    self.take_answer(ended.operation, Answer::Saved(outcome));
+                }
+                (Then::Reload(wanted), Ok(())) => self.reload_saved(ended.operation, wanted),
+                (Then::Reload(_), Err(error)) => self.end_reload(ended.operation, error),
+            }
         }
     }
 
