@@ -92,10 +92,6 @@ fn values(server: &Server) {
             "DEBUG QUICKLIST-PACKED-THRESHOLD 200B",
             Reply::Simple(b"OK".to_vec()),
         ),
-        (
-            "DEBUG STRINGMATCH-LEN 100000 *a*b",
-            Reply::Simple(b"OK".to_vec()),
-        ),
         ("DEBUG PROTOCOL integer", Reply::Integer(12345)),
         (
             "DEBUG PROTOCOL string",
@@ -122,6 +118,9 @@ fn everything_is_kept() {
         let torc = Server::start_with_shards(shards, &[DEBUG, ("dir", text(home.path()))]);
         reload(&torc, true);
         values(&torc);
+        // Not in every version of Redis.
+        let reply = torc.client().words("DEBUG STRINGMATCH-LEN 100000 *a*b");
+        assert_eq!(reply.text(), "OK");
         torc.stop();
     }
 }
