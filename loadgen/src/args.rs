@@ -11,6 +11,7 @@ use crate::workload::{PREFILL_CHUNK, Shape, WorkloadName};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Protocols by name.
@@ -175,6 +176,24 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true,
           default_missing_value = "evicting", help_heading = "Verification")]
     pub verify: Option<VerifyMode>,
+    /// Open connections again that are lost, for so many seconds at most, and check every key that was written: it holds what was last acknowledged, or something
+    /// later that was sent
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        requires = "verify",
+        help_heading = "Verification"
+    )]
+    pub reconnect: Option<f64>,
+    /// Milliseconds before a loss from which on what was acknowledged may be lost with it
+    #[arg(
+        long,
+        value_name = "MS",
+        default_value_t = 0,
+        requires = "reconnect",
+        help_heading = "Verification"
+    )]
+    pub lost_max: u64,
     /// Milliseconds after its TTL from which on a served value is an error
     #[arg(
         long,
@@ -253,6 +272,8 @@ const OUTPUT_MAX: u128 = 16 << 30;
 /// Everything a run needs to know, checked.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// Ends the run when it becomes true, as if its time were over: for those who run it from a program.
+    pub end: Arc<AtomicBool>,
     /// The options as given.
     pub args: Args,
     /// The server's TCP port.
@@ -449,6 +470,13 @@ pub fn parse_cpu_list(text: &str) -> Result<Vec<usize>> {
 }
 
 impl Plan {
+    /// The run that a command line describes, whose words have no blanks in them.
+    pub fn of_line(line: &str) -> Result<Self> {
+        let words = std::iter::once("loadgen").chain(line.split_whitespace());
+        let args = Args::try_parse_from(words).map_err(|error| Error::usage(error.to_string()))?;
+        Plan::new(args)
+    }
+
     /// Checks the options and loads what files they name.
     pub fn new(args: Args) -> Result<Self> {
         within(
@@ -499,6 +527,9 @@ impl Plan {
                 let value = seconds(name, value)?;
                 duration = Some(duration.map_or(value, |other: Duration| other.min(value)));
             }
+        }
+        if let Some(value) = args.reconnect {
+            seconds("--reconnect", value)?;
         }
         if args.verify.is_some() {
             if args.trace.is_some() {
@@ -585,6 +616,7 @@ impl Plan {
         };
         let port = args.port.unwrap_or(if memcache { 11211 } else { 6379 });
         Ok(Self {
+            end: Arc::default(),
             port,
             login,
             key_format,
@@ -626,6 +658,11 @@ impl Plan {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// Whether somebody wants the run to end.
+    pub fn is_ended(&self) -> bool {
+        self.end.load(Ordering::Relaxed)
+    }
+
     /// The workload's name on the command line.
     pub fn workload_name(&self) -> Option<String> {
         let value = self.args.workload?.to_possible_value()?;
@@ -654,9 +691,7 @@ mod tests {
     use super::*;
 
     fn plan(line: &str) -> Result<Plan> {
-        let args = Args::try_parse_from(std::iter::once("loadgen").chain(line.split_whitespace()))
-            .map_err(|error| Error::usage(error.to_string()))?;
-        Plan::new(args)
+        Plan::of_line(line)
     }
 
     #[test]

@@ -22,6 +22,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+/// How long before a lost connection is tried again.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -296,6 +299,16 @@ fn run_thread<P: Load>(
             } else {
                 Ring::new(&descriptors, reply_size).ok()
             };
+            // Those of before as well: what the kernel still does with them ends with their ring.
+            let mut opened = vec![sockets];
+            let (again, count) = ((protocol.clone(), plan.clone()), numbers.len());
+            let mut reopen = || {
+                let sockets = open_again(&again.0, &again.1, count, &shared)?;
+                let descriptors: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+                opened.push(sockets);
+                Ok(descriptors)
+            };
+            let failed = |error: std::io::Error| Error::run(format!("cannot open again: {error}"));
             match ring {
                 Some(ring) => {
                     part.network = "io_uring";
@@ -308,7 +321,8 @@ fn run_thread<P: Load>(
                         &numbers,
                         reports,
                     );
-                    drive(worker, &phases, &shared, barrier, &mut part);
+                    let reopen = || Ring::new(&reopen()?, reply_size).map_err(failed);
+                    drive(worker, &phases, &shared, barrier, &mut part, reopen);
                 }
                 None => {
                     part.network = "epoll";
@@ -325,7 +339,8 @@ fn run_thread<P: Load>(
                         &numbers,
                         reports,
                     );
-                    drive(worker, &phases, &shared, barrier, &mut part);
+                    let reopen = || Epoll::new(&reopen()?).map_err(failed);
+                    drive(worker, &phases, &shared, barrier, &mut part, reopen);
                 }
             }
         }
@@ -341,12 +356,37 @@ fn prepare<P: Load>(protocol: &P, plan: &Plan, thread: usize, count: usize) -> R
     (0..count).map(|_| connect::open(plan, protocol)).collect()
 }
 
+/// Opens a thread's connections again, as soon as the server is back.
+fn open_again<P: Load>(
+    protocol: &P,
+    plan: &Plan,
+    count: usize,
+    shared: &Shared,
+) -> Result<Vec<Socket>> {
+    let patience = Duration::from_secs_f64(plan.args.reconnect.unwrap_or(0.0));
+    let deadline = Instant::now() + patience;
+    let mut sockets = Vec::with_capacity(count);
+    while sockets.len() < count {
+        match connect::open(plan, protocol) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => {
+                if Instant::now() >= deadline || shared.stop.load(Ordering::Relaxed) {
+                    return Err(error);
+                }
+                std::thread::sleep(RETRY);
+            }
+        }
+    }
+    Ok(sockets)
+}
+
 fn drive<P: Load, T: Transport>(
     mut worker: Worker<P, T>,
     phases: &[Phase],
     shared: &Shared,
     barrier: &Barrier,
     part: &mut Part,
+    mut reopen: impl FnMut() -> Result<T>,
 ) {
     for phase in phases {
         if barrier.wait().is_leader() {
@@ -355,7 +395,7 @@ fn drive<P: Load, T: Transport>(
         let cpu = thread_cpu();
         part.start = Instant::now();
         if !shared.stop.load(Ordering::Relaxed)
-            && let Err(failure) = worker.run(phase)
+            && let Err(failure) = worker.run(phase, &mut reopen)
         {
             part.failure = Some(failure);
             shared.stop.store(true, Ordering::Relaxed);

@@ -37,6 +37,8 @@ pub struct Stats {
     pub unverified: u64,
     /// Wrong answers.
     pub wrong: u64,
+    /// Connections opened again after a loss.
+    pub reconnected: u64,
     /// The first wrong answers.
     pub wrong_shown: Vec<String>,
 }
@@ -58,6 +60,7 @@ impl Stats {
             verified: 0,
             unverified: 0,
             wrong: 0,
+            reconnected: 0,
             wrong_shown: Vec::new(),
         }
     }
@@ -123,6 +126,7 @@ impl Stats {
         self.verified += other.verified;
         self.unverified += other.unverified;
         self.wrong += other.wrong;
+        self.reconnected += other.reconnected;
         let room = WRONG_SHOWN_MAX.saturating_sub(self.wrong_shown.len());
         self.wrong_shown
             .extend(other.wrong_shown.iter().take(room).cloned());

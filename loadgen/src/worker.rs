@@ -95,6 +95,8 @@ struct Connection<R> {
     reader: R,
     /// Trace requests that missed and are to be written next.
     fills: Vec<u64>,
+    /// Keys to be looked at after a loss.
+    to_read: Vec<u64>,
     prefilled: u64,
     /// Commands of that key that were sent.
     prefill_step: u64,
@@ -218,6 +220,8 @@ pub struct State<P: Load> {
     reports: Sender<IntervalReport>,
     last_reply_ns: u64,
     failure: Option<Error>,
+    /// A connection was lost, and is to be opened again.
+    is_lost: bool,
     /// Requests of an open loop that were due but not sent when the run ended.
     unsent: u64,
     measuring: bool,
@@ -248,13 +252,14 @@ impl<P: Load, T: Transport> Worker<P, T> {
                 sent_ns: 0,
                 reader: P::Reader::default(),
                 fills: Vec::with_capacity(args.pipeline),
+                to_read: Vec::new(),
                 prefilled: *number as u64,
                 prefill_step: 0,
                 body: Vec::new(),
                 ledger: args.verify.map(|mode| {
                     let strict = mode == VerifyMode::Strict;
                     let first = *number as u64;
-                    Ledger::new(
+                    let mut ledger = Ledger::new(
                         first,
                         total,
                         plan.keyspace,
@@ -265,7 +270,11 @@ impl<P: Load, T: Transport> Worker<P, T> {
                             early_ms: plan.ttl_early_ms,
                             margin_ms: args.ttl_margin,
                         },
-                    )
+                    );
+                    if args.reconnect.is_some() {
+                        ledger.survive(args.lost_max);
+                    }
+                    ledger
                 }),
             })
             .collect();
@@ -284,6 +293,7 @@ impl<P: Load, T: Transport> Worker<P, T> {
             reports,
             last_reply_ns: 0,
             failure: None,
+            is_lost: false,
             unsent: 0,
             measuring: false,
             start_ns: 0,
@@ -296,9 +306,17 @@ impl<P: Load, T: Transport> Worker<P, T> {
         Self { transport, state }
     }
 
-    /// Runs one phase to its end. After an error the worker is of no more use but for its counts.
-    pub fn run(&mut self, phase: &Phase) -> Result<()> {
-        let outcome = self.state.begin(phase).and_then(|()| self.run_loop(phase));
+    /// Runs one phase to its end. After an error the worker is of no more use but for its counts. `reopen` gives new connections in place of all, when one was lost and the plan
+    /// says that this is not the end.
+    pub fn run(&mut self, phase: &Phase, mut reopen: impl FnMut() -> Result<T>) -> Result<()> {
+        let mut outcome = self.state.begin(phase).and_then(|()| self.run_loop(phase));
+        while outcome.is_ok() && self.state.is_lost {
+            outcome = reopen().and_then(|transport| {
+                self.transport = transport;
+                self.state.begin_again();
+                self.run_loop(phase)
+            });
+        }
         self.state.finish(phase);
         outcome
     }
@@ -321,8 +339,9 @@ impl<P: Load, T: Transport> Worker<P, T> {
                 return Ok(());
             }
             let mut wait = TICK;
-            let is_over = now_ns >= end_ns;
-            let mut exhausted = is_over && !state.protocol.must_finish();
+            let is_over = now_ns >= end_ns || state.plan.is_ended();
+            let mut exhausted =
+                is_over && !state.protocol.must_finish() && !state.has_keys_to_read();
             while !exhausted && let Some(connection) = state.idle.pop_front() {
                 match state.build(
                     connection as usize,
@@ -370,6 +389,9 @@ impl<P: Load, T: Transport> Worker<P, T> {
             if let Some(failure) = state.failure.take() {
                 return Err(failure);
             }
+            if state.is_lost {
+                return Ok(());
+            }
             if state.is_quiet() {
                 state.last_reply_ns = now_ns;
             } else if now_ns.saturating_sub(state.last_reply_ns) > timeout_ns {
@@ -396,6 +418,33 @@ impl<P: Load> State<P> {
     /// Whether no connection has anything under way.
     fn is_quiet(&self) -> bool {
         self.idle.len() + self.resting.len() == self.connections.len()
+    }
+
+    /// Whether a loss has left keys that nobody has looked at yet.
+    fn has_keys_to_read(&self) -> bool {
+        let mut connections = self.connections.iter();
+        connections.any(|connection| !connection.to_read.is_empty())
+    }
+
+    /// Goes on with new connections. What was sent and not answered may have been carried out or not; when the others were lost is only known to be after the last reply.
+    fn begin_again(&mut self) {
+        let lost_ns = self.last_reply_ns;
+        for connection in &mut self.connections {
+            if let Some(ledger) = &mut connection.ledger {
+                connection.to_read = ledger.lost(lost_ns);
+            }
+            connection.slots.clear();
+            connection.answered = 0;
+            connection.place = 0;
+            connection.sending = false;
+            connection.reader = P::Reader::default();
+            connection.body.clear();
+        }
+        self.resting.clear();
+        self.idle = (0..self.connections.len() as u32).collect();
+        self.stats.reconnected += self.connections.len() as u64;
+        self.is_lost = false;
+        self.last_reply_ns = self.now_ns();
     }
 
     fn begin(&mut self, phase: &Phase) -> Result<()> {
@@ -443,6 +492,7 @@ impl<P: Load> State<P> {
             self.stats.errors = old.errors;
             self.stats.first_error = old.first_error;
             self.stats.wrong = old.wrong;
+            self.stats.reconnected = old.reconnected;
             self.stats.wrong_shown = old.wrong_shown;
             self.stats.verified = old.verified;
             self.stats.unverified = old.unverified;
@@ -576,7 +626,14 @@ impl<P: Load> State<P> {
 
     fn on_event(&mut self, event: Event<'_>, now_ns: u64) {
         let server = || self.plan.server();
+        if self.is_lost {
+            // What comes now is as good as not answered.
+            return;
+        }
         match event {
+            Event::Closed(_) | Event::Failed(..) if self.plan.args.reconnect.is_some() => {
+                self.is_lost = true;
+            }
             Event::Received(connection, bytes) => {
                 if let Err(what) = self.on_bytes(connection, bytes, now_ns) {
                     let server = self.plan.server();

@@ -29,6 +29,8 @@ enum Manner {
     Secured,
     /// Closes after so many commands of a connection.
     Closing(u32),
+    /// The same, and forgets the last value that it has acknowledged.
+    Losing(u32),
     /// Answers in another protocol.
     Http,
     /// Answers every write with an error.
@@ -78,6 +80,7 @@ fn converse(manner: Manner, stream: TcpStream, store: &Store) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut input = BufReader::new(stream.try_clone().ok()?);
     let mut output = BufWriter::new(stream);
+    let mut written = None;
     let mut commands = 0;
     loop {
         if input.buffer().is_empty() {
@@ -87,6 +90,12 @@ fn converse(manner: Manner, stream: TcpStream, store: &Store) -> Option<()> {
         commands += 1;
         match manner {
             Manner::Closing(limit) if commands > limit => return output.flush().ok(),
+            Manner::Losing(limit) if commands > limit => {
+                if let Some(key) = written {
+                    store.lock().unwrap().remove(&key);
+                }
+                return output.flush().ok();
+            }
             Manner::Stalling(time) if commands == 50 => {
                 let end = Instant::now() + time;
                 while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -94,6 +103,9 @@ fn converse(manner: Manner, stream: TcpStream, store: &Store) -> Option<()> {
                 }
             }
             _ => {}
+        }
+        if words[0] == b"SET" {
+            written = Some(words[1].clone());
         }
         let reply = answer(manner, &words, store);
         output.write_all(&reply).ok()?;
@@ -333,6 +345,31 @@ fn failures_are_one_clear_sentence() {
             "what was done until then is reported"
         );
     }
+}
+
+#[test]
+fn connections_are_opened_again_and_everything_is_looked_at() {
+    for network in ["", "--epoll"] {
+        let line = format!(
+            "{network} --verify=strict --reconnect 10 -c 1 --pipeline 4 --requests 2000 --ratio 2:2:1 --keyspace 50 --value-size 1-200"
+        );
+        let outcome = load(Manner::Closing(101), &line).unwrap();
+        let stats = &outcome.stats;
+        assert_eq!((outcome.failure, stats.wrong), (None, 0), "{stats:?}");
+        assert!(stats.reconnected > 10, "{}", stats.reconnected);
+        let outcome = load(Manner::Losing(101), &line).unwrap();
+        assert_eq!(outcome.failure, None);
+        let shown = outcome.stats.wrong_shown.join("\n");
+        assert!(shown.contains("got a miss"), "{shown}");
+    }
+    // A server that does not come back.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let refused = run::run(plan(port, "--verify --reconnect 1")).unwrap_err();
+    assert!(refused.to_string().contains("refused"), "{refused}");
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! Never: copies what it reads.
 
 use super::lzf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Strings up to this length are not compressed, as in Redis.
 const UNCOMPRESSED_BYTES_MAX: usize = 20;
@@ -91,12 +92,22 @@ pub fn write_number(out: &mut Vec<u8>, value: u64) {
     }
 }
 
+/// Whether long strings are compressed (`rdbcompression`). One setting of the process: what is written with it or without is read alike, and twenty forms of
+/// values would otherwise hand it on to their strings.
+static COMPRESSES: AtomicBool = AtomicBool::new(true);
+
+/// Sets whether strings are compressed from now on.
+pub fn set_compression(compresses: bool) {
+    COMPRESSES.store(compresses, Ordering::Relaxed);
+}
+
 /// Writes a string, as an integer or compressed where that is shorter.
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     if let Some(value) = small_integer(text) {
         return write_integer(out, value);
     }
     if text.len() > UNCOMPRESSED_BYTES_MAX
+        && COMPRESSES.load(Ordering::Relaxed)
         && let Some(compressed) = lzf::compress(text)
     {
         out.push(0xc0 | special::COMPRESSED);

@@ -32,13 +32,24 @@ pub fn time(context: &mut Context<'_>) -> Result<(), CommandError> {
 /// `WAIT replicas timeout`: there are no replicas, so none has what was written, and waiting would not help.
 pub fn wait(context: &mut Context<'_>) -> Result<(), CommandError> {
     parse_i64(context.args.get(1)).ok_or(CommandError::NotInteger)?;
-    check_timeout(context.args.get(2))?;
+    wait_ms(context.args.get(2))?;
     context.reply.integer(0);
     Ok(())
 }
 
-/// Reads `WAITAOF local replicas timeout`: whether the local log is to be waited for.
-pub fn waits_for_log(args: &Args<'_>) -> Result<bool, CommandError> {
+/// What WAITAOF asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogWish {
+    /// The log of this machine has everything.
+    pub needs_log: bool,
+    /// Logs of replicas have it too, and there are no replicas.
+    pub needs_replicas: bool,
+    /// How long at most, in milliseconds; 0 for ever.
+    pub timeout_ms: u64,
+}
+
+/// Reads `WAITAOF local replicas timeout`.
+pub fn log_wish(args: &Args<'_>) -> Result<LogWish, CommandError> {
     let local = parse_i64(args.get(1)).ok_or(CommandError::NotInteger)?;
     if !(0..=1).contains(&local) {
         return Err(CommandError::fixed(
@@ -46,24 +57,22 @@ pub fn waits_for_log(args: &Args<'_>) -> Result<bool, CommandError> {
         ));
     }
     let replicas = parse_i64(args.get(2)).filter(|replicas| *replicas >= 0);
-    if replicas.is_none() {
-        return Err(CommandError::fixed(
-            "ERR value is out of range, must be positive",
-        ));
-    }
-    check_timeout(args.get(3))?;
-    Ok(local == 1)
+    let replicas = replicas.ok_or(CommandError::fixed(
+        "ERR value is out of range, must be positive",
+    ))?;
+    Ok(LogWish {
+        needs_log: local == 1,
+        needs_replicas: replicas > 0,
+        timeout_ms: wait_ms(args.get(3))?,
+    })
 }
 
-/// Milliseconds, which nobody waits for.
-fn check_timeout(word: &[u8]) -> Result<(), CommandError> {
-    match parse_i64(word) {
-        None => Err(CommandError::fixed(
-            "ERR timeout is not an integer or out of range",
-        )),
-        Some(timeout) if timeout < 0 => Err(CommandError::fixed("ERR timeout is negative")),
-        Some(_) => Ok(()),
-    }
+/// A time to wait in milliseconds.
+fn wait_ms(word: &[u8]) -> Result<u64, CommandError> {
+    let number = parse_i64(word).ok_or(CommandError::fixed(
+        "ERR timeout is not an integer or out of range",
+    ))?;
+    u64::try_from(number).map_err(|_| CommandError::fixed("ERR timeout is negative"))
 }
 
 /// LOLWUT [VERSION n]: no art, but its last line, which tells people which server answers.

@@ -1537,7 +1537,7 @@ const ROWS: &[Command] = &[
             "7.2.0",
             "generic",
             "O(1)",
-            "Tells how many append logs have what was written; there are none",
+            "Waits until the append log has what was written",
             docs::WAITAOF,
         )
         .tips(&["request_policy:all_shards", "response_policy:agg_min"]),

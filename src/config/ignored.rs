@@ -39,9 +39,8 @@ macro_rules! ignored {
 
 ignored! {
     DISK: "aof-use-rdb-preamble", "aof-timestamp-enabled",
-        "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist", "rdbcompression",
-        "rdbchecksum", "rdb-del-sync-files", "rdb-save-incremental-fsync", "sanitize-dump-payload", "stop-writes-on-bgsave-error",
-        "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm";
+        "aof-rewrite-incremental-fsync", "aof-rewrite-cpulist", "bgsave-cpulist", "bio-cpulist",
+        "rdb-del-sync-files", "rdb-save-incremental-fsync", "sanitize-dump-payload", "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm";
     REPLICATION: "replica-serve-stale-data", "replica-read-only", "replica-priority", "replica-lazy-flush", "replica-announced",
         "replica-ignore-maxmemory", "repl-diskless-sync", "repl-diskless-sync-delay", "repl-diskless-sync-max-replicas",
         "repl-diskless-load", "repl-disable-tcp-nodelay", "repl-ping-replica-period", "repl-timeout", "repl-backlog-size",

@@ -579,6 +579,12 @@ rows! {
         "Size below which the logs of all shards together are not rewritten by themselves.";
     "save", SAVE, "", changes,
         "When a snapshot is written by itself: after so many seconds if there were so many changes; empty for never. With rules one is written at the stop, too.";
+    "stop-writes-on-bgsave-error", yes_no!(stop_writes_on_bgsave_error), "", changes,
+        "Whether writes are refused after a snapshot in the background has failed, until one is written; only with rules of save.";
+    "rdbcompression", yes_no!(rdbcompression), "", changes,
+        "Whether long strings are compressed in snapshots and by DUMP.";
+    "rdbchecksum", yes_no!(rdbchecksum), "", changes,
+        "Whether snapshots end with a checksum of all their bytes, and those with one are verified when they are loaded.";
 }
 
 #[cfg(test)]

@@ -61,6 +61,11 @@ impl Durability {
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty() || !self.held.is_empty() || !self.settling.is_empty()
     }
+
+    /// Whether this shard's parts of transactions are known to be on all their shards.
+    pub(super) fn has_all_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
 }
 
 /// Logs that cannot be written, as all shards see them.
@@ -94,7 +99,10 @@ impl LogFailures {
     }
 }
 
-/// The reply to a write that is refused.
+/// The reply to a write that is refused because of a snapshot, as Redis has it.
+const SNAPSHOT_FAILED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+
+/// The reply to a write that is refused because of the log.
 pub(super) fn misconf(failure: &str) -> String {
     format!("MISCONF Errors writing to the AOF file: {failure}")
 }
@@ -278,6 +286,7 @@ impl Service {
             }
         }
         self.durability.released = 0;
+        self.log_settled(number);
     }
 
     /// A transaction that this shard has a part of is on all its shards.
@@ -297,7 +306,7 @@ impl Service {
         if ended.has_failed {
             self.shared.log_failures.note(self.shard.id, None);
         }
-        self.refuses_writes = self.shared.log_failures.any();
+        self.note_refusals();
         for (_, _, commit) in ended.owed {
             self.shared.part_settled(commit.number);
         }
@@ -309,9 +318,10 @@ impl Service {
         for held in ended.held {
             self.respond(held.from, held.reply_to, &held.reply);
         }
+        self.refuse_log_waits();
     }
 
-    /// Tells all shards when this one's log begins to fail, and when it is well again; and takes notice of what others have told.
+    /// Tells all shards when this one's log begins to fail, and when it is well again.
     pub(super) fn note_log_state(&mut self) {
         let Some(log) = &self.shard.journal.log else {
             return;
@@ -323,10 +333,24 @@ impl Service {
                 .log_failures
                 .note(self.shard.id, failure.map(|failure| failure.to_string()));
         }
-        self.refuses_writes = self.shared.log_failures.any();
     }
 
-    /// Refuses a write because a log cannot be written.
+    /// Takes notice of whether writes are to be refused, for the requests of the next turn.
+    #[inline]
+    pub(super) fn note_refusals(&mut self) {
+        let shared = &self.shared;
+        self.refuses_writes = shared.log_failures.any() || shared.saves.refuse_writes(&self.config);
+    }
+
+    /// Why writes are refused: the reply's text.
+    pub(super) fn refusal(&self) -> String {
+        match self.shared.saves.refuse_writes(&self.config) {
+            true => SNAPSHOT_FAILED.to_string(),
+            false => misconf(&self.shared.log_failures.text()),
+        }
+    }
+
+    /// Refuses a write because a log or a snapshot cannot be written.
     #[cold]
     pub(super) fn refuse_write(&mut self, index: u32, args: &Args<'_>, muted: bool) {
         let dialect = self
@@ -334,10 +358,10 @@ impl Service {
             .map(|connection| connection.session.dialect);
         match dialect {
             Some(Dialect::Memcached) => {
-                self.refuse_memcached_write(index, args, "errors writing the log to disk");
+                self.refuse_memcached_write(index, args, "errors writing to disk");
             }
             _ => {
-                let text = misconf(&self.shared.log_failures.text());
+                let text = self.refusal();
                 self.refuse_in_multi(index, muted, args.get(0), text.as_bytes());
             }
         }

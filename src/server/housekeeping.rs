@@ -2,6 +2,7 @@
 
 use super::connection::{Hold, Peer, State};
 use super::service::Service;
+use crate::codec::element;
 use crate::config::{Config, PipelineOrder};
 use crate::protocol::{Dialect, Limits};
 use std::net::IpAddr;
@@ -142,6 +143,7 @@ impl Service {
 
     /// Acts on changed settings.
     pub(super) fn configure(&mut self, config: Arc<Config>) {
+        element::set_compression(config.rdbcompression);
         let engine = &mut self.shard.engine;
         engine.set_memory_bytes_max(config.maxmemory / self.shared.shards() as u64);
         engine.set_tracked_keys_max(config.tracked_keys_max(self.shared.shards()));

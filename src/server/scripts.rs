@@ -45,7 +45,7 @@ const NOT_ALLOWED: &[u8] = b"-ERR This Redis command is not allowed from script\
 const XREAD_BLOCKS: &[u8] = b"-ERR XREAD command is not allowed with BLOCK option from scripts\r\n";
 const XREADGROUP_BLOCKS: &[u8] =
     b"-ERR XREADGROUP command is not allowed with BLOCK option from scripts\r\n";
-const MISCONF: &[u8] = b"-MISCONF Errors writing to the AOF file, see INFO persistence\r\n";
+const MISCONF: &[u8] = b"-MISCONF Errors writing to disk, see INFO persistence\r\n";
 const READ_ONLY: &[u8] = b"-ERR Write commands are not allowed from read-only scripts.\r\n";
 
 /// What a script may touch.

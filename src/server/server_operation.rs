@@ -4,10 +4,14 @@ use super::commands::{
     Form, Group, Invalidations, MonitorLines, Notifications, PrefixesEnded, Wish,
 };
 use super::connection::{Connection, Hold, Peer, State};
+use super::digest::Digest;
+use super::log_waits::write_counts;
 use super::operations::Work;
+use super::reload::Reload;
 use super::service::{Pause, Service};
 use super::snapshot::{self, ShardSnapshot};
 use super::subscriptions::Name;
+use super::transactions::BUSY;
 use crate::command::Subscription;
 use crate::config::Config;
 use crate::engine::{ClassStats, Client, Touch};
@@ -65,6 +69,8 @@ pub struct Kill {
 pub enum KeyQuestion {
     /// DEBUG OBJECT.
     Object,
+    /// DEBUG DIGEST-VALUE.
+    Digest,
 }
 
 /// What a shard is to do or to tell.
@@ -93,6 +99,8 @@ pub enum Call {
     },
     /// BGREWRITEAOF.
     RewriteLog,
+    /// WAITAOF in a transaction: whether all that is written down is durable.
+    IsLogDurable,
     /// MEMORY PURGE.
     Purge,
     /// memcached's flush_all: database 0 is emptied now, or at this Unix time in milliseconds.
@@ -114,6 +122,10 @@ pub enum Call {
     Track(Client, Vec<Box<[u8]>>, Option<i64>),
     /// WATCH: those of these keys that are the shard's.
     Watch(Vec<(usize, OwnedKey)>),
+    /// DEBUG RELOAD.
+    Reload(Reload),
+    /// DEBUG DIGEST.
+    Digest,
     /// Something about one key.
     Key {
         /// The database.
@@ -130,6 +142,8 @@ pub enum Call {
 pub enum Answer {
     /// It is done.
     Done,
+    /// WAITAOF.
+    LogDurable(bool),
     /// SAVE: an error is the reply's text.
     Saved(Result<(), String>),
     /// Figures.
@@ -138,6 +152,8 @@ pub enum Answer {
     Clients(Vec<(u64, String)>),
     /// How many were killed, or unblocked.
     Killed(usize),
+    /// DEBUG DIGEST and DIGEST-VALUE.
+    Digest(Digest),
     /// DEBUG OBJECT.
     Object(Option<String>),
     /// PUBSUB CHANNELS.
@@ -163,8 +179,16 @@ pub enum Finish {
     Ok,
     /// This reply.
     Said(Vec<u8>),
+    /// WAITAOF.
+    LogDurable,
     /// SAVE.
     Saved,
+    /// DEBUG RELOAD.
+    Reloaded,
+    /// DEBUG DIGEST.
+    Digest,
+    /// DEBUG DIGEST-VALUE.
+    DigestValue,
     /// SHUTDOWN that saves first.
     SavedAtStop,
     /// The same with FORCE.
@@ -213,8 +237,13 @@ pub struct ServerOperation {
 impl ServerOperation {
     /// One that ends with one answer.
     pub(super) fn of_one(finish: Finish) -> ServerOperation {
+        ServerOperation::of_all(1, finish)
+    }
+
+    /// One that ends with so many answers.
+    pub(super) fn of_all(left: usize, finish: Finish) -> ServerOperation {
         ServerOperation {
-            left: 1,
+            left,
             answers: Vec::new(),
             finish,
         }
@@ -316,7 +345,8 @@ impl Service {
         }
     }
 
-    fn send_question(&mut self, shard: usize, id: u32, call: Call) {
+    /// Asks a shard something for an operation.
+    pub(super) fn send_question(&mut self, shard: usize, id: u32, call: Call) {
         let question = Question {
             id,
             from: self.shard.id,
@@ -369,6 +399,14 @@ impl Service {
         self.take_answer(answering.id, answering.answer);
     }
 
+    /// Ends a reload of which nothing has been loaded.
+    pub(super) fn end_reload(&mut self, id: u32, error: String) {
+        if let Work::Server(operation) = &mut self.operations.get(id).work {
+            operation.answers.push(Answer::Saved(Err(error)));
+        }
+        self.finish(id);
+    }
+
     pub(super) fn take_answer(&mut self, id: u32, answer: Answer) {
         let Work::Server(operation) = &mut self.operations.get(id).work else {
             unreachable!("a data operation asks no questions")
@@ -381,7 +419,7 @@ impl Service {
     }
 
     /// Does on this shard what was asked.
-    fn answer(&mut self, call: Call) -> Answer {
+    pub(super) fn answer(&mut self, call: Call) -> Answer {
         match call {
             Call::KillScripts(functions) => {
                 let (killed, kept) = self.kill_scripts(functions);
@@ -439,6 +477,9 @@ impl Service {
                 self.rewriting.is_asked = true;
                 Answer::Done
             }
+            Call::Reload(reload) => Answer::Saved(self.reload_here(&reload)),
+            Call::Digest => Answer::Digest(self.digest()),
+            Call::IsLogDurable => Answer::LogDurable(self.is_log_durable()),
             Call::Purge => {
                 // As much as a turn may; the rest is done in the background, as it would be without being asked.
                 self.shard.engine.upkeep(2000);
@@ -468,6 +509,9 @@ impl Service {
                 let key = self.shard.engine.key(db, &key);
                 let item = self.shard.engine.find(&key, Touch::No);
                 match question {
+                    KeyQuestion::Digest => Answer::Digest(
+                        item.map_or(Digest::default(), |item| self.value_digest(item)),
+                    ),
                     KeyQuestion::Object => Answer::Object(item.map(|item| self.object_text(item))),
                 }
             }
@@ -585,6 +629,32 @@ impl Service {
                 lines.sort();
                 let text: String = lines.into_iter().map(|(_, line)| line + "\n").collect();
                 reply.verbatim("txt", text.as_bytes());
+            }
+            Finish::Reloaded => {
+                let failed = answers.into_iter().find_map(|answer| match answer {
+                    Answer::Saved(outcome) => Some(outcome),
+                    _ => None,
+                });
+                match failed.unwrap_or_else(|| Err(BUSY.to_string())) {
+                    Ok(()) => reply.ok(),
+                    Err(error) => reply.error(&error),
+                }
+            }
+            Finish::Digest | Finish::DigestValue => {
+                let mut sum = Digest::default();
+                for answer in &answers {
+                    if let Answer::Digest(digest) = answer {
+                        sum.add(digest);
+                    }
+                }
+                if matches!(operation.finish, Finish::DigestValue) {
+                    reply.array(1);
+                }
+                reply.simple(&sum.hex());
+            }
+            Finish::LogDurable => {
+                let is_durable = |answer: &Answer| matches!(answer, Answer::LogDurable(true));
+                write_counts(reply, answers.iter().all(is_durable));
             }
             Finish::KilledOne | Finish::KilledMany | Finish::Unblocked => {
                 let count: usize = answers

@@ -12,6 +12,7 @@ use super::durability::Durability;
 use super::rewrite::Rewriting;
 use super::shared::Shared;
 use super::turn::{LOOK_ARGUMENTS, Turn};
+use crate::codec::element;
 use crate::command::table::{self, Command, command_index, flags};
 use crate::command::{self, Route, Run, ServerCommand, Split, memcache};
 use crate::config::{AppendFsync, Config, PipelineOrder};
@@ -82,7 +83,7 @@ pub struct Service {
     pub(super) log_now_ms: u64,
     /// The rewriting of the log.
     pub(super) rewriting: Rewriting,
-    /// Some shard's log cannot be written.
+    /// Some shard's log cannot be written, or no snapshot can.
     pub(super) refuses_writes: bool,
     /// What replies wait for.
     pub(super) durability: Durability,
@@ -142,6 +143,7 @@ impl Service {
     /// A service without connections.
     pub fn new(shard: Shard, shared: Arc<Shared>) -> Service {
         let config = shared.config();
+        element::set_compression(config.rdbcompression);
         let script_runs = super::scripts::ScriptRuns::new(shared.scripts.clone());
         let is_order_strict = config.pipeline_order == PipelineOrder::Strict;
         let outgoing = (0..shared.shards())
@@ -216,6 +218,7 @@ impl Service {
     /// Sets the time of this turn.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
+        self.note_refusals();
         self.shard.engine.set_now(now_ms);
         if self.flush_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             self.flush_at_ms = None;
@@ -820,7 +823,8 @@ impl Service {
         if is_monitored && self.refuse_monitor(index, row, muted) {
             return;
         }
-        if self.refuses_writes && row.flags & flags::WRITE != 0 {
+        // PING is refused too: it is how others ask whether all is well.
+        if self.refuses_writes && (row.flags & flags::WRITE != 0 || row.name == "ping") {
             return self.refuse_write(index, &args, muted);
         }
         if is_queueing && self.queue(index, row, &known, &mut args, muted) {

@@ -5,6 +5,7 @@
 //! at one shard after the other, in ascending order, all keys of a shard together; why nobody waits for ever then is said in [`crate::shard::locks`].
 
 use super::durability::Wait;
+use super::reload::Wanted;
 use super::service::Service;
 use crate::command::table::{Command, flags};
 use crate::command::{self, Route};
@@ -34,6 +35,8 @@ pub(super) enum Then {
     Script(u32),
     /// SAVE, as this operation.
     Save(u32),
+    /// DEBUG RELOAD, as this operation.
+    Reload(u32, Wanted),
 }
 
 /// What is answered to who needs a key that a script holds for long.
@@ -465,7 +468,7 @@ impl Service {
         let then = transaction.then.take().expect("it goes on once");
         self.release(id);
         match then {
-            Then::Steps(operation, _, _) | Then::Save(operation) => {
+            Then::Steps(operation, _, _) | Then::Save(operation) | Then::Reload(operation, _) => {
                 self.fail_operation(operation, BUSY);
             }
             Then::Attempt(waiting) => self.fail_wait(waiting, BUSY),
@@ -553,6 +556,7 @@ impl Service {
             Then::Exec(token) => self.exec_locked(token, id, is_unchanged),
             Then::Script(key) => self.script_locked(key, id),
             Then::Save(operation) => self.save_locked(operation, id),
+            Then::Reload(operation, wanted) => self.reload_locked(operation, wanted, id),
         }
     }
 

@@ -5,6 +5,7 @@
 //! later requests wait meanwhile.
 
 use super::connection::{Hold, State};
+use super::log_waits::LogWaits;
 use super::operations::{Pending, Work};
 use super::service::{Known, Service};
 use super::transactions::{Then, Transactions};
@@ -77,19 +78,21 @@ pub(super) struct Waits {
     ready: VecDeque<(u64, ReadyKey)>,
     /// They are being tried: what becomes ready meanwhile waits for its turn, since each try may make another one ready.
     is_serving: bool,
+    /// Those who wait for the log and not for keys.
+    pub(super) log: LogWaits,
 }
 
 impl Waits {
     /// Commands that wait, as far as the owners of their keys have been told.
     pub(super) fn len(&self) -> usize {
         let waiting = self.waiting.values();
-        waiting.filter(|waiting| waiting.is_known).count()
+        waiting.filter(|waiting| waiting.is_known).count() + self.log.len()
     }
 
     /// Whether this connection's command is among them.
     pub(super) fn has(&self, token: Token) -> bool {
         let id = self.by_connection.get(&token);
-        id.is_some_and(|id| self.waiting[id].is_known)
+        id.is_some_and(|id| self.waiting[id].is_known) || self.log.has(token)
     }
 
     /// Whether some of them may try at once.
@@ -99,7 +102,8 @@ impl Waits {
 
     /// When the first of them has waited long enough, Unix milliseconds.
     pub(super) fn next_deadline_ms(&self) -> Option<i64> {
-        self.deadlines.first().map(|(at_ms, _)| *at_ms)
+        let first = self.deadlines.first().map(|(at_ms, _)| *at_ms);
+        first.into_iter().chain(self.log.next_deadline_ms()).min()
     }
 }
 
@@ -596,6 +600,7 @@ impl Service {
 
     /// Ends the waits whose time is over.
     pub(super) fn end_waits(&mut self) {
+        self.end_log_waits();
         while let Some(&(at_ms, id)) = self.waits.deadlines.first()
             && at_ms <= self.now_ms
         {
@@ -611,7 +616,7 @@ impl Service {
     /// Ends the wait of a connection whose client has gone, or that CLIENT UNBLOCK names: with an error or as if its time were over. Whether it waited.
     pub(super) fn unblock(&mut self, token: Token, error: Option<&str>) -> bool {
         let Some(&id) = self.waits.by_connection.get(&token) else {
-            return false;
+            return self.end_log_wait(token, error);
         };
         let waiting = &self.waits.waiting[&id];
         let mut reply = Reply::new(waiting.request.protocol);
@@ -625,10 +630,12 @@ impl Service {
 
     /// Ends all waits, since the server stops.
     pub(super) fn end_all_waits(&mut self) {
+        let text = "UNBLOCKED the server stops";
         let tokens: Vec<Token> = self.waits.by_connection.keys().copied().collect();
         for token in tokens {
-            self.unblock(token, Some("UNBLOCKED the server stops"));
+            self.unblock(token, Some(text));
         }
+        self.end_all_log_waits(text);
     }
 
     /// Publishes what happened to keys, and lets those try who wait for keys that were written.

@@ -18,12 +18,14 @@ mod client;
 mod crash;
 mod every_second;
 mod failures;
+mod load;
 mod model;
 mod operation;
 mod queue;
 mod replay;
 mod running;
 mod snapshot;
+mod wait;
 
 use support::server::{skip_unless_torc, tested_knows};
 

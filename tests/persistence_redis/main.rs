@@ -11,6 +11,7 @@ mod import;
 #[path = "../rdb/keyspace.rs"]
 mod keyspace;
 mod load;
+mod reload;
 mod save;
 
 use keyspace::*;

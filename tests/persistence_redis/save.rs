@@ -49,6 +49,15 @@ fn save_in_background(client: &mut Client) {
     assert_eq!(saves, before + 1);
 }
 
+/// BGSAVE where it cannot be written.
+fn fail_in_background(client: &mut Client) {
+    call!(client, "BGSAVE");
+    eventually("the snapshot fails", WAIT_LIMIT, || {
+        figure(client, "rdb_bgsave_in_progress") == "0"
+    });
+    assert_eq!(figure(client, "rdb_last_bgsave_status"), "err");
+}
+
 fn start(directory: &Path, shards: usize, more: &[(&str, &str)]) -> Server {
     let all = [&[("dir", text(directory))], more].concat();
     Server::start_with_shards(shards, &all)
@@ -188,7 +197,8 @@ fn what_is_said_of_it() {
         reply.contains("ERR dump.rdb could not be written"),
         "{reply}"
     );
-    assert_eq!(figure(&mut client, "rdb_last_bgsave_status"), "err");
+    assert_eq!(figure(&mut client, "rdb_last_bgsave_status"), "ok");
+    fail_in_background(&mut client);
     call!(client, "SET", "key", "value");
     fs::remove_dir(home.path().join("dump.rdb")).expect("an empty directory");
     assert_eq!(call!(client, "SAVE").text(), "OK");
@@ -324,5 +334,119 @@ fn a_save_is_of_one_moment() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
+    torc.stop();
+}
+
+/// What `stop-writes-on-bgsave-error` refuses, and until when.
+fn refuses(server: &Server, directory: &Path) {
+    let mut client = server.client();
+    let set = |client: &mut Client| shown(call!(client, "SET", "key", "value"));
+    let snapshot = directory.join("dump.rdb");
+    fs::create_dir(&snapshot).expect("a directory in its place");
+    call!(client, "SAVE");
+    assert_eq!(set(&mut client), "OK", "who saved knows that it failed");
+    fail_in_background(&mut client);
+    assert_eq!(set(&mut client), "OK", "there are no rules");
+    call!(client, "CONFIG", "SET", "save", "100000 1000000");
+    let mut other = server.client();
+    for client in [&mut client, &mut other] {
+        let text = set(client);
+        assert!(
+            text.starts_with("MISCONF Redis is configured to save"),
+            "{text}"
+        );
+        let text = shown(call!(client, "PING"));
+        assert!(text.starts_with("MISCONF "), "{text}");
+        let script = "return redis.call('set', KEYS[1], 'x')";
+        let text = shown(call!(client, "EVAL", script, "1", "key"));
+        assert!(text.contains("MISCONF "), "{text}");
+        assert_eq!(call!(client, "GET", "key").text(), "value");
+    }
+    call!(client, "CONFIG", "SET", "stop-writes-on-bgsave-error", "no");
+    assert_eq!(set(&mut other), "OK");
+    call!(
+        client,
+        "CONFIG",
+        "SET",
+        "stop-writes-on-bgsave-error",
+        "yes"
+    );
+    assert!(set(&mut other).starts_with("MISCONF "));
+    fs::remove_dir(&snapshot).expect("an empty directory");
+    save_in_background(&mut client);
+    for client in [&mut client, &mut other] {
+        assert_eq!(set(client), "OK");
+        assert_eq!(shown(call!(client, "PING")), "PONG");
+    }
+    // The one that a waiting client makes is as good.
+    fs::remove_file(&snapshot).expect("it was written");
+    fs::create_dir(&snapshot).expect("a directory in its place");
+    fail_in_background(&mut client);
+    assert!(set(&mut other).starts_with("MISCONF "));
+    fs::remove_dir(&snapshot).expect("an empty directory");
+    assert_eq!(call!(client, "SAVE").text(), "OK");
+    assert_eq!(set(&mut other), "OK");
+}
+
+#[test]
+fn writes_stop_when_no_snapshot_can_be_written() {
+    if let Some(redis) = Server::start_redis(&[]) {
+        refuses(&redis, redis.directory());
+        redis.stop();
+    }
+    if skip_unless_torc("redis-server has had its turn") {
+        return;
+    }
+    for shards in [1, 2] {
+        let home = TemporaryDirectory::new();
+        let torc = start(home.path(), shards, &[]);
+        refuses(&torc, home.path());
+        torc.stop();
+    }
+}
+
+#[test]
+fn checksums_and_compression_are_left_out() {
+    if skip_unless_torc("it is about torc's files") {
+        return;
+    }
+    let options = [("rdbchecksum", "no"), ("rdbcompression", "no")];
+    let home = TemporaryDirectory::new();
+    let torc = start(home.path(), 2, &options);
+    let mut client = torc.client();
+    let value = "compressible ".repeat(1000);
+    call!(client, "SET", "key", &value);
+    call!(client, "HSET", "hash", "field", "x");
+    for field_expires in [false, true] {
+        if field_expires {
+            // The file is of another version, which its header says in the end.
+            call!(client, "HEXPIRE", "hash", "1000", "FIELDS", "1", "field");
+        }
+        assert_eq!(call!(client, "SAVE").text(), "OK");
+        let path = home.path().join("dump.rdb");
+        let file = fs::read(&path).expect("it was saved");
+        assert_eq!(file[file.len() - 8..], [0; 8], "no checksum");
+        assert!(
+            file.windows(value.len())
+                .any(|part| part == value.as_bytes())
+        );
+        if !field_expires && let Some(redis) = Server::start_redis(&[("dir", text(home.path()))]) {
+            assert_eq!(call!(redis.client(), "GET", "key").text(), value);
+        }
+    }
+    call!(client, "CONFIG", "SET", "rdbcompression", "yes");
+    call!(client, "CONFIG", "SET", "rdbchecksum", "yes");
+    assert_eq!(call!(client, "SAVE").text(), "OK");
+    torc.stop();
+    let path = home.path().join("dump.rdb");
+    let mut file = fs::read(&path).expect("it was saved");
+    assert!(file.len() < 2000, "{} bytes", file.len());
+    let sum = file.len() - 8;
+    assert!(file[sum..] != [0; 8], "a checksum");
+    // One that is wrong is refused only by who looks at it.
+    file[sum] ^= 1;
+    fs::write(&path, &file).expect("written");
+    let torc = start(home.path(), 2, &options);
+    assert_eq!(call!(torc.client(), "GET", "key").text(), value);
     torc.stop();
 }

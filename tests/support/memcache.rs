@@ -4,15 +4,19 @@
 use super::process::{TemporaryDirectory, signal};
 use super::server::{Server, free_port, tested_is_torc};
 use super::{WAIT_LIMIT, eventually};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+/// The file of what a memcached says.
+const SAID: &str = "said";
 /// How often a start is tried again because another process took the port between its choice and its use.
 const PORT_ATTEMPTS_MAX: usize = 10;
 
@@ -33,11 +37,12 @@ pub struct Settings {
 
 /// A real memcached.
 pub struct Memcached {
-    child: Child,
+    // Those who share the subject ask whether it lives.
+    child: Mutex<Child>,
     port: u16,
     udp_port: u16,
-    // Removed when the process has ended.
-    _directory: TemporaryDirectory,
+    // Has what it says; removed when the process has ended.
+    directory: TemporaryDirectory,
 }
 
 /// Finds a program in PATH, or says why its test is skipped; without it `TORC_REQUIRE_PEERS=1` fails.
@@ -73,39 +78,93 @@ impl Memcached {
             command.args(["-l", "127.0.0.1", "-u", "nobody", "-m", "256"]);
             // Neither a second thread nor one that maintains the LRU refers to items when another request comes: it writes numbers in place only if nobody does.
             command.args(["-t", "1", "-o", "no_modern"]);
+            // Some tests open a thousand connections one after the other, faster than it closes them; it hangs up on those beyond its limit.
+            command.args(["-c", "8192"]);
             if let Some(file) = &settings.auth_file {
                 command.arg("-Y").arg(file);
             }
             if settings.allow_shutdown {
                 command.arg("-A");
             }
+            let directory = TemporaryDirectory::new();
+            let said = File::create(directory.path().join(SAID)).expect("a file for its output");
             command
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(Stdio::null());
+                .stderr(said);
             // A group of its own: an interrupt at the terminal reaches the test, which then drops its servers.
             command.process_group(0);
-            let mut server = Memcached {
-                child: command.spawn().expect("memcached starts"),
+            let server = Memcached {
+                child: Mutex::new(command.spawn().expect("memcached starts")),
                 port,
                 udp_port,
-                _directory: TemporaryDirectory::new(),
+                directory,
             };
             let mut ended = false;
-            eventually("memcached accepts connections", WAIT_LIMIT, || {
+            eventually("memcached listens", WAIT_LIMIT, || {
                 ended = server.has_ended();
-                ended || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+                ended || server.listens()
             });
-            // Who answered may have been another process that took the port first.
-            if !ended && !server.has_ended() {
+            if !ended {
                 return server;
             }
         }
         panic!("no free port in {PORT_ATTEMPTS_MAX} attempts");
     }
 
-    fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("our own child").is_some()
+    /// Whether it is this process that listens, and not another one that took the port first.
+    fn listens(&self) -> bool {
+        listening_socket(self.port).is_some_and(|inode| has_socket(self.pid(), &inode))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.status().is_some()
+    }
+
+    /// How it ended, if it has.
+    fn status(&self) -> Option<ExitStatus> {
+        let mut child = self.child.lock().expect("nobody panics with it");
+        child.try_wait().expect("our own child")
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.lock().expect("nobody panics with it").id()
+    }
+
+    /// What it wrote on its error output.
+    fn said(&self) -> String {
+        let said = std::fs::read(self.directory.path().join(SAID)).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// A new connection. While the process lives, one that is refused or reset before anything was sent on it is tried again: this is about what memcached answers, and not
+    /// about how it accepts when its threads do not get to run.
+    fn connect(&self) -> Connection {
+        let deadline = Instant::now() + WAIT_LIMIT;
+        loop {
+            let error = match Connection::open(self.address()) {
+                Ok(connection) => return connection,
+                Err(error) => error,
+            };
+            if let Some(status) = self.status() {
+                panic!(
+                    "memcached ended by itself, {status}, and said:\n{}",
+                    self.said()
+                );
+            }
+            let is_passing = matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::ConnectionAborted
+            );
+            assert!(
+                is_passing && Instant::now() < deadline,
+                "memcached does not accept: {error}; it said:\n{}",
+                self.said()
+            );
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
 
     /// Where it listens for TCP.
@@ -116,10 +175,35 @@ impl Memcached {
 
 impl Drop for Memcached {
     fn drop(&mut self) {
-        // Already ended is as good as killed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(child) = self.child.get_mut() {
+            // Already ended is as good as killed.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
+}
+
+/// The inode of the socket that listens on a port of 127.0.0.1, as /proc has it.
+fn listening_socket(port: u16) -> Option<String> {
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    let address = format!("0100007F:{port:04X}");
+    let lines = table.lines().map(|line| line.split_whitespace());
+    // Of a line the second word is the address, the fourth the state (0A: listens), the tenth the inode.
+    let mut found = lines.filter_map(|words| {
+        let words: Vec<&str> = words.collect();
+        (words.len() > 9 && words[1] == address && words[3] == "0A").then(|| words[9].to_string())
+    });
+    found.next()
+}
+
+/// Whether a process has this socket open.
+fn has_socket(pid: u32, inode: &str) -> bool {
+    let target = format!("socket:[{inode}]");
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    targets.into_iter().any(|found| found == Path::new(&target))
 }
 
 /// A port of UDP that nobody had a moment ago.
@@ -227,7 +311,7 @@ impl Subject {
     pub fn pid(&self) -> u32 {
         match self {
             Subject::Torc { server, .. } => server.pid(),
-            Subject::Memcached(server) => server.child.id(),
+            Subject::Memcached(server) => server.pid(),
         }
     }
 
@@ -243,13 +327,16 @@ impl Subject {
     pub fn said(&self) -> String {
         match self {
             Subject::Torc { server, .. } => server.said(),
-            Subject::Memcached(_) => String::new(),
+            Subject::Memcached(server) => server.said(),
         }
     }
 
     /// A new connection.
     pub fn connect(&self) -> Connection {
-        Connection::open(self.address()).expect("the subject accepts")
+        match self {
+            Subject::Torc { .. } => Connection::open(self.address()).expect("the subject accepts"),
+            Subject::Memcached(server) => server.connect(),
+        }
     }
 
     /// Stops it; it must have lived until now, and torc must end with 0.
@@ -261,8 +348,8 @@ impl Subject {
         );
         match self {
             Subject::Torc { server, .. } => server.stop(),
-            Subject::Memcached(mut server) => {
-                signal(server.child.id(), libc::SIGTERM);
+            Subject::Memcached(server) => {
+                signal(server.pid(), libc::SIGTERM);
                 eventually("memcached ends", WAIT_LIMIT, || server.has_ended());
             }
         }

@@ -7,7 +7,7 @@
 //! - `requests` (replies received), `duration_us`, `requests_per_second`, `bytes_received`, `bytes_sent`.
 //! - `keys` (of all those requests: more than `requests` when reads ask for several), `keys_per_second`.
 //! - Of keys: `hits`, `misses`, `hit_ratio` (0 to 1). Of requests: `writes_after_miss`, `deleted`, `unsent` (due in an open loop, never sent).
-//! - `errors`: count by text; `first_error` (text or null). Of keys: `verified`, `unverified`, `wrong`, `wrong_shown`.
+//! - `errors`: count by text; `first_error` (text or null). Of keys: `verified`, `unverified`, `wrong`, `wrong_shown`. `reconnected`: connections.
 //! - `client_cpu_us`, `client_cpu_us_per_request`.
 //! - `connect_us` and `latency_us.{get,set,delete,total}`, or the workload's commands instead of the first three: `count`, `min`, `mean`, `p50` to `p99.99`, `max`, and, for
 //!   latencies, `histogram`: pairs of [largest value of the bucket, count]. All in microseconds.
@@ -111,6 +111,7 @@ pub fn document(plan: &Plan, outcome: &Outcome) -> Value {
         "verified": stats.verified,
         "unverified": stats.unverified,
         "wrong": stats.wrong,
+        "reconnected": stats.reconnected,
         "wrong_shown": stats.wrong_shown,
         "client_cpu_us": cpu_us,
         "client_cpu_us_per_request": ratio(cpu_us, replies as f64),

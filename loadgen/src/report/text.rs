@@ -115,6 +115,12 @@ pub fn summary(plan: &Plan, outcome: &Outcome) -> String {
             ),
         );
     }
+    if args.reconnect.is_some() {
+        line(
+            "Opened again:",
+            format!("{} connections", stats.reconnected),
+        );
+    }
     let first = stats.first_error.iter();
     let first: String = first.map(|first| format!(", the first: {first}")).collect();
     line("Errors:", format!("{}{first}", stats.error_count()));

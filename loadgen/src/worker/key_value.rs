@@ -9,7 +9,8 @@ use crate::verify::{Expectation, Ledger};
 impl<P: KeyValue> Load for P {
     #[inline]
     fn next(state: &State<P>, connection: usize) -> Next {
-        if state.connections[connection].fills.is_empty() {
+        let Connection { fills, to_read, .. } = &state.connections[connection];
+        if fills.is_empty() && to_read.is_empty() {
             Next::Share
         } else {
             Next::Own
@@ -28,6 +29,12 @@ impl<P: KeyValue> Load for P {
     }
 
     fn write_own(state: &mut State<P>, connection: usize, out: &mut Vec<u8>) {
+        for _ in 0..state.plan.args.pipeline {
+            // What a loss has left comes before anything else.
+            if let Some(key) = state.connections[connection].to_read.pop() {
+                state.write(connection, Operation::Get, key, 0, 0, out);
+            }
+        }
         // There are as many as the last batch had misses.
         let mut fills = std::mem::take(&mut state.connections[connection].fills);
         for request in fills.drain(..) {

@@ -161,9 +161,14 @@ impl<P: Load> State<P> {
             }
             Reply::Stored => {
                 ledger.written(slot.key, slot.expected, now_ns);
+                ledger.acknowledged(slot.key, now_ns);
                 Ok(false)
             }
-            Reply::Deleted(_) | Reply::End | Reply::Refused => Ok(false),
+            Reply::Deleted(_) => {
+                ledger.acknowledged(slot.key, now_ns);
+                Ok(false)
+            }
+            Reply::End | Reply::Refused => Ok(false),
         };
         match outcome {
             Ok(true) => self.stats.verified += 1,

@@ -101,7 +101,8 @@ impl std::error::Error for KindTooNew {}
 #[derive(Debug)]
 pub struct RdbWriter {
     version: RdbVersion,
-    sum: Crc64,
+    /// None: readers are told that there is none.
+    sum: Option<Crc64>,
     bytes: u64,
 }
 
@@ -110,7 +111,7 @@ impl RdbWriter {
     pub fn begin(out: &mut Vec<u8>, version: RdbVersion, preface: &Preface<'_>) -> RdbWriter {
         let mut writer = RdbWriter {
             version,
-            sum: Crc64::new(),
+            sum: Some(Crc64::new()),
             bytes: 0,
         };
         writer.write(out, |out| {
@@ -132,6 +133,12 @@ impl RdbWriter {
         writer
     }
 
+    /// The file has 0 in place of a checksum, which saves a pass over the bytes here and wherever it is read.
+    pub fn without_checksum(mut self) -> RdbWriter {
+        self.sum = None;
+        self
+    }
+
     /// From here on values may have the forms of a newer version. The header, and with it the checksum, is that of the older one: who raises the version
     /// has to correct both in the finished file.
     pub fn raise(&mut self, version: RdbVersion) {
@@ -146,7 +153,9 @@ impl RdbWriter {
     fn write(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
         write(out);
-        self.sum.update(&out[start..]);
+        if let Some(sum) = &mut self.sum {
+            sum.update(&out[start..]);
+        }
         self.bytes += (out.len() - start) as u64;
     }
 
@@ -208,7 +217,7 @@ impl RdbWriter {
     /// Ends the file; the bytes it has.
     pub fn finish(mut self, out: &mut Vec<u8>) -> u64 {
         self.write(out, |out| out.push(opcode::END));
-        let sum = self.sum.value();
+        let sum = self.sum.map_or(0, |sum| sum.value());
         self.write(out, |out| out.extend_from_slice(&sum.to_le_bytes()));
         self.bytes
     }

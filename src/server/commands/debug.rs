@@ -3,14 +3,18 @@
 use super::super::connection::{Hold, Peer};
 use super::super::server_operation::{Call, Finish, KeyQuestion};
 use super::super::service::Service;
-use super::{Answered, Outcome, lower};
+use super::{Answered, Outcome, integer, lower};
 use crate::config::DebugCommand;
 use crate::engine::Item;
+use crate::glob;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use crate::shard::slots;
 
 const NOT_ALLOWED: &str = "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+
+/// The longest string that DEBUG STRINGMATCH-LEN makes, in bytes; nothing else is done meanwhile.
+const MATCHED_BYTES_MAX: usize = 1 << 20;
 
 impl Service {
     pub(super) fn debug(&mut self, index: u32, args: &Args<'_>, reply: &mut Reply) -> Outcome {
@@ -52,6 +56,28 @@ impl Service {
                 let on = args.get(2) != b"0";
                 return Ok(Answered::AskAll(Call::ActiveExpiry(on), Finish::Ok));
             }
+            ("reload", _) => return self.debug_reload(index, args),
+            ("digest", 2) => return Ok(Answered::AskAll(Call::Digest, Finish::Digest)),
+            ("digest-value", 3) => {
+                let key = args.get(2).to_vec();
+                let owner = slots::owner(&key, shards);
+                let call = Call::Key {
+                    db,
+                    key,
+                    question: KeyQuestion::Digest,
+                };
+                return Ok(Answered::Ask(owner, call, Finish::DigestValue));
+            }
+            // What these are about there is not here: nothing is to be done.
+            ("change-repl-id", 2) | ("quicklist-packed-threshold", 3) => reply.ok(),
+            ("stringmatch-len", 4) => {
+                let length = integer(args.get(2)).and_then(|length| usize::try_from(length).ok());
+                let length = length.filter(|length| *length <= MATCHED_BYTES_MAX);
+                let length = length.ok_or("ERR value is not an integer or out of range")?;
+                glob::matches(args.get(3), &vec![b'x'; length]);
+                reply.ok();
+            }
+            ("protocol", 3) => protocol(&lower(args.get(2)), reply)?,
             ("jmap", _) => {
                 return Err(
                     "ERR JMAP is a command of a Java server; this one has no heap to dump".into(),
@@ -83,10 +109,57 @@ impl Service {
     }
 }
 
+/// DEBUG PROTOCOL: a reply of each type, with the values that Redis has for them.
+fn protocol(name: &str, reply: &mut Reply) -> Result<(), String> {
+    match name {
+        "string" => reply.bulk(b"Hello World"),
+        "integer" => reply.integer(12345),
+        "double" => reply.double(3.141),
+        "null" => reply.null(),
+        "array" => {
+            reply.array(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        "set" => {
+            reply.set(3);
+            (0..3).for_each(|number| reply.integer(number));
+        }
+        "map" => {
+            reply.map(3);
+            for number in 0..3 {
+                reply.integer(number);
+                reply.boolean(number == 1);
+            }
+        }
+        "true" => reply.boolean(true),
+        "false" => reply.boolean(false),
+        "verbatim" => reply.verbatim("txt", b"This is a verbatim\nstring"),
+        _ => {
+            return Err("ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|verbatim|true|false".into());
+        }
+    }
+    Ok(())
+}
+
 const HELP: &[&str] = &[
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CHANGE-REPL-ID",
+    "    Accepted: there are no replicas.",
+    "DIGEST",
+    "    Output a hex signature representing all keys and values.",
+    "DIGEST-VALUE <key>",
+    "    Output a hex signature of the value of the key.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
+    "PROTOCOL <type>",
+    "    Reply with a test value of the specified type.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Accepted: large elements of lists need no nodes of their own.",
+    "RELOAD [option ...]",
+    "    Save all data, throw it away and load it again. Options: NOSAVE loads what is",
+    "    there, NOFLUSH keeps the data that is there, MERGE replaces libraries of functions.",
+    "STRINGMATCH-LEN <length> <pattern>",
+    "    Match a string of that length against the pattern.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not accessed.",
     "SLEEP <seconds>",

@@ -82,7 +82,7 @@ impl Service {
             ServerCommand::Script => self.script(&args, &mut reply),
             ServerCommand::Monitor => self.monitor(index, &mut reply),
             ServerCommand::RewriteLog => self.rewrite_log(&mut reply),
-            ServerCommand::WaitForLog => self.wait_for_log(index, &args, &mut reply),
+            ServerCommand::WaitForLog => self.wait_for_log(index, &args, muted, &mut reply),
             ServerCommand::Multi => self.multi(index, &mut reply),
             ServerCommand::Unwatch => self.unwatch(index, &mut reply),
             ServerCommand::Watch => self.watch(index, &args, &mut reply),

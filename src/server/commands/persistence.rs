@@ -1,14 +1,13 @@
 //! BGREWRITEAOF and WAITAOF.
 
 use super::super::durability::misconf;
+use super::super::log_waits::{NO_LOG, write_counts};
 use super::super::server_operation::{Call, Finish};
 use super::super::service::Service;
 use super::{Answered, Outcome};
-use crate::command::connection::waits_for_log;
+use crate::command::connection::log_wish;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
-use crate::shard::journal::Commit;
-use crate::shard::operation::Envelope;
 
 impl Service {
     /// BGREWRITEAOF.
@@ -29,45 +28,32 @@ impl Service {
         ))
     }
 
-    /// WAITAOF: the reply waits until everything that all shards have written down is durable, as if this were a transaction of all of them.
+    /// WAITAOF: the reply waits until everything that all shards have written down is durable, as if this were a transaction of all of them, and for replicas that
+    /// never come. In a transaction or a script nobody waits: it says what is durable already.
     pub(super) fn wait_for_log(
         &mut self,
         index: u32,
         args: &Args<'_>,
+        muted: bool,
         reply: &mut Reply,
     ) -> Outcome {
-        let is_local = waits_for_log(args)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
-        if is_local && !self.shard.journal.is_on() {
-            return Err(
-                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
-                    .into(),
-            );
+        let wish =
+            log_wish(args).map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+        let has_log = self.shard.journal.is_on();
+        if wish.needs_log && !has_log {
+            return Err(NO_LOG.into());
         }
-        reply.array(2);
-        reply.integer(i64::from(is_local));
-        reply.integer(0);
-        let Some(connection) = self.connection_at(index).filter(|_| is_local) else {
-            return Ok(Answered::Now);
-        };
-        let (token, client) = (connection.token, connection.session.origin.client);
-        let shards = self.shards();
-        let commit = Commit {
-            client,
-            number: self.shared.next_transaction(shards as u32),
-            participants: u128::MAX >> (128 - shards),
-            is_awaited: true,
-        };
-        let wait = self.begin_settling(&commit);
-        for shard in 0..shards {
-            if shard == self.shard.id {
-                self.take_commit(shard, commit);
-            } else {
-                let envelopes = &mut self.message_to(shard).envelopes;
-                envelopes.push(Envelope::Commit(commit));
-            }
+        let connection = self.connection_at(index);
+        let is_inner = connection.is_some_and(|connection| connection.is_inner());
+        let may_wait = !self.transactions.is_locked && !is_inner;
+        if may_wait && (wish.needs_log || wish.needs_replicas) {
+            self.begin_log_wait(index, wish, muted);
+            return Ok(Answered::Later);
         }
-        self.wait_for(token, wait);
+        if has_log {
+            return Ok(Answered::AskAll(Call::IsLogDurable, Finish::LogDurable));
+        }
+        write_counts(reply, false);
         Ok(Answered::Now)
     }
 }

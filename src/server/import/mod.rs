@@ -85,6 +85,8 @@ pub struct Import {
     began: Instant,
     receivers: Vec<Mutex<Option<Receiver<Batch>>>>,
     senders: Mutex<Vec<SyncSender<Batch>>>,
+    /// Libraries of functions take the place of those of the same name; otherwise that is an error.
+    pub replaces_libraries: bool,
     progress: Mutex<Progress>,
     changed: Condvar,
     /// For those who wait.
@@ -137,6 +139,7 @@ impl Import {
                 .map(|receiver| Mutex::new(Some(receiver)))
                 .collect(),
             senders: Mutex::new(senders),
+            replaces_libraries: false,
             progress: Mutex::default(),
             changed: Condvar::new(),
             figures: Figures::default(),

@@ -223,6 +223,9 @@ impl<'a> Reader<'a> {
     fn snapshot(&mut self, file: &Arc<Mapped>) -> Result<(), String> {
         let wrong = |error| format!("{} {error}", file.name);
         let mut reader = RdbReader::new(&file.bytes).map_err(wrong)?;
+        if !self.config.rdbchecksum {
+            reader = reader.without_checksum();
+        }
         while let Some(entry) = reader.next() {
             match entry.map_err(wrong)? {
                 Entry::Key(entry) => {
@@ -251,7 +254,7 @@ impl<'a> Reader<'a> {
     fn other(&mut self, file: &str, entry: Entry<'_>) -> Result<(), String> {
         match entry {
             Entry::Function(code) => self
-                .library(&code, false)
+                .library(&code, self.import.replaces_libraries)
                 .map_err(|error| format!("{file}: a library of functions: {error}")),
             Entry::Ignored(what) => {
                 self.say(format!("{file}: {what} was left out"));

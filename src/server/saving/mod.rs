@@ -11,10 +11,10 @@ mod write;
 
 use super::commands::{Answered, Outcome};
 use super::operations::Work;
+use super::reload::Wanted;
 use super::server_operation::{Answer, Finish, ServerOperation};
 use super::service::Service;
 use super::shared::Shared;
-use super::transactions::Then;
 use super::worker::unix_ms;
 use crate::config::Config;
 use crate::engine::Client;
@@ -43,6 +43,8 @@ pub struct Save {
     senders: Mutex<Vec<Option<SyncSender<Chunk>>>>,
     /// What has become of it: an error says why there is no new file.
     outcome: OnceLock<Result<(), String>>,
+    /// Nobody waits for it, so that a failure is to be told otherwise.
+    is_background: bool,
     began: Instant,
 }
 
@@ -63,7 +65,7 @@ impl Save {
 pub struct SaveFigures {
     /// When the last good one was made; the start before there is any. Unix seconds.
     pub last_s: u64,
-    /// The last one in the background, or the last one at all, went well.
+    /// The last one in the background went well, or any since.
     pub is_good: bool,
     /// How long the last one took, in seconds; none before there is any.
     pub last_took_s: Option<u64>,
@@ -89,6 +91,8 @@ pub struct Saves {
     /// The stop makes one, whatever the rules say.
     asked_at_stop: AtomicBool,
     at_stop: OnceLock<Option<Arc<Save>>>,
+    /// The last one in the background failed, and none has been made since.
+    has_failed: AtomicBool,
 }
 
 impl Saves {
@@ -110,6 +114,7 @@ impl Saves {
             not_at_stop: AtomicBool::new(false),
             asked_at_stop: AtomicBool::new(false),
             at_stop: OnceLock::new(),
+            has_failed: AtomicBool::new(false),
         }
     }
 
@@ -127,8 +132,16 @@ impl Saves {
         }
     }
 
+    /// Whether writes are to be refused, because snapshots are to be made and the last one in the background failed.
+    #[inline]
+    pub fn refuse_writes(&self, config: &Config) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+            && config.stop_writes_on_bgsave_error
+            && !config.save.is_empty()
+    }
+
     /// Begins one unless one is under way: the thread that writes it; the shards are still to be told. An error is the reply's text.
-    fn begin(self: &Saves, shared: &Arc<Shared>) -> Result<Arc<Save>, String> {
+    fn begin(self: &Saves, shared: &Arc<Shared>, is_background: bool) -> Result<Arc<Save>, String> {
         let mut state = self.state();
         if state.under_way.is_some() {
             return Err(UNDER_WAY.into());
@@ -138,6 +151,7 @@ impl Saves {
         let save = Arc::new(Save {
             senders: Mutex::new(senders.collect()),
             outcome: OnceLock::new(),
+            is_background,
             began: Instant::now(),
         });
         state.tried_ms = unix_ms();
@@ -152,7 +166,9 @@ impl Saves {
         let mut state = self.state();
         state.under_way = None;
         let figures = &mut state.figures;
-        figures.is_good = outcome.is_ok();
+        // Who waited for a SAVE that failed knows it, and Redis counts it for nothing.
+        figures.is_good = outcome.is_ok() || figures.is_good && !save.is_background;
+        self.has_failed.store(!figures.is_good, Ordering::Relaxed);
         figures.last_took_s = Some(save.began.elapsed().as_secs());
         if outcome.is_ok() {
             figures.last_s = (unix_ms() / 1000) as u64;
@@ -193,7 +209,15 @@ struct SaveBegins(Arc<Save>);
 struct Awaiting {
     save: Arc<Save>,
     operation: u32,
-    transaction: u32,
+    then: Then,
+}
+
+/// What comes after it.
+enum Then {
+    /// The locks of this transaction go.
+    Release(u32),
+    /// All is loaded again.
+    Reload(Wanted),
 }
 
 /// A shard's side of snapshots.
@@ -267,19 +291,24 @@ impl Service {
             shard: self.shard.id as u32,
             token: token.to_bits(),
         };
-        let transaction = self.acquire(claims, Vec::new(), Then::Save(id), client);
+        let transaction = self.acquire(
+            claims,
+            Vec::new(),
+            super::transactions::Then::Save(id),
+            client,
+        );
         self.claim_next(transaction);
         Ok(Answered::Later)
     }
 
     /// SAVE has all writers stopped.
     pub(super) fn save_locked(&mut self, operation: u32, transaction: u32) {
-        match self.begin_save() {
+        match self.begin_save(false) {
             Ok(save) => {
                 self.saving.awaiting = Some(Awaiting {
                     save,
                     operation,
-                    transaction,
+                    then: Then::Release(transaction),
                 });
             }
             Err(error) => {
@@ -289,6 +318,21 @@ impl Service {
         }
     }
 
+    /// The same for DEBUG RELOAD.
+    pub(super) fn begin_save_for_reload(
+        &mut self,
+        operation: u32,
+        wanted: Wanted,
+    ) -> Result<(), String> {
+        let save = self.begin_save(false)?;
+        self.saving.awaiting = Some(Awaiting {
+            save,
+            operation,
+            then: Then::Reload(wanted),
+        });
+        Ok(())
+    }
+
     /// `BGSAVE [SCHEDULE]`.
     pub(super) fn bgsave(&mut self, args: &Args<'_>, reply: &mut Reply) -> Outcome {
         match args.len() {
@@ -296,7 +340,7 @@ impl Service {
             2 if args.get(1).eq_ignore_ascii_case(b"schedule") => {}
             _ => return Err("ERR syntax error".into()),
         }
-        self.begin_save()?;
+        self.begin_save(true)?;
         reply.simple("Background saving started");
         Ok(Answered::Now)
     }
@@ -308,9 +352,9 @@ impl Service {
     }
 
     /// Begins a snapshot, and tells all shards.
-    fn begin_save(&mut self) -> Result<Arc<Save>, String> {
+    fn begin_save(&mut self, is_background: bool) -> Result<Arc<Save>, String> {
         let shared = self.shared.clone();
-        let save = shared.saves.begin(&shared)?;
+        let save = shared.saves.begin(&shared, is_background)?;
         let own = self.shard.id;
         for shard in (0..self.shards()).filter(|&shard| shard != own) {
             let begins = Box::new(SaveBegins(save.clone()));
@@ -362,9 +406,15 @@ impl Service {
         let awaiting = &mut self.saving.awaiting;
         if let Some(ended) = awaiting.take_if(|awaiting| awaiting.save.outcome().is_some()) {
             let outcome = ended.save.outcome().expect("just seen").clone();
-            self.release(ended.transaction);
             let outcome = outcome.map_err(|error| format!("ERR {error}"));
-            self.take_answer(ended.operation, Answer::Saved(outcome));
+            match (ended.then, outcome) {
+                (Then::Release(transaction), outcome) => {
+                    self.release(transaction);
+                    self.take_answer(ended.operation, Answer::Saved(outcome));
+                }
+                (Then::Reload(wanted), Ok(())) => self.reload_saved(ended.operation, wanted),
+                (Then::Reload(_), Err(error)) => self.end_reload(ended.operation, error),
+            }
         }
     }
 
@@ -377,7 +427,7 @@ impl Service {
         let is_serving = !shared.stopping.load(Ordering::Relaxed);
         if self.shard.id == 0 && is_serving && shared.saves.is_due(&self.config, self.now_ms) {
             // Another shard may have been faster; then there is one.
-            let _ = self.begin_save();
+            let _ = self.begin_save(true);
         }
     }
 
@@ -399,7 +449,7 @@ impl Service {
             let wanted = (is_asked || !self.config.save.is_empty())
                 && !saves.not_at_stop.load(Ordering::Acquire);
             match wanted {
-                true => saves.begin(&shared).ok(),
+                true => saves.begin(&shared, false).ok(),
                 false => None,
             }
         });

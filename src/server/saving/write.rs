@@ -4,6 +4,7 @@
 
 use super::Save;
 use crate::codec::crc64::Crc64;
+use crate::config::Config;
 use crate::persist::rdb::{KeyToWrite, Preface, RdbVersion, RdbWriter};
 use crate::server::commands::REDIS_VERSION;
 use crate::server::shared::Shared;
@@ -53,7 +54,7 @@ pub fn begin(shared: Arc<Shared>, save: Arc<Save>, chunks: Receiver<Chunk>) -> i
     let write = move || {
         let config = shared.config();
         let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
-        let outcome = write_file(&shared, &chunks, &temporary, Path::new(&config.dbfilename));
+        let outcome = write_file(&shared, &config, &chunks, &temporary);
         drop(chunks);
         if outcome.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -90,9 +91,9 @@ impl Output {
 
 fn write_file(
     shared: &Shared,
+    config: &Config,
     chunks: &Receiver<Chunk>,
     temporary: &Path,
-    target: &Path,
 ) -> io::Result<()> {
     let open = File::options()
         .read(true)
@@ -113,6 +114,9 @@ fn write_file(
     };
     // Kinds are checked against the newest version; which one the file has is known at its end.
     let mut writer = RdbWriter::begin(&mut output.buffer, RdbVersion::V10, &preface);
+    if !config.rdbchecksum {
+        writer = writer.without_checksum();
+    }
     let mut is_raised = false;
     for code in shared.scripts.functions().codes() {
         writer.function(&mut output.buffer, code);
@@ -157,17 +161,20 @@ fn write_file(
     writer.finish(&mut output.buffer);
     output.flush()?;
     if is_raised {
-        raise_header(&mut output.file, RdbVersion::V12)?;
+        raise_header(&mut output.file, RdbVersion::V12, config.rdbchecksum)?;
     }
     output.file.sync_all()?;
-    fs::rename(temporary, target)?;
+    fs::rename(temporary, &config.dbfilename)?;
     File::open(".")?.sync_all()
 }
 
-/// Gives a finished file another version: its header, and the checksum of it all.
-fn raise_header(file: &mut File, version: RdbVersion) -> io::Result<()> {
+/// Gives a finished file another version: its header, and the checksum of it all if it has one.
+fn raise_header(file: &mut File, version: RdbVersion, has_checksum: bool) -> io::Result<()> {
     file.seek(SeekFrom::Start(0))?;
     write!(file, "REDIS{:04}", version.number())?;
+    if !has_checksum {
+        return Ok(());
+    }
     let end = file.seek(SeekFrom::End(-8))?;
     file.seek(SeekFrom::Start(0))?;
     let mut sum = Crc64::new();
