@@ -175,7 +175,6 @@ fn files_of(shard: u32, mapped: &BTreeMap<FileName, Mmap>) -> ShardFiles<'_> {
             FileName::Manifest { .. } => files.manifest = Some(bytes),
             FileName::ManifestNew { .. } => files.manifest_new = true,
             FileName::Segment { number, .. } => files.segments.push((number, bytes)),
-            FileName::Snapshot { number, .. } => files.snapshots.push((number, bytes)),
         }
     }
     files

@@ -80,7 +80,7 @@ impl Service {
         match self.rewriting.phase {
             Phase::Idle => {
                 if self.rewriting.is_asked || self.rewrite_is_due() {
-                    self.begin_rewrite(disk);
+                    self.begin_rewrite();
                 }
             }
             Phase::Walking { db, cursor } => {
@@ -110,11 +110,11 @@ impl Service {
         percent > 0 && bytes >= least && bytes > base + base / 100 * percent
     }
 
-    fn begin_rewrite(&mut self, disk: &mut LogDisk) {
+    fn begin_rewrite(&mut self) {
         let Some(log) = &mut self.shard.journal.log else {
             return;
         };
-        if log.state() != State::Ready || log.begin_rewrite(disk).is_err() {
+        if log.state() != State::Ready || log.begin_rewrite().is_err() {
             return;
         }
         self.rewriting.is_asked = false;
@@ -193,7 +193,7 @@ impl Service {
             if self.rewriting.is_first {
                 return self.begun();
             }
-            log.finish_rewrite(0, before + 1, disk);
+            log.finish_rewrite(before + 1, disk);
             self.rewriting.phase = Phase::Finishing;
         }
     }
@@ -236,7 +236,7 @@ impl Service {
         let rewriting = &mut self.rewriting;
         rewriting.phase = Phase::Idle;
         rewriting.last_took = rewriting.began.map(|began| began.elapsed());
-        rewriting.has_failed = !matches!(end, RewriteEnd::Done { .. });
+        rewriting.has_failed = end != RewriteEnd::Done;
         // After a failure it is not tried again before the log has grown as much again.
         rewriting.base_bytes = Some(bytes);
         rewriting.count += u64::from(!rewriting.has_failed);
@@ -255,7 +255,7 @@ impl Service {
             is_scheduled: rewriting.is_asked,
             rewriting_s: whole_seconds(rewriting.takes()),
             last_rewriting_s: whole_seconds(rewriting.last_took),
-            rewrite_failed: rewriting.has_failed,
+            rewrite_failed: rewriting.has_failed || log.rewrite_failure().is_some(),
             rewrites: rewriting.count,
             write_failed: log.failure().is_some(),
             is_late: log.is_late(self.log_now_ms),
