@@ -552,6 +552,15 @@ impl Service {
         Some(ticket)
     }
 
+    /// The same for one key, ahead of those who wait for it: they may wait for the end of the walk.
+    pub(super) fn hold_ahead_for_walk(&mut self, key: &[u8]) -> Option<Ticket> {
+        let mut claims = Claims::default();
+        claims.add(Place::key(key), Mode::Read);
+        let ticket = self.transactions.locks.claim_ahead(&claims)?;
+        self.transactions.walks.push(ticket);
+        Some(ticket)
+    }
+
     /// A walk lets go of what it holds.
     pub(super) fn end_walk_hold(&mut self, ticket: Ticket) {
         self.transactions.walks.retain(|other| *other != ticket);

@@ -20,6 +20,7 @@ mod every_second;
 mod failures;
 mod model;
 mod operation;
+mod pieces;
 mod queue;
 mod replay;
 mod running;
