@@ -120,6 +120,17 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// Writes a string, as an integer where it is one, and never compressed.
+pub fn write_plain_string(out: &mut Vec<u8>, text: &[u8]) {
+    match small_integer(text) {
+        Some(value) => write_integer(out, value),
+        None => {
+            write_number(out, text.len() as u64);
+            out.extend_from_slice(text);
+        }
+    }
+}
+
 /// The integer of 32 bits that a string is the only decimal form of.
 fn small_integer(text: &[u8]) -> Option<i32> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);

@@ -89,7 +89,7 @@ impl Engine {
     /// Whether there are fields to remove now.
     #[inline]
     pub(super) fn fields_are_due(&self) -> bool {
-        self.active_expiry() && self.due_fields().is_some()
+        !self.keeps_fields && self.active_expiry() && self.due_fields().is_some()
     }
 
     fn due_fields(&self) -> Option<Item> {

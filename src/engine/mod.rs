@@ -264,6 +264,8 @@ pub struct Engine {
     watched: Watched,
     /// Upkeep removes what has expired.
     is_sweeping: bool,
+    /// Fields that have expired stay for now.
+    keeps_fields: bool,
     tracked: Tracked,
     events: Events,
     journaled: Journaled,

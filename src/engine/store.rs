@@ -132,6 +132,7 @@ impl Engine {
             awaited: Awaited::default(),
             watched: Watched::default(),
             is_sweeping: true,
+            keeps_fields: false,
             tracked: Tracked::default(),
             events: Events::default(),
             journaled: Journaled::default(),
@@ -148,6 +149,11 @@ impl Engine {
     /// Whether upkeep removes what has expired; otherwise only who looks a key up does.
     pub fn set_sweeping(&mut self, is_sweeping: bool) {
         self.is_sweeping = is_sweeping;
+    }
+
+    /// Whether upkeep leaves fields that have expired where they are, which nobody sees.
+    pub fn keep_fields(&mut self, keeps_fields: bool) {
+        self.keeps_fields = keeps_fields;
     }
 
     /// The time of this turn.

@@ -1,6 +1,6 @@
 //! Looks at a directory of logs while no server uses it: what is in each file, what is wrong, and, if asked, an end put before the damage.
 //!
-//! Never: runs beside a server, throws bytes away (what is cut off is copied to a file beside first), repairs a snapshot: there is nothing in it that could be left out.
+//! Never: runs beside a server, throws bytes away (what is cut off is copied to a file beside first).
 //! It judges with the same code as a start does, so what it calls sound is what a server loads.
 
 use super::disk::FileName;
@@ -96,7 +96,6 @@ pub fn by_shard(files: &FileBytes) -> Vec<ShardFiles<'_>> {
             FileName::Manifest { .. } => shard.manifest = Some(bytes),
             FileName::ManifestNew { .. } => shard.manifest_new = true,
             FileName::Segment { number, .. } => shard.segments.push((*number, bytes)),
-            FileName::Snapshot { number, .. } => shard.snapshots.push((*number, bytes)),
         }
     }
     shards
@@ -106,8 +105,7 @@ pub fn by_shard(files: &FileBytes) -> Vec<ShardFiles<'_>> {
 fn cut_for(error: &RecoveryError) -> Option<(FileName, u64)> {
     match error {
         RecoveryError::Corrupt { file, offset, .. } => Some((*file, *offset)),
-        RecoveryError::Header(file @ FileName::Segment { .. }, _)
-        | RecoveryError::Missing(file @ FileName::Segment { .. }) => Some((*file, 0)),
+        RecoveryError::Header(file, _) | RecoveryError::Missing(file) => Some((*file, 0)),
         _ => None,
     }
 }
@@ -172,21 +170,8 @@ fn say(output: &mut dyn Write, text: fmt::Arguments<'_>) -> Result<(), CheckErro
 
 fn describe(log: &ShardLog<'_>, output: &mut dyn Write) -> Result<(), CheckError> {
     let shard = log.shard;
-    let Some(manifest) = log.manifest else {
+    if log.manifest.is_none() {
         return say(output, format_args!("shard {shard}: no file"));
-    };
-    if let Some(snapshot) = manifest.snapshot {
-        let file = FileName::Snapshot {
-            shard,
-            number: snapshot.number,
-        };
-        say(
-            output,
-            format_args!(
-                "{file}: {} entries, {} bytes, sound",
-                log.snapshot_entries, snapshot.bytes
-            ),
-        )?;
     }
     for range in &log.ranges {
         let file = FileName::Segment {

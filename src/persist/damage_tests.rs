@@ -72,7 +72,6 @@ fn read<'a>(manifest: &'a [u8], segments: &[&'a [u8]]) -> Result<ShardLog<'a>, R
         manifest: Some(manifest),
         manifest_new: false,
         segments: (1..).zip(segments.iter().copied()).collect(),
-        snapshots: Vec::new(),
     })
 }
 

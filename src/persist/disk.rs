@@ -26,13 +26,6 @@ pub enum FileName {
         /// Its number; later ones are greater.
         number: u64,
     },
-    /// `shard-S.snapshot-N`: an image of the keys as they were when segment N began.
-    Snapshot {
-        /// The shard.
-        shard: u32,
-        /// The segment that follows it.
-        number: u64,
-    },
 }
 
 impl FileName {
@@ -41,8 +34,7 @@ impl FileName {
         match self {
             FileName::Manifest { shard }
             | FileName::ManifestNew { shard }
-            | FileName::Segment { shard, .. }
-            | FileName::Snapshot { shard, .. } => shard,
+            | FileName::Segment { shard, .. } => shard,
         }
     }
 
@@ -54,15 +46,10 @@ impl FileName {
             FileName::Manifest { shard }
         } else if kind == "manifest.new" {
             FileName::ManifestNew { shard }
-        } else if let Some(number) = kind.strip_prefix("segment-") {
+        } else {
             FileName::Segment {
                 shard,
-                number: number.parse().ok()?,
-            }
-        } else {
-            FileName::Snapshot {
-                shard,
-                number: kind.strip_prefix("snapshot-")?.parse().ok()?,
+                number: kind.strip_prefix("segment-")?.parse().ok()?,
             }
         };
         // One file has one name: no sign, no other number of zeros.
@@ -77,9 +64,6 @@ impl fmt::Display for FileName {
             FileName::ManifestNew { shard } => write!(out, "shard-{shard}.manifest.new"),
             FileName::Segment { shard, number } => {
                 write!(out, "shard-{shard}.segment-{number:010}")
-            }
-            FileName::Snapshot { shard, number } => {
-                write!(out, "shard-{shard}.snapshot-{number:010}")
             }
         }
     }
@@ -191,7 +175,7 @@ mod tests {
                 shard: 3,
                 number: u64::MAX,
             },
-            FileName::Snapshot {
+            FileName::Segment {
                 shard: 127,
                 number: 12_345_678_901,
             },
@@ -206,7 +190,7 @@ mod tests {
             "shard-0.segment-7",
             "shard-0.segment-0000000007.cut-4096",
             "appendonly.aof.manifest",
-            "shard-0.snapshot-",
+            "shard-0.segment-",
         ] {
             assert_eq!(FileName::parse(name), None, "{name}");
         }

@@ -47,34 +47,17 @@ impl fmt::Display for Position {
     }
 }
 
-/// The two kinds of file that are framed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// A part of the log.
-    Segment,
-    /// An image of the keys.
-    Snapshot,
-}
-
-impl FileKind {
-    fn magic(self) -> &'static [u8; 8] {
-        match self {
-            FileKind::Segment => b"torc-log",
-            FileKind::Snapshot => b"torc-snp",
-        }
-    }
-}
+/// What a file begins with.
+const MAGIC: &[u8; 8] = b"torc-log";
 
 /// The first block of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Segment or snapshot.
-    pub kind: FileKind,
     /// The shard whose file it is.
     pub shard: u32,
     /// The server's shards when it was written.
     pub shards: u32,
-    /// The segment's number; for a snapshot the number of the segment that follows it.
+    /// The segment's number.
     pub number: u64,
     /// The sequence number of the first record.
     pub sequence_first: u64,
@@ -95,7 +78,7 @@ pub struct Header {
 pub enum HeaderError {
     /// The file is shorter than a block.
     Short,
-    /// It does not begin as a file of its kind.
+    /// It does not begin as a file of a log.
     Magic,
     /// Its checksum does not fit.
     Checksum,
@@ -133,7 +116,7 @@ impl Header {
     pub fn encode(&self, block: &mut [u8]) {
         let block = &mut block[..BLOCK_BYTES];
         block.fill(0);
-        block[..8].copy_from_slice(self.kind.magic());
+        block[..8].copy_from_slice(MAGIC);
         block[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         block[12..16].copy_from_slice(&self.shard.to_le_bytes());
         block[16..20].copy_from_slice(&self.shards.to_le_bytes());
@@ -150,12 +133,12 @@ impl Header {
         block[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&checksum.to_le_bytes());
     }
 
-    /// Reads a header of this kind from a file's beginning.
-    pub fn decode(kind: FileKind, file: &[u8]) -> Result<Header, HeaderError> {
+    /// Reads a header from a file's beginning.
+    pub fn decode(file: &[u8]) -> Result<Header, HeaderError> {
         if file.len() < BLOCK_BYTES {
             return Err(HeaderError::Short);
         }
-        if file[..8] != *kind.magic() {
+        if file[..8] != *MAGIC {
             return Err(HeaderError::Magic);
         }
         if crc32fast::hash(&file[..HEADER_BYTES]) != u32_at(file, HEADER_BYTES) {
@@ -166,7 +149,6 @@ impl Header {
             return Err(HeaderError::Version(version));
         }
         Ok(Header {
-            kind,
             shard: u32_at(file, 12),
             shards: u32_at(file, 16),
             number: u64_at(file, 24),
@@ -195,8 +177,6 @@ pub enum RecordKind {
     Synced,
     /// The server stopped in good order: everything before is durable, and nothing comes behind. The body is as that of `Synced`.
     CleanEnd,
-    /// A snapshot is complete: its entries and its keys.
-    Footer,
 }
 
 impl RecordKind {
@@ -205,7 +185,6 @@ impl RecordKind {
             RecordKind::Entry => 0,
             RecordKind::Synced => 1,
             RecordKind::CleanEnd => 2,
-            RecordKind::Footer => 3,
         }) << 30
     }
 
@@ -225,9 +204,9 @@ pub struct Seed(u32);
 
 impl Seed {
     /// That of a file of a data set.
-    pub fn new(kind: FileKind, identity: &Identity, number: u64) -> Seed {
+    pub fn new(identity: &Identity, number: u64) -> Seed {
         let mut hasher = Hasher::new();
-        hasher.update(kind.magic());
+        hasher.update(MAGIC);
         hasher.update(identity);
         hasher.update(&number.to_le_bytes());
         Seed(hasher.finalize())
@@ -262,20 +241,10 @@ pub(super) fn encode_record(
 
 /// The body of a record that names a position.
 pub(super) fn position_note(position: Position) -> [u8; NOTE_BYTES] {
-    two_numbers(position.segment, position.offset)
-}
-
-/// The body of a record that is two numbers.
-pub(super) fn two_numbers(first: u64, second: u64) -> [u8; NOTE_BYTES] {
     let mut body = [0; NOTE_BYTES];
-    body[..8].copy_from_slice(&first.to_le_bytes());
-    body[8..].copy_from_slice(&second.to_le_bytes());
+    body[..8].copy_from_slice(&position.segment.to_le_bytes());
+    body[8..].copy_from_slice(&position.offset.to_le_bytes());
     body
-}
-
-/// The two numbers of a body that has them.
-pub(super) fn read_two_numbers(body: &[u8]) -> (u64, u64) {
-    (u64_at(body, 0), u64_at(body, 8))
 }
 
 /// A valid record.
@@ -287,8 +256,6 @@ pub struct Record<'a> {
     pub body: &'a [u8],
     /// Where it begins in the file.
     pub offset: u64,
-    /// Its checksum.
-    pub checksum: u32,
 }
 
 impl Record<'_> {
@@ -300,11 +267,11 @@ impl Record<'_> {
     /// What it says to be durable, if it is of a kind that says so.
     pub fn durable(&self) -> Option<Position> {
         match self.kind {
-            RecordKind::Synced | RecordKind::CleanEnd => {
-                let (segment, offset) = read_two_numbers(self.body);
-                Some(Position { segment, offset })
-            }
-            RecordKind::Entry | RecordKind::Footer => None,
+            RecordKind::Synced | RecordKind::CleanEnd => Some(Position {
+                segment: u64_at(self.body, 0),
+                offset: u64_at(self.body, 8),
+            }),
+            RecordKind::Entry => None,
         }
     }
 }
@@ -314,7 +281,7 @@ impl Record<'_> {
 pub enum Defect {
     /// The file ends, or only zeros are there: nothing was written.
     Nothing,
-    /// A length that no record has here.
+    /// A length that no record has here, or a kind that none has.
     Length,
     /// The checksum does not fit.
     Checksum,
@@ -355,7 +322,7 @@ pub fn read_record(
         0 => RecordKind::Entry,
         1 => RecordKind::Synced,
         2 => RecordKind::CleanEnd,
-        _ => RecordKind::Footer,
+        _ => return Err(Defect::Length),
     };
     if word == 0 && checksum == 0 {
         return Err(Defect::Nothing);
@@ -379,7 +346,6 @@ pub fn read_record(
         kind,
         body: &rest[RECORD_HEADER_BYTES..end],
         offset,
-        checksum,
     })
 }
 

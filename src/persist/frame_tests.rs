@@ -5,7 +5,6 @@ const IDENTITY: Identity = *b"sixteen bytes id";
 
 fn header() -> Header {
     Header {
-        kind: FileKind::Segment,
         shard: 3,
         shards: 8,
         number: 77,
@@ -34,21 +33,11 @@ fn record(kind: RecordKind, body: &[u8], seed: Seed, offset: u64) -> Vec<u8> {
 fn a_header_round_trips_and_no_flipped_bit_passes() {
     let mut block = vec![0xff; BLOCK_BYTES];
     header().encode(&mut block);
-    assert_eq!(Header::decode(FileKind::Segment, &block), Ok(header()));
-    assert_eq!(
-        Header::decode(FileKind::Snapshot, &block),
-        Err(HeaderError::Magic)
-    );
-    assert_eq!(
-        Header::decode(FileKind::Segment, &block[..4095]),
-        Err(HeaderError::Short)
-    );
+    assert_eq!(Header::decode(&block), Ok(header()));
+    assert_eq!(Header::decode(&block[..4095]), Err(HeaderError::Short));
     for bit in 0..(HEADER_BYTES + 4) * 8 {
         block[bit / 8] ^= 1 << (bit % 8);
-        assert!(
-            Header::decode(FileKind::Segment, &block).is_err(),
-            "bit {bit}"
-        );
+        assert!(Header::decode(&block).is_err(), "bit {bit}");
         block[bit / 8] ^= 1 << (bit % 8);
     }
 }
@@ -60,15 +49,12 @@ fn another_version_is_told_from_damage() {
     block[8] = 9;
     let checksum = crc32fast::hash(&block[..HEADER_BYTES]);
     block[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&checksum.to_le_bytes());
-    assert_eq!(
-        Header::decode(FileKind::Segment, &block),
-        Err(HeaderError::Version(9))
-    );
+    assert_eq!(Header::decode(&block), Err(HeaderError::Version(9)));
 }
 
 #[test]
 fn a_record_is_valid_in_its_own_place_only() {
-    let seed = Seed::new(FileKind::Segment, &IDENTITY, 7);
+    let seed = Seed::new(&IDENTITY, 7);
     let mut file = vec![0; BLOCK_BYTES];
     file.extend(record(RecordKind::Entry, b"hello", seed, 4096));
     let read = read_record(&file, 4096, seed, true).expect("valid");
@@ -80,11 +66,7 @@ fn a_record_is_valid_in_its_own_place_only() {
         read_record(&file, read.end(), seed, true),
         Err(Defect::Nothing)
     );
-    for other in [
-        Seed::new(FileKind::Segment, &IDENTITY, 8),
-        Seed::new(FileKind::Snapshot, &IDENTITY, 7),
-        Seed::new(FileKind::Segment, b"other bytes here", 7),
-    ] {
+    for other in [Seed::new(&IDENTITY, 8), Seed::new(b"other bytes here", 7)] {
         assert_eq!(read_record(&file, 4096, other, true), Err(Defect::Checksum));
     }
     file.insert(0, 0);
@@ -97,7 +79,7 @@ fn a_record_is_valid_in_its_own_place_only() {
 
 #[test]
 fn what_is_durable_is_found_wherever_it_stands() {
-    let seed = Seed::new(FileKind::Segment, &IDENTITY, 7);
+    let seed = Seed::new(&IDENTITY, 7);
     let note = |offset| position_note(Position { segment: 7, offset });
     for at in (4096_u64..4096 + 30)
         .chain(8192 - 30..8192 + 30)
@@ -113,14 +95,14 @@ fn what_is_durable_is_found_wherever_it_stands() {
         assert_eq!(durable_behind(&file, 4096, seed), expected, "at {at}");
         assert_eq!(durable_behind(&file, at, seed), expected, "at {at}");
         assert_eq!(durable_behind(&file, at + 1, seed), None, "at {at}");
-        let stale = Seed::new(FileKind::Segment, &IDENTITY, 6);
+        let stale = Seed::new(&IDENTITY, 6);
         assert_eq!(durable_behind(&file, 4096, stale), None);
     }
 }
 
 #[test]
 fn garbage_is_no_record_and_harms_nobody() {
-    let seed = Seed::new(FileKind::Segment, &IDENTITY, 7);
+    let seed = Seed::new(&IDENTITY, 7);
     let mut random = Random::from_environment();
     for _ in 0..2000 {
         let len = random.below(300);
@@ -135,13 +117,13 @@ fn garbage_is_no_record_and_harms_nobody() {
             }
         }
         assert_eq!(durable_behind(&file, 0, seed), None);
-        assert!(Header::decode(FileKind::Segment, &file).is_err());
+        assert!(Header::decode(&file).is_err());
     }
 }
 
 #[test]
 fn random_records_round_trip_in_parts() {
-    let seed = Seed::new(FileKind::Segment, &IDENTITY, 1);
+    let seed = Seed::new(&IDENTITY, 1);
     let mut random = Random::from_environment();
     let mut file = Vec::new();
     let mut bodies = Vec::new();

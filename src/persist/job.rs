@@ -3,7 +3,7 @@
 //! Never: decides what a failure means. A job that failed is begun again from its beginning, for no step does harm when it is done twice.
 
 use super::buffer::AlignedBuffer;
-use super::disk::{FileName, Operation, Ticket};
+use super::disk::{DiskError, FileName, Operation, Ticket};
 use super::frame::BLOCK_BYTES;
 use super::manifest::Manifest;
 
@@ -14,7 +14,7 @@ pub(super) enum JobKind {
     Boot,
     /// The next segment's file.
     Prepare(u64),
-    /// A snapshot takes the place of segments.
+    /// A manifest that names another first segment.
     Publish,
     /// Files that mean nothing any more. What fails is left.
     Cleanup,
@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub(super) at: usize,
     pub(super) ticket: Option<Ticket>,
     pub(super) failed: bool,
+    /// Why it has failed.
+    pub(super) error: Option<DiskError>,
 }
 
 impl Job {
@@ -49,6 +51,7 @@ impl Job {
             at: 0,
             ticket: None,
             failed: false,
+            error: None,
         }
     }
 
@@ -91,15 +94,17 @@ impl Job {
         }
     }
 
-    /// Whether the snapshot's own sync is what is under way: after it failed nobody knows what the snapshot holds.
-    pub(super) fn at_snapshot(&self) -> bool {
-        matches!(self.steps[self.at], Step::Sync(FileName::Snapshot { .. }))
+    /// Its step has failed; it stays until it is begun again.
+    pub(super) fn fail(&mut self, error: DiskError) {
+        self.failed = true;
+        self.error = Some(error);
     }
 
-    /// Back to the first step. A job that publishes a snapshot does not sync that again, for its sync was good or the job is over.
+    /// Back to the first step.
     pub(super) fn begin_again(&mut self) {
         self.failed = false;
-        self.at = usize::from(self.kind == JobKind::Publish);
+        self.error = None;
+        self.at = 0;
     }
 }
 

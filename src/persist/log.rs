@@ -7,7 +7,7 @@
 //! One write at a time ends within a block; while it is under way turns gather. So a slow disk makes commits larger and not more numerous.
 //! A record begins in the segment that has room left and ends there, however long it is: the file grows beyond what was preallocated.
 
-use super::buffer::{AlignedBuffer, Pool};
+use super::buffer::Pool;
 use super::disk::{Completion, Disk, DiskError, FileName, Operation, Ticket};
 use super::frame::{BLOCK_BYTES, Identity, Position, RecordKind, position_note};
 use super::job::{Job, JobKind, Step, publish_steps};
@@ -28,8 +28,6 @@ pub struct Options {
     pub buffers_max: usize,
     /// Writes under way at once.
     pub writes_in_flight_max: usize,
-    /// Buffers of a snapshot that is being written.
-    pub snapshot_buffers_max: usize,
 }
 
 impl Default for Options {
@@ -41,7 +39,6 @@ impl Default for Options {
             buffers_max: 32,
             // While one is under way the turns gather: a slow disk makes writes longer and not more numerous.
             writes_in_flight_max: 1,
-            snapshot_buffers_max: 4,
         }
     }
 }
@@ -199,7 +196,7 @@ impl Log {
         disk: &mut impl Disk,
     ) -> Log {
         assert!(options.buffers_max > BUFFERS_RESERVED && options.buffer_bytes >= 2 * BLOCK_BYTES);
-        assert!(options.writes_in_flight_max > 0 && options.snapshot_buffers_max > 0);
+        assert!(options.writes_in_flight_max > 0);
         let owner = Owner {
             identity: start.identity,
             shard: start.shard,
@@ -224,7 +221,6 @@ impl Log {
             identity: start.identity,
             shard,
             shards: start.shards,
-            snapshot: None,
             segment_first: start.number,
             settled_below: 0,
         });
@@ -397,14 +393,13 @@ impl Log {
         self.stream.in_flight() == 0
             && self.sync_ticket.is_none()
             && self.jobs.iter().all(|job| job.ticket.is_none())
-            && self.rewrite.as_ref().is_none_or(Rewrite::is_idle)
     }
 
     /// Begins to end the log: everything becomes durable, then a record that says so. A rewrite is given up.
     pub fn stop(&mut self, now_ms: u64, disk: &mut impl Disk) {
         if self.stopping == Stopping::No {
             self.stopping = Stopping::Draining;
-            self.abort_rewrite(disk);
+            self.abort_rewrite();
         }
         self.require_durable();
         self.commit(now_ms, disk);
@@ -462,7 +457,7 @@ impl Log {
         } else if let Some(place) = self.jobs.iter().position(|job| job.ticket == Some(ticket)) {
             self.job_completed(place, result, disk);
         } else {
-            self.rewrite_completed(ticket, result, buffer);
+            unreachable!("an operation is of the log, a sync of it, or a job");
         }
         self.settle_failure();
         self.pump(disk);
@@ -597,11 +592,10 @@ impl Log {
                 job.at += 1;
                 self.submit_job(place, disk);
             }
-            JobKind::Publish if self.publish_failed(place, Failure { what, file, error }) => {}
-            JobKind::Publish => self.jobs[place].failed = true,
+            JobKind::Publish => self.jobs[place].fail(error),
             JobKind::Boot | JobKind::Prepare(_) => {
                 self.unusable |= what == "sync" && matches!(file, Some(FileName::Segment { .. }));
-                self.jobs[place].failed = true;
+                self.jobs[place].fail(error);
                 self.fail(what, file, error);
             }
         }
@@ -634,7 +628,7 @@ impl Log {
         }
     }
 
-    /// The numbers of all segments before this one, which may be removed once a snapshot takes their place.
+    /// The numbers of all segments before this one, which may be removed once a manifest says so.
     pub(super) fn take_segments_before(&mut self, number: u64) -> Vec<u64> {
         let mut segments = std::mem::take(&mut self.segments_first);
         segments.extend(self.segment_own_first..number);
@@ -645,32 +639,6 @@ impl Log {
     /// Whether the first segment has begun and nothing has failed, so that a rewrite may begin.
     pub(super) fn may_rewrite(&self) -> bool {
         self.is_ready() && self.failure.is_none() && self.stopping == Stopping::No
-    }
-
-    pub(super) fn submit_write(
-        &mut self,
-        file: FileName,
-        offset: u64,
-        buffer: AlignedBuffer,
-        bytes: usize,
-        disk: &mut impl Disk,
-    ) -> Ticket {
-        let ticket = self.ticket();
-        disk.submit(
-            ticket,
-            Operation::Write {
-                file,
-                offset,
-                buffer,
-                bytes,
-                durable: false,
-            },
-        );
-        ticket
-    }
-
-    pub(super) fn unix_ms(&self) -> u64 {
-        self.unix_offset_ms + self.now_ms
     }
 }
 

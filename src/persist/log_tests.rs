@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::persist::recovery::{ShardFiles, read_shard};
+use crate::persist::rewrite::RewriteError;
 use crate::persist::simulated::{EIO, ENOSPC, SimulatedDisk};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -78,7 +79,6 @@ fn small() -> Options {
         buffer_bytes: 16 << 10,
         buffers_max: 8,
         writes_in_flight_max: 2,
-        snapshot_buffers_max: 3,
     }
 }
 
@@ -348,7 +348,6 @@ fn what_was_read_and_cannot_be_synced_is_not_served() {
         identity: IDENTITY,
         shard: 0,
         shards: 1,
-        snapshot: None,
         segment_first: 1,
         settled_below: 0,
     };
@@ -368,44 +367,65 @@ fn what_was_read_and_cannot_be_synced_is_not_served() {
 }
 
 #[test]
-fn a_rewrite_that_fails_leaves_everything_as_it_was() {
+fn a_rewrite_that_is_given_up_leaves_everything_as_it_was() {
     let (mut log, mut disk) = ready(small(), AppendFsync::Always);
     log.append(&[b"one"]);
     log.commit(1, &mut disk);
     disk.drain(&mut log);
     let before = log.manifest().copied();
-    log.begin_rewrite(&mut disk).expect("ready");
-    assert_eq!(
-        log.begin_rewrite(&mut disk),
-        Err(crate::persist::rewrite::RewriteError::UnderWay)
-    );
-    while log.rewrite_wants_more() {
-        log.rewrite_append(&[&[1; 5000]], &mut disk);
+    log.begin_rewrite().expect("ready");
+    assert_eq!(log.begin_rewrite(), Err(RewriteError::UnderWay));
+    log.append(&[b"an image"]);
+    log.commit(2, &mut disk);
+    log.abort_rewrite();
+    assert_eq!(log.rewrite_end(), Some(RewriteEnd::Aborted));
+    while !disk.0.is_empty() {
+        assert!(!disk.names().contains(&"remove"), "nothing goes");
+        disk.complete(&mut log, Ok(()));
     }
-    while log.is_rewriting() {
-        let snapshot = matches!(
-            disk.0[0].1,
-            Operation::Write {
-                file: FileName::Snapshot { .. },
-                ..
-            }
-        );
-        disk.complete(
-            &mut log,
-            if snapshot {
-                Err(DiskError(ENOSPC))
-            } else {
-                Ok(())
-            },
-        );
-    }
-    assert!(matches!(log.rewrite_end(), Some(RewriteEnd::Failed(_))));
-    assert!(disk.names().contains(&"remove"), "the snapshot goes");
-    disk.drain(&mut log);
     assert_eq!(
         (log.state(), log.manifest().copied()),
         (State::Ready, before)
     );
+}
+
+#[test]
+fn a_manifest_that_cannot_be_put_in_place_is_tried_again() {
+    let (mut log, mut disk) = ready(small(), AppendFsync::Always);
+    log.begin_rewrite().expect("ready");
+    log.append(&[b"an image"]);
+    log.finish_rewrite(1, &mut disk);
+    assert!(
+        !disk.names().contains(&"rename") && log.is_rewriting(),
+        "the image is not durable yet"
+    );
+    let is_manifest = |operation: &Operation| {
+        let (_, file) = operation.describe();
+        matches!(file, Some(FileName::ManifestNew { .. }))
+    };
+    let mut failed = 0;
+    let mut now_ms = 0;
+    while log.is_rewriting() {
+        let fails = failed < 3 && is_manifest(&disk.0[0].1);
+        failed += usize::from(fails);
+        let result = if fails { Err(DiskError(EIO)) } else { Ok(()) };
+        disk.complete(&mut log, result);
+        if disk.0.is_empty() && log.is_rewriting() {
+            let failure = log.rewrite_failure().expect("it is said");
+            assert_eq!(failure.error, DiskError(EIO));
+            now_ms += 1000;
+            log.retry(now_ms, &mut disk);
+        }
+    }
+    assert_eq!((failed, log.rewrite_end()), (3, Some(RewriteEnd::Done)));
+    assert_eq!(log.rewrite_failure(), None);
+    assert_eq!(log.manifest().map(|of| of.segment_first), Some(2));
+    assert!(
+        disk.names().contains(&"remove"),
+        "what was before the images goes"
+    );
+    disk.drain(&mut log);
+    assert_eq!(log.state(), State::Ready);
 }
 
 /// Completes at once, as a disk that costs nothing: what is left is the log's own work.

@@ -2,20 +2,8 @@
 //!
 //! Never: does I/O, guesses. It is replaced as a whole (written beside, synced, renamed, directory synced), so that what it names is there whenever it is there itself.
 
-use super::disk::FileName;
 use super::frame::{BLOCK_BYTES, Identity};
 use std::fmt::{self, Write};
-
-/// The snapshot that a manifest names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotRef {
-    /// Its number.
-    pub number: u64,
-    /// Bytes until the end of its footer.
-    pub bytes: u64,
-    /// CRC32 of the checksums of all its records, one behind the other.
-    pub checksum: u32,
-}
 
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +14,7 @@ pub struct Manifest {
     pub shard: u32,
     /// The server's shards.
     pub shards: u32,
-    /// What to load first.
-    pub snapshot: Option<SnapshotRef>,
-    /// The segment to begin with behind the snapshot.
+    /// The segment to begin with.
     pub segment_first: u64,
     /// Transactions with lower numbers are in the data of every shard they concern.
     pub settled_below: u64,
@@ -92,20 +78,6 @@ impl Manifest {
         line(format_args!("identity {}", hexadecimal(&self.identity)));
         line(format_args!("shard {}", self.shard));
         line(format_args!("shards {}", self.shards));
-        match &self.snapshot {
-            None => line(format_args!("snapshot none")),
-            Some(SnapshotRef {
-                number,
-                bytes,
-                checksum,
-            }) => {
-                let file = FileName::Snapshot {
-                    shard: self.shard,
-                    number: *number,
-                };
-                line(format_args!("snapshot {file} {bytes} {checksum:08x}"));
-            }
-        }
         line(format_args!("segment-first {}", self.segment_first));
         line(format_args!("settled-below {}", self.settled_below));
         let checksum = crc32fast::hash(text.as_bytes());
@@ -146,32 +118,10 @@ impl Manifest {
         let identity = identity(field("identity")?).ok_or(ManifestError::Line("identity"))?;
         let shard = number("shard", field("shard")?)?;
         let shards = number("shards", field("shards")?)?;
-        let snapshot = match field("snapshot")? {
-            "none" => None,
-            text => {
-                let wrong = ManifestError::Line("snapshot");
-                let mut words = text.split(' ');
-                let mut word = || words.next().ok_or(wrong.clone());
-                let file = FileName::parse(word()?);
-                let bytes = number("snapshot", word()?)?;
-                let checksum = u32::from_str_radix(word()?, 16).map_err(|_| wrong.clone())?;
-                match file {
-                    Some(FileName::Snapshot { shard: of, number }) if of == shard => {
-                        Some(SnapshotRef {
-                            number,
-                            bytes,
-                            checksum,
-                        })
-                    }
-                    _ => return Err(wrong),
-                }
-            }
-        };
         Ok(Manifest {
             identity,
             shard,
             shards,
-            snapshot,
             segment_first: number("segment-first", field("segment-first")?)?,
             settled_below: number("settled-below", field("settled-below")?)?,
         })
@@ -187,11 +137,6 @@ mod tests {
             identity: *b"0123456789abcdef",
             shard: 2,
             shards: 4,
-            snapshot: Some(SnapshotRef {
-                number: 9,
-                bytes: 1 << 33,
-                checksum: 0xab,
-            }),
             segment_first: 9,
             settled_below: u64::MAX,
         }
@@ -199,19 +144,10 @@ mod tests {
 
     #[test]
     fn it_round_trips_and_reads_well() {
-        for snapshot in [None, manifest().snapshot] {
-            let manifest = Manifest {
-                snapshot,
-                ..manifest()
-            };
-            assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
-        }
         let bytes = manifest().encode();
+        assert_eq!(Manifest::decode(&bytes), Ok(manifest()));
         let text = std::str::from_utf8(&bytes).expect("text");
-        assert!(
-            text.contains("\nsnapshot shard-2.snapshot-0000000009 8589934592 000000ab\n"),
-            "{text}"
-        );
+        assert!(text.contains("\nsegment-first 9\n"), "{text}");
     }
 
     #[test]

@@ -9,12 +9,11 @@
 use super::disk::FileName;
 use super::entry::{Participants, part_of};
 use super::frame::{
-    BLOCK_BYTES, Defect, FileKind, Header, HeaderError, Identity, Position, Record, RecordKind,
-    Seed, durable_behind, read_record, read_two_numbers, written_end,
+    BLOCK_BYTES, Defect, Header, HeaderError, Identity, Position, Record, RecordKind, Seed,
+    durable_behind, read_record, written_end,
 };
 use super::log::Start;
 use super::manifest::{Manifest, ManifestError};
-use crc32fast::Hasher;
 use std::fmt;
 
 /// The files of one shard as they were found.
@@ -28,14 +27,12 @@ pub struct ShardFiles<'a> {
     pub manifest_new: bool,
     /// Numbers and bytes of segments, ascending.
     pub segments: Vec<(u64, &'a [u8])>,
-    /// Numbers and bytes of snapshots, ascending.
-    pub snapshots: Vec<(u64, &'a [u8])>,
 }
 
 /// Why a log cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecoveryError {
-    /// A shard has segments or snapshots and no manifest.
+    /// A shard has segments and no manifest.
     ManifestMissing(u32),
     /// A shard's manifest cannot be read.
     Manifest(FileName, ManifestError),
@@ -60,15 +57,6 @@ pub enum RecoveryError {
         defect: Defect,
         /// What says that it was durable.
         durable: Position,
-    },
-    /// A snapshot is not what the manifest says.
-    Snapshot {
-        /// The file.
-        file: FileName,
-        /// Where.
-        offset: u64,
-        /// What is wrong.
-        what: &'static str,
     },
     /// Other shards have data and this one has no file at all.
     ShardMissing(u32),
@@ -99,9 +87,6 @@ impl fmt::Display for RecoveryError {
                 out,
                 "{file} offset {offset}: no valid record ({defect}), although the log was durable up to {durable}"
             ),
-            RecoveryError::Snapshot { file, offset, what } => {
-                write!(out, "{file} offset {offset}: {what}")
-            }
             RecoveryError::ShardMissing(shard) => write!(
                 out,
                 "shard {shard} has no file although other shards have data"
@@ -192,9 +177,6 @@ pub struct ShardLog<'a> {
     pub shard: u32,
     /// Its manifest; `None` if the shard has not begun.
     pub manifest: Option<Manifest>,
-    snapshot: Option<Range<'a>>,
-    /// Entries in the snapshot.
-    pub snapshot_entries: u64,
     /// Segments, in order.
     pub ranges: Vec<Range<'a>>,
     /// Where the log ends.
@@ -222,8 +204,6 @@ pub fn read_shard<'a>(files: &ShardFiles<'a>) -> Result<ShardLog<'a>, RecoveryEr
     let mut log = ShardLog {
         shard,
         manifest: None,
-        snapshot: None,
-        snapshot_entries: 0,
         ranges: Vec::new(),
         end: Position::default(),
         cut: None,
@@ -239,7 +219,7 @@ pub fn read_shard<'a>(files: &ShardFiles<'a>) -> Result<ShardLog<'a>, RecoveryEr
         log.remove.push(FileName::ManifestNew { shard });
     }
     let Some(manifest) = files.manifest else {
-        if files.segments.is_empty() && files.snapshots.is_empty() {
+        if files.segments.is_empty() {
             return Ok(log);
         }
         return Err(RecoveryError::ManifestMissing(shard));
@@ -251,10 +231,9 @@ pub fn read_shard<'a>(files: &ShardFiles<'a>) -> Result<ShardLog<'a>, RecoveryEr
         return Err(foreign(name, "shard"));
     }
     log.manifest = Some(manifest);
-    let numbers = files.segments.iter().chain(&files.snapshots);
-    let greatest = numbers.map(|(number, _)| *number).max().unwrap_or(0);
+    let numbers = files.segments.iter().map(|(number, _)| *number);
+    let greatest = numbers.max().unwrap_or(0);
     log.next_number = greatest.max(manifest.segment_first) + 1;
-    log.read_snapshot(files, &manifest)?;
     Reader {
         files,
         manifest: &manifest,
@@ -290,90 +269,6 @@ fn check_header(file: FileName, header: &Header, manifest: &Manifest) -> Result<
 }
 
 impl<'a> ShardLog<'a> {
-    fn read_snapshot(
-        &mut self,
-        files: &ShardFiles<'a>,
-        manifest: &Manifest,
-    ) -> Result<(), RecoveryError> {
-        let shard = self.shard;
-        let named = manifest.snapshot.map(|snapshot| snapshot.number);
-        for (number, _) in &files.snapshots {
-            if Some(*number) != named {
-                self.remove.push(FileName::Snapshot {
-                    shard,
-                    number: *number,
-                });
-            }
-        }
-        let Some(named) = manifest.snapshot else {
-            return Ok(());
-        };
-        let number = named.number;
-        let name = FileName::Snapshot { shard, number };
-        let file = files
-            .snapshots
-            .iter()
-            .find(|(of, _)| *of == number)
-            .ok_or(RecoveryError::Missing(name))?
-            .1;
-        let wrong = |offset, what| RecoveryError::Snapshot {
-            file: name,
-            offset,
-            what,
-        };
-        let header = Header::decode(FileKind::Snapshot, file)
-            .map_err(|error| RecoveryError::Header(name, error))?;
-        check_header(name, &header, manifest)?;
-        if header.number != number {
-            return Err(RecoveryError::Header(name, HeaderError::Stale));
-        }
-        let bytes = usize::try_from(named.bytes)
-            .ok()
-            .filter(|bytes| *bytes <= file.len())
-            .ok_or(wrong(
-                file.len() as u64,
-                "the file is shorter than the manifest says",
-            ))?;
-        let range = Range {
-            number,
-            file: &file[..bytes],
-            seed: Seed::new(FileKind::Snapshot, &manifest.identity, number),
-            end: named.bytes,
-            records: 0,
-        };
-        let mut checksum = Hasher::new();
-        let mut entries = 0;
-        let mut offset = BLOCK_BYTES as u64;
-        loop {
-            let record = read_record(range.file, offset, range.seed, true)
-                .map_err(|_| wrong(offset, "no valid record before the footer"))?;
-            checksum.update(&record.checksum.to_le_bytes());
-            match record.kind {
-                RecordKind::Entry => entries += 1,
-                RecordKind::Footer if read_two_numbers(record.body).0 != entries => {
-                    return Err(wrong(offset, "the footer counts other entries"));
-                }
-                RecordKind::Footer => {
-                    offset = record.end();
-                    break;
-                }
-                _ => return Err(wrong(offset, "a record that no snapshot has")),
-            }
-            offset = record.end();
-        }
-        if offset != named.bytes {
-            return Err(wrong(offset, "the footer is not where the manifest says"));
-        }
-        if checksum.finalize() != named.checksum {
-            return Err(wrong(offset, "the checksum is not what the manifest says"));
-        }
-        self.snapshot = Some(range);
-        self.snapshot_entries = entries;
-        // Until a segment says better: none may have survived.
-        self.sequence = header.sequence_first;
-        Ok(())
-    }
-
     /// Ends the log at a part of a transaction, by its place in `parts`.
     pub fn cut_at(&mut self, part: usize) {
         let at = self.parts[part];
@@ -408,11 +303,11 @@ impl<'a> ShardLog<'a> {
         self.parts.truncate(part);
     }
 
-    /// Entries of the snapshot and then of the log, in order: bodies for [`super::entry::Entry::decode`]. Nothing is verified again.
+    /// Entries, in order: bodies for [`super::entry::Entry::decode`]. Nothing is verified again.
     pub fn entries(&self) -> impl Iterator<Item = (Position, &'a [u8])> {
-        self.snapshot
-            .into_iter()
-            .chain(self.ranges.iter().copied())
+        self.ranges
+            .iter()
+            .copied()
             .flat_map(|range| records(range, false).filter_map(Result::ok))
             .filter(|(_, record)| record.kind == RecordKind::Entry)
             .map(|(position, record)| (position, record.body))
@@ -489,7 +384,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn seed(&self, number: u64) -> Seed {
-        Seed::new(FileKind::Segment, &self.manifest.identity, number)
+        Seed::new(&self.manifest.identity, number)
     }
 
     fn find(&self, number: u64) -> Option<&'a [u8]> {
@@ -507,7 +402,7 @@ impl<'a> Reader<'_, 'a> {
         file: &[u8],
     ) -> Result<Result<Header, HeaderError>, RecoveryError> {
         let name = self.name(number);
-        match Header::decode(FileKind::Segment, file) {
+        match Header::decode(file) {
             Ok(header) => {
                 check_header(name, &header, self.manifest)?;
                 Ok(if header.number == number {

@@ -109,9 +109,7 @@ pub fn settle<'a>(
 ) -> Result<Recovered<'a>, RecoveryError> {
     let first = logs.iter().find_map(|log| log.manifest);
     let shards = first.map_or(shards, |manifest| manifest.shards);
-    let has_data = logs
-        .iter()
-        .any(|log| log.records > 0 || log.snapshot_entries > 0);
+    let has_data = logs.iter().any(|log| log.records > 0);
     for log in &logs {
         let file = super::disk::FileName::Manifest { shard: log.shard };
         match (log.manifest, first) {

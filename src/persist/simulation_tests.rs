@@ -1,7 +1,7 @@
 //! Whole lives of a server's logs on disks that fail: random work, a fault at every operation in turn, a crash, recovery, and again.
 //!
 //! What is held: each shard finds a beginning of what was appended to it, and nothing else; all that was durable (after a kill: written) is in it, as far as transactions over several
-//! shards allow; of each of these all parts are there or none.
+//! shards allow; of each of these all parts are there or none. Where a rewrite has taken the place of earlier segments all its images are there, and what was before it is not asked for.
 
 use super::disk::FileName;
 use super::entry;
@@ -20,7 +20,6 @@ const OPTIONS: Options = Options {
     buffer_bytes: 8 * 1024,
     buffers_max: 8,
     writes_in_flight_max: 3,
-    snapshot_buffers_max: 3,
 };
 
 /// What happens to one operation.
@@ -31,6 +30,22 @@ enum Fault {
     Fails(i32),
     /// The system stops before it is complete.
     Crash(Crash),
+}
+
+/// A rewrite under way.
+#[derive(Debug, Clone, Copy)]
+struct Rewrite {
+    /// The segment that it began with.
+    segment: u64,
+    /// The history's length then.
+    began: usize,
+    /// The next transaction then.
+    settled_below: u64,
+    /// Images to be appended yet.
+    left: usize,
+    /// When there were none left any more: the next transaction.
+    images_below: Option<u64>,
+    is_finished: bool,
 }
 
 /// A part of a transaction, by its place in a shard's history.
@@ -54,8 +69,9 @@ struct Shard {
     durable: usize,
     /// Parts of transactions that other shards have appended already.
     delayed: Vec<u64>,
-    /// A rewrite: the history's length and the next transaction when it began, and entries to be given yet.
-    rewrite: Option<(usize, u64, usize)>,
+    rewrite: Option<Rewrite>,
+    /// For each segment that a rewrite began with: the history's length then, and when all its images were there.
+    rewrites: BTreeMap<u64, (usize, usize)>,
     settled_below: u64,
     sync_failed: bool,
 }
@@ -79,7 +95,7 @@ struct Stats {
     torn: usize,
     transactions_cut: usize,
     rewrites: usize,
-    rewrites_failed: usize,
+    rewrites_aborted: usize,
     failures: usize,
     unusable: usize,
     recovered: usize,
@@ -93,7 +109,7 @@ impl Stats {
         self.torn += other.torn;
         self.transactions_cut += other.transactions_cut;
         self.rewrites += other.rewrites;
-        self.rewrites_failed += other.rewrites_failed;
+        self.rewrites_aborted += other.rewrites_aborted;
         self.failures += other.failures;
         self.unusable += other.unusable;
         self.recovered += other.recovered;
@@ -105,20 +121,6 @@ impl Stats {
 
 enum Stop {
     Crashed(Crash),
-}
-
-fn checksum(history: &[Vec<u8>]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    history.iter().for_each(|body| hasher.update(body));
-    hasher.finalize()
-}
-
-fn snapshot_body(history: &[Vec<u8>]) -> Vec<u8> {
-    let mut body = Vec::new();
-    entry::library_head(&mut body);
-    body.extend((history.len() as u64).to_le_bytes());
-    body.extend(checksum(history).to_le_bytes());
-    body
 }
 
 impl World {
@@ -138,6 +140,7 @@ impl World {
                     durable: 0,
                     delayed: Vec::new(),
                     rewrite: None,
+                    rewrites: BTreeMap::new(),
                     settled_below: 0,
                     sync_failed: false,
                 }
@@ -209,31 +212,19 @@ impl World {
             Err(error) => panic!("recovery refuses what a crash has left: {error}"),
         };
         for (shard, log) in self.shards.iter_mut().zip(&recovered.logs) {
-            let mut count = 0;
-            let mut entries = log.entries();
-            if log
-                .manifest
-                .is_some_and(|manifest| manifest.snapshot.is_some())
-            {
-                let (_, body) = entries.next().expect("a snapshot has an entry");
-                count = u64::from_le_bytes(body[1..9].try_into().expect("eight bytes")) as usize;
-                assert!(count <= shard.history.len());
-                assert_eq!(
-                    body,
-                    snapshot_body(&shard.history[..count]),
-                    "the snapshot is of the history"
-                );
-                for _ in 1..log.snapshot_entries {
-                    entries.next().expect("counted");
-                }
-            }
-            for (_, body) in entries {
+            let first = log.manifest.map_or(0, |manifest| manifest.segment_first);
+            let (mut count, whole) = shard.rewrites.get(&first).copied().unwrap_or_default();
+            for (_, body) in log.entries() {
                 assert!(
                     shard.history.get(count).is_some_and(|of| of == body),
                     "entry {count} is what was appended"
                 );
                 count += 1;
             }
+            assert!(
+                count >= whole,
+                "{count} entries found, all {whole} images were durable"
+            );
             assert!(
                 count >= shard.floor,
                 "{count} entries found, {} were durable; cut: {:?}",
@@ -536,56 +527,58 @@ impl World {
                         .all(|part| part.transaction >= below || part.place < *closed)
             })
         };
-        let Some((count, below, left)) = self.shards[shard].rewrite else {
-            let filler = self.random.below(40);
-            let Shard {
-                log,
-                disk,
-                history,
-                rewrite,
-                ..
-            } = &mut self.shards[shard];
-            let log = log.as_mut().expect("open");
-            if log.begin_rewrite(disk).is_ok() {
-                log.rewrite_append(&[&snapshot_body(history)], disk);
-                *rewrite = Some((history.len(), transaction_next, filler));
+        let Some(mut rewrite) = self.shards[shard].rewrite else {
+            let left = self.random.below(40);
+            let shard = &mut self.shards[shard];
+            let log = shard.log.as_mut().expect("open");
+            if log.begin_rewrite().is_ok() {
+                shard.rewrite = Some(Rewrite {
+                    segment: log.stream.end().segment,
+                    began: shard.history.len(),
+                    settled_below: transaction_next,
+                    left,
+                    images_below: None,
+                    is_finished: false,
+                });
             }
             return;
         };
-        let may_finish = left == 0 && settled(below, &self.shards);
-        let Shard {
-            log,
-            disk,
-            rewrite,
-            settled_below,
-            ..
-        } = &mut self.shards[shard];
-        let log = log.as_mut().expect("open");
-        match log.rewrite_end() {
-            Some(RewriteEnd::Done { .. }) => {
-                self.stats.rewrites += 1;
-                *settled_below = below;
-                *rewrite = None;
-            }
-            Some(_) => {
-                self.stats.rewrites_failed += 1;
-                *rewrite = None;
-            }
-            None if abort => log.abort_rewrite(disk),
-            None if may_finish => {
-                log.finish_rewrite(count as u64, below, disk);
-                *rewrite = Some((count, below, usize::MAX));
-            }
-            None if left == usize::MAX => {}
-            None => {
-                let mut left = left;
-                while left > 0 && log.rewrite_wants_more() {
-                    log.rewrite_append(&[&[9; 2000]], disk);
-                    left -= 1;
-                }
-                *rewrite = Some((count, below, left));
-            }
+        while rewrite.left > 0 && self.may_write(shard) {
+            let image = self.body();
+            self.append(shard, image);
+            rewrite.left -= 1;
         }
+        if rewrite.left == 0 && rewrite.images_below.is_none() {
+            // What transactions did before the last image may be in an image.
+            rewrite.images_below = Some(transaction_next);
+            let known = &mut self.shards[shard];
+            let whole = (rewrite.began, known.history.len());
+            known.rewrites.insert(rewrite.segment, whole);
+        }
+        let below = rewrite.images_below.unwrap_or(u64::MAX);
+        let may_finish = rewrite.left == 0 && settled(below, &self.shards);
+        let shard = &mut self.shards[shard];
+        let log = shard.log.as_mut().expect("open");
+        match log.rewrite_end() {
+            Some(RewriteEnd::Done) => {
+                self.stats.rewrites += 1;
+                shard.settled_below = rewrite.settled_below;
+                shard.rewrite = None;
+                return;
+            }
+            Some(RewriteEnd::Aborted) => {
+                self.stats.rewrites_aborted += 1;
+                shard.rewrite = None;
+                return;
+            }
+            None if abort => log.abort_rewrite(),
+            None if may_finish && !rewrite.is_finished => {
+                log.finish_rewrite(rewrite.settled_below, &mut shard.disk);
+                rewrite.is_finished = true;
+            }
+            None => {}
+        }
+        shard.rewrite = Some(rewrite);
     }
 
     fn stop(&mut self) -> Result<(), Stop> {
@@ -673,7 +666,6 @@ fn shard_files(shard: u32, files: &BTreeMap<FileName, Vec<u8>>) -> ShardFiles<'_
             FileName::Manifest { .. } => found.manifest = Some(bytes),
             FileName::ManifestNew { .. } => found.manifest_new = true,
             FileName::Segment { number, .. } => found.segments.push((*number, bytes)),
-            FileName::Snapshot { number, .. } => found.snapshots.push((*number, bytes)),
         }
     }
     found
@@ -739,7 +731,7 @@ fn whatever_fails_wherever_the_power_goes_what_was_promised_is_found() {
         total.torn,
         total.transactions_cut,
         total.rewrites,
-        total.rewrites_failed,
+        total.rewrites_aborted,
         total.failures,
         total.unusable,
         total.recovered,

@@ -10,8 +10,7 @@
 use super::buffer::{AlignedBuffer, Pool};
 use super::disk::{FileName, Operation, Ticket};
 use super::frame::{
-    BLOCK_BYTES, FileKind, Header, Identity, Position, RECORD_HEADER_BYTES, RecordKind, Seed,
-    encode_record,
+    BLOCK_BYTES, Header, Identity, Position, RECORD_HEADER_BYTES, RecordKind, Seed, encode_record,
 };
 use std::collections::VecDeque;
 
@@ -109,7 +108,7 @@ impl Stream {
             pool,
             buffer,
             segment: 0,
-            seed: Seed::new(FileKind::Segment, &owner.identity, 0),
+            seed: Seed::new(&owner.identity, 0),
             base: 0,
             len: 0,
             repeated: 0,
@@ -178,7 +177,6 @@ impl Stream {
 
     fn begin_segment(&mut self, number: u64, predecessor: Position, made_ms: u64) {
         let header = Header {
-            kind: FileKind::Segment,
             shard: self.owner.shard,
             shards: self.owner.shards,
             number,
@@ -190,7 +188,7 @@ impl Stream {
             room_bytes: self.owner.segment_bytes,
         };
         self.segment = number;
-        self.seed = Seed::new(FileKind::Segment, &self.owner.identity, number);
+        self.seed = Seed::new(&self.owner.identity, number);
         self.base = 0;
         self.repeated = 0;
         self.len = BLOCK_BYTES;

@@ -5,7 +5,6 @@
 //! connection has nothing to ask. A transaction over several shards is durable when it is on all of them; until then none of its shards lets a reply go to
 //! a later write, because a recovery that has to cut the transaction cuts what came after it as well.
 
-use super::rewrite::Rewriting;
 use super::service::Service;
 use crate::config::AppendFsync;
 use crate::engine::{Client, Journaling};
@@ -301,7 +300,7 @@ impl Service {
     pub(super) fn end_log(&mut self) {
         self.shard.journal = Journal::default();
         self.shard.engine.set_journaling(Journaling::Off);
-        self.rewriting = Rewriting::default();
+        self.end_rewriting();
         let ended = std::mem::take(&mut self.durability);
         if ended.has_failed {
             self.shared.log_failures.note(self.shard.id, None);

@@ -175,7 +175,6 @@ fn files_of(shard: u32, mapped: &BTreeMap<FileName, Mmap>) -> ShardFiles<'_> {
             FileName::Manifest { .. } => files.manifest = Some(bytes),
             FileName::ManifestNew { .. } => files.manifest_new = true,
             FileName::Segment { number, .. } => files.segments.push((number, bytes)),
-            FileName::Snapshot { number, .. } => files.snapshots.push((number, bytes)),
         }
     }
     files
@@ -330,6 +329,7 @@ impl Found {
             reply: Reply::default(),
             ranges: Vec::new(),
             time_ms: 0,
+            unfinished: None,
         };
         let log = &self.logs[shard.id];
         let mut entries = log.entries();
@@ -474,6 +474,15 @@ struct Loader {
     reply: Reply,
     ranges: Vec<Range>,
     time_ms: i64,
+    /// A value whose last piece has not come yet. One that never does was being written when the server stopped: what the log says without it is complete.
+    unfinished: Option<Unfinished>,
+}
+
+/// The pieces of a value so far.
+struct Unfinished {
+    db: u32,
+    key: Box<[u8]>,
+    payload: Vec<u8>,
 }
 
 impl Loader {
@@ -544,17 +553,49 @@ impl Loader {
         Ok(())
     }
 
+    /// Puts a piece of a value to those before it; with the last the payload is whole. None: there is more to come, or it is a value of one piece.
+    fn gather(&mut self, value: &Value<'_>) -> Result<Option<Vec<u8>>, String> {
+        if value.first && value.last {
+            return Ok(None);
+        }
+        if value.first {
+            self.unfinished = Some(Unfinished {
+                db: value.db,
+                key: value.key.into(),
+                payload: Vec::new(),
+            });
+        }
+        let is_its = |unfinished: &&mut Unfinished| {
+            unfinished.db == value.db && *unfinished.key == *value.key
+        };
+        let Some(unfinished) = self.unfinished.as_mut().filter(is_its) else {
+            return Err("it goes on with a value that has no beginning".into());
+        };
+        unfinished.payload.extend_from_slice(value.payload);
+        let whole = self.unfinished.take_if(|_| value.last);
+        Ok(whole.map(|whole| whole.payload))
+    }
+
     fn value(&mut self, shard: &mut Shard, value: Value<'_>) -> Result<(), String> {
         let db = value.db as usize;
         if db >= shard.engine.databases() {
             return Err(format!("database {db} is beyond --databases"));
         }
+        let whole;
+        let payload = match self.gather(&value)? {
+            None if !value.last => return Ok(()),
+            None => value.payload,
+            Some(gathered) => {
+                whole = gathered;
+                &whole[..]
+            }
+        };
         let key = shard.engine.key(db, value.key);
         let head = ImageHead {
             kind: value.kind,
             expires_at_ms: value.expires_at_ms.map(|at_ms| at_ms as i64),
         };
-        image::read(&mut shard.engine, &key, head, value.payload)
+        image::read(&mut shard.engine, &key, head, payload)
             .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
     }
 }

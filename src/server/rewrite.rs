@@ -2,6 +2,7 @@
 //!
 //! Never: forks, copies the data, or stops anybody. The decision worth knowing: the images go into the log itself, between the commands that run meanwhile, each when the walk over
 //! all keys comes to it; so nothing of the past is kept for a picture of one moment, and the memory it takes is that of the log's buffers, which the walk never fills by itself.
+//! A large value comes in pieces over many turns. Meanwhile its key is held for reading: others read it, who would write it waits, and the walk hurries.
 //! When all have been written and are durable, the segments before the first of them are not needed any more. What a command may then find when it is run again, before
 //! the image of its key has come, does not matter, because the image replaces it; `shard::journal` sees to the commands for which that is not enough.
 
@@ -13,10 +14,16 @@ use crate::metrics::info::LogInfo;
 use crate::persist::entry;
 use crate::persist::log::{Log, State};
 use crate::persist::rewrite::RewriteEnd;
+use crate::server::transactions::Awaited;
+use crate::shard::locks::{Mode, Ticket};
 use std::time::{Duration, Instant};
 
 /// A turn walks for so long at most.
 const WALK_MAX: Duration = Duration::from_micros(60);
+/// And for so long while somebody waits for the key that it holds.
+const WALK_MAX_AWAITED: Duration = Duration::from_micros(250);
+/// So often a rewriting lets go of a value that it has begun to write because somebody waits for the whole shard; then it writes it to its end.
+const LETS_GO_MAX: u32 = 10;
 /// Keys between two looks at the clock.
 const KEYS_AT_ONCE: usize = 16;
 
@@ -27,8 +34,9 @@ enum Phase {
     Idle,
     /// At this cursor of this database.
     Walking { db: usize, cursor: u64 },
-    /// The walk is over; keys that it passed over come with the ends of transactions.
-    Passed,
+    /// The walk is over. Keys that it passed over come with the ends of transactions, and large values that were changed in ways that need another image. These are written one by one at
+    /// first; if some are owed again then, so many, all of them are held at once.
+    Owed { one_by_one: usize },
     /// All images are written. They stay when this record is durable and transactions up to this number are: a start that has to cut one of those cuts what is behind it, too.
     Settling { sequence: u64, transactions: u64 },
     /// The log puts the new state in place.
@@ -43,6 +51,12 @@ pub(super) struct Rewriting {
     pub(super) is_asked: bool,
     /// It makes a log that begins, for a server that had none.
     is_first: bool,
+    /// What it holds while it writes a large value.
+    hold: Option<Ticket>,
+    /// How often it has let go of a value before its end.
+    lets_go: u32,
+    /// Nothing could be done the last time, because others hold what it needs.
+    is_stuck: bool,
     /// Transactions up to this number began before it did.
     transactions_before: u64,
     began: Option<Instant>,
@@ -64,7 +78,11 @@ impl Rewriting {
 
     /// Whether it can go on without waiting for the disk.
     pub(super) fn has_work(&self) -> bool {
-        matches!(self.phase, Phase::Walking { .. })
+        match self.phase {
+            Phase::Walking { .. } => true,
+            Phase::Owed { .. } => !self.is_stuck,
+            _ => false,
+        }
     }
 
     /// For how long the one under way has been.
@@ -80,16 +98,19 @@ impl Service {
         match self.rewriting.phase {
             Phase::Idle => {
                 if self.rewriting.is_asked || self.rewrite_is_due() {
-                    self.begin_rewrite(disk);
+                    self.begin_rewrite();
                 }
             }
-            Phase::Walking { db, cursor } => {
+            Phase::Walking { .. } | Phase::Owed { .. } => {
                 let log = self.shard.journal.log.as_ref();
                 if log.is_some_and(|log| log.state() == State::Ready) {
-                    self.walk(db, cursor);
+                    self.walk();
+                } else if self.rewriting.hold.is_some() {
+                    // Nobody knows for how long.
+                    self.shard.journal.large.give_up();
+                    self.end_hold();
                 }
             }
-            Phase::Passed => self.await_images(),
             Phase::Settling {
                 sequence,
                 transactions,
@@ -110,17 +131,18 @@ impl Service {
         percent > 0 && bytes >= least && bytes > base + base / 100 * percent
     }
 
-    fn begin_rewrite(&mut self, disk: &mut LogDisk) {
+    fn begin_rewrite(&mut self) {
         let Some(log) = &mut self.shard.journal.log else {
             return;
         };
-        if log.state() != State::Ready || log.begin_rewrite(disk).is_err() {
+        if log.state() != State::Ready || log.begin_rewrite().is_err() {
             return;
         }
         self.rewriting.is_asked = false;
         self.rewriting.transactions_before = self.shared.last_transaction();
         self.rewriting.began = Some(Instant::now());
         self.rewriting.phase = Phase::Walking { db: 0, cursor: 0 };
+        self.rewriting.lets_go = 0;
         self.shard.journal.begin_rewriting();
         self.shard.engine.set_journaling(Journaling::Rewriting);
         if self.config.no_appendfsync_on_rewrite {
@@ -128,40 +150,150 @@ impl Service {
         }
     }
 
-    fn walk(&mut self, mut db: usize, mut cursor: u64) {
-        let until = Instant::now() + WALK_MAX;
+    /// A slice of a turn.
+    fn walk(&mut self) {
+        let began = Instant::now();
+        let slice = match self
+            .rewriting
+            .hold
+            .map(|hold| self.transactions.waits_for_walk(hold))
+        {
+            None | Some(Awaited::Nobody) => WALK_MAX,
+            Some(Awaited::Writers) => WALK_MAX_AWAITED,
+            Some(Awaited::All) => {
+                self.let_go();
+                WALK_MAX_AWAITED
+            }
+        };
+        self.rewriting.is_stuck = false;
+        while self.shard.journal.has_room() && began.elapsed() < slice {
+            if self.shard.journal.large.is_open() {
+                self.write_piece(&mut || began.elapsed() < slice);
+            } else if self.open_next() {
+                // It is written in the next round.
+            } else if let Phase::Walking { db, cursor } = self.rewriting.phase {
+                self.walk_on(db, cursor);
+            } else {
+                return self.await_images();
+            }
+        }
+    }
+
+    fn walk_on(&mut self, mut db: usize, mut cursor: u64) {
         let shard = &mut self.shard;
         let (engine, journal) = (&mut shard.engine, &mut shard.journal);
         if std::mem::take(&mut journal.walks_again) {
             (db, cursor) = (0, 0);
         }
-        while journal.has_room() && Instant::now() < until {
-            cursor = engine.scan(db, cursor, KEYS_AT_ONCE, &mut |engine, item| {
-                journal.walked(engine, db, item);
-            });
-            if cursor == 0 {
-                db += 1;
-            }
-            if db == engine.databases() {
-                return self.end_walk();
-            }
+        cursor = engine.scan(db, cursor, KEYS_AT_ONCE, &mut |engine, item| {
+            journal.walked(engine, db, item);
+        });
+        if cursor == 0 {
+            db += 1;
         }
         self.rewriting.phase = Phase::Walking { db, cursor };
+        if db == engine.databases() {
+            journal.is_walk_over = true;
+            let one_by_one = journal.large.len();
+            self.rewriting.phase = Phase::Owed { one_by_one };
+            self.journal_libraries();
+        }
     }
 
-    fn end_walk(&mut self) {
-        self.journal_libraries();
-        self.shard.journal.is_rewriting = false;
-        self.shard.engine.set_journaling(Journaling::On);
-        self.rewriting.phase = Phase::Passed;
-        self.await_images();
+    fn write_piece(&mut self, goes_on: &mut dyn FnMut() -> bool) {
+        let shard = &mut self.shard;
+        let journal = &mut shard.journal;
+        journal.write_piece(&mut shard.engine, goes_on);
+        // What is held for all that are owed is held until the last has been written.
+        if !journal.large.is_open() && (!self.holds_all() || self.shard.journal.large.is_empty()) {
+            self.end_hold();
+        }
+    }
+
+    /// Lets go of a value that is not written to its end, for somebody who waits for all others; not too often.
+    fn let_go(&mut self) {
+        if self.rewriting.lets_go < LETS_GO_MAX {
+            self.rewriting.lets_go += 1;
+            self.shard.journal.large.give_up();
+            self.end_hold();
+        }
+    }
+
+    fn end_hold(&mut self) {
+        if let Some(hold) = self.rewriting.hold.take() {
+            self.end_walk_hold(hold);
+        }
+    }
+
+    /// Whether what is held, if anything is, is all that is owed.
+    fn holds_all(&self) -> bool {
+        matches!(self.rewriting.phase, Phase::Owed { one_by_one: 0 })
+    }
+
+    /// Begins to write the next large value whose image is owed, if it can be held.
+    fn open_next(&mut self) -> bool {
+        let is_over = match &mut self.rewriting.phase {
+            Phase::Owed { one_by_one } => {
+                if *one_by_one > 0 {
+                    *one_by_one -= 1;
+                } else if self.rewriting.hold.is_none() && !self.hold_all() {
+                    return false;
+                }
+                true
+            }
+            _ => false,
+        };
+        let Some((db, key)) = self.shard.journal.large.next(is_over) else {
+            return false;
+        };
+        if self.rewriting.hold.is_none() {
+            let keys = [&*key].into_iter();
+            let may_be_held = !self.shard.journal.is_changing(db, &key);
+            let hold = may_be_held.then(|| self.hold_for_walk(keys, Mode::Read));
+            let Some(hold) = hold.flatten() else {
+                self.shard.journal.large.put_back((db, key));
+                self.rewriting.is_stuck = true;
+                return false;
+            };
+            self.rewriting.hold = Some(hold);
+        }
+        let shard = &mut self.shard;
+        shard.journal.open_large(&mut shard.engine, db, &key);
+        if !self.shard.journal.large.is_open() && !self.holds_all() {
+            self.end_hold();
+        }
+        true
+    }
+
+    /// Holds all large values whose images are owed for writing, so that no command can make another image necessary before they are written.
+    fn hold_all(&mut self) -> bool {
+        let large = &self.shard.journal.large;
+        if large.is_empty() {
+            return false;
+        }
+        let keys: Vec<_> = large.keys().cloned().collect();
+        let are_changing = keys
+            .iter()
+            .any(|(db, key)| self.shard.journal.is_changing(*db, key));
+        let names = keys.iter().map(|(_, key)| &**key);
+        self.rewriting.hold = match are_changing {
+            true => None,
+            false => self.hold_for_walk(names, Mode::Write),
+        };
+        self.rewriting.is_stuck = self.rewriting.hold.is_none();
+        !self.rewriting.is_stuck
     }
 
     /// Goes on when there is an image of every key.
     fn await_images(&mut self) {
-        if self.shard.journal.awaits_images() {
+        let journal = &mut self.shard.journal;
+        if journal.awaits_images() || !journal.large.is_empty() {
+            self.rewriting.is_stuck = true;
             return;
         }
+        self.end_hold();
+        self.shard.journal.end_rewriting();
+        self.shard.engine.set_journaling(Journaling::On);
         if let Some(log) = &mut self.shard.journal.log {
             log.require_durable();
             self.rewriting.phase = Phase::Settling {
@@ -169,6 +301,12 @@ impl Service {
                 transactions: self.shared.last_transaction(),
             };
         }
+    }
+
+    /// The log is given up, and its rewriting with it.
+    pub(super) fn end_rewriting(&mut self) {
+        self.end_hold();
+        self.rewriting = Rewriting::default();
     }
 
     /// Writes the function libraries down, which the first shard's log has.
@@ -193,7 +331,7 @@ impl Service {
             if self.rewriting.is_first {
                 return self.begun();
             }
-            log.finish_rewrite(0, before + 1, disk);
+            log.finish_rewrite(before + 1, disk);
             self.rewriting.phase = Phase::Finishing;
         }
     }
@@ -236,7 +374,7 @@ impl Service {
         let rewriting = &mut self.rewriting;
         rewriting.phase = Phase::Idle;
         rewriting.last_took = rewriting.began.map(|began| began.elapsed());
-        rewriting.has_failed = !matches!(end, RewriteEnd::Done { .. });
+        rewriting.has_failed = end != RewriteEnd::Done;
         // After a failure it is not tried again before the log has grown as much again.
         rewriting.base_bytes = Some(bytes);
         rewriting.count += u64::from(!rewriting.has_failed);
@@ -255,7 +393,7 @@ impl Service {
             is_scheduled: rewriting.is_asked,
             rewriting_s: whole_seconds(rewriting.takes()),
             last_rewriting_s: whole_seconds(rewriting.last_took),
-            rewrite_failed: rewriting.has_failed,
+            rewrite_failed: rewriting.has_failed || log.rewrite_failure().is_some(),
             rewrites: rewriting.count,
             write_failed: log.failure().is_some(),
             is_late: log.is_late(self.log_now_ms),

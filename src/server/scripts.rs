@@ -365,11 +365,17 @@ impl Service {
     /// What a script is to reach when it begins.
     fn reach_at_first(&self, invocation: &Invocation, args: &Args<'_>) -> Reach {
         if self.shards() == 1 {
-            return if self.transactions.is_quiet() {
-                Reach::Here
-            } else {
-                Reach::All
-            };
+            if self.transactions.is_quiet() {
+                return Reach::Here;
+            }
+            let mut claims = Claims::default();
+            for key in invocation.declared(args) {
+                claims.add(Place::key(key), invocation.mode());
+            }
+            // Who does not touch the key that a walk over all keys holds need not wait for its end.
+            let is_free =
+                self.transactions.is_quiet_but_for_walks() && !self.transactions.exclude(&claims);
+            return if is_free { Reach::Here } else { Reach::All };
         }
         if self.goes_far(invocation) {
             return Reach::All;

@@ -71,6 +71,18 @@ enum Waiter {
     },
     /// One request, which runs when nothing excludes it any more.
     Request(Box<Message>),
+    /// A walk over all keys, which never waits.
+    Walk,
+}
+
+/// Who waits for what a walk over all keys holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    Nobody,
+    /// Those who would write the same key.
+    Writers,
+    /// Somebody for the whole shard, and everybody behind him; or a script that must not wait.
+    All,
 }
 
 /// Something that may go on now.
@@ -99,6 +111,10 @@ pub(super) struct Transactions {
     granted: VecDeque<Granted>,
     /// Transactions that hold locks here and last long: nobody waits for anything meanwhile.
     busy: HashSet<(usize, u32)>,
+    /// Keys held by walks over all keys, which write large values in pieces.
+    walks: Vec<Ticket>,
+    /// One of these is in the way of a script that must not wait.
+    walks_are_in_the_way: bool,
     /// What is being sent or run belongs to a transaction that has all it needs.
     pub(super) is_locked: bool,
     /// And this is its time.
@@ -110,6 +126,26 @@ impl Transactions {
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         self.locks.is_empty()
+    }
+
+    /// Whether a walk over all keys holds one.
+    pub(super) fn has_walks(&self) -> bool {
+        !self.walks.is_empty()
+    }
+
+    /// Whether nobody holds a lock of this shard, or waits for one, but walks over all keys.
+    pub(super) fn is_quiet_but_for_walks(&self) -> bool {
+        self.locks.len() == self.walks.len()
+    }
+
+    /// Whether somebody waits for what a walk holds.
+    pub(super) fn waits_for_walk(&self, ticket: Ticket) -> Awaited {
+        match self.locks.awaited(ticket) {
+            _ if self.walks_are_in_the_way => Awaited::All,
+            (true, _) => Awaited::All,
+            (false, true) => Awaited::Writers,
+            (false, false) => Awaited::Nobody,
+        }
     }
 
     /// Whether some of those who waited may go on at once.
@@ -124,7 +160,7 @@ impl Transactions {
 
     /// Whether nothing is under way.
     pub(super) fn is_empty(&self) -> bool {
-        self.locks.is_empty() && self.transactions.is_empty() && self.granted.is_empty()
+        self.is_quiet_but_for_walks() && self.transactions.is_empty() && self.granted.is_empty()
     }
 
     /// The time of the transaction that is being sent or run, if it is one.
@@ -276,6 +312,7 @@ impl Service {
                     let view = message.request(0, 0).expect("one request was parked");
                     self.refuse_busy(message.from, &view.header);
                 }
+                Waiter::Walk => unreachable!("a walk never waits"),
                 Waiter::Transaction { shard, id, .. } => {
                     self.transactions.tickets.remove(&(shard, id));
                     if shard == self.shard.id {
@@ -488,6 +525,9 @@ impl Service {
     ) -> Option<ClaimReply> {
         if only_now {
             let Some(ticket) = self.transactions.locks.claim_ahead(claims) else {
+                let excluders = self.transactions.locks.excluders(claims);
+                let mut walks = self.transactions.walks.iter();
+                self.transactions.walks_are_in_the_way |= walks.any(|of| excluders.contains(of));
                 self.ask_to_yield(claims);
                 return Some(ClaimReply::Refused);
             };
@@ -505,6 +545,42 @@ impl Service {
         matches!(outcome, Outcome::Held(_)).then(|| ClaimReply::Held {
             is_unchanged: self.are_unchanged(&kept),
         })
+    }
+
+    /// Holds keys for a walk over all keys, if nobody has claimed what excludes that: a walk waits for nobody while it holds something, and nobody else waits in a circle through it.
+    pub(super) fn hold_for_walk<'a>(
+        &mut self,
+        keys: impl Iterator<Item = &'a [u8]>,
+        mode: Mode,
+    ) -> Option<Ticket> {
+        let mut claims = Claims::default();
+        keys.for_each(|key| claims.add(Place::key(key), mode));
+        if self.transactions.exclude(&claims) {
+            return None;
+        }
+        let nobody = Waiter::Walk;
+        let outcome = self.transactions.locks.claim(&claims, nobody);
+        let Outcome::Held(ticket) = outcome else {
+            unreachable!("nothing excludes it");
+        };
+        self.transactions.walks.push(ticket);
+        Some(ticket)
+    }
+
+    /// The same for one key, ahead of those who wait for it: they may wait for the end of the walk.
+    pub(super) fn hold_ahead_for_walk(&mut self, key: &[u8]) -> Option<Ticket> {
+        let mut claims = Claims::default();
+        claims.add(Place::key(key), Mode::Read);
+        let ticket = self.transactions.locks.claim_ahead(&claims)?;
+        self.transactions.walks.push(ticket);
+        Some(ticket)
+    }
+
+    /// A walk lets go of what it holds.
+    pub(super) fn end_walk_hold(&mut self, ticket: Ticket) {
+        self.transactions.walks.retain(|other| *other != ticket);
+        self.transactions.walks_are_in_the_way = false;
+        self.release_ticket(ticket);
     }
 
     /// Whether watched keys of this shard are as they were.
@@ -652,6 +728,7 @@ impl Service {
         for (ticket, waiter) in self.transactions.locks.release(ticket) {
             let granted = match waiter {
                 Waiter::Request(message) => Granted::Request(ticket, message),
+                Waiter::Walk => unreachable!("a walk never waits"),
                 Waiter::Transaction { shard, id, watched } => {
                     let is_unchanged = self.are_unchanged(&watched);
                     let reply = ClaimReply::Held { is_unchanged };

@@ -513,14 +513,23 @@ impl Worker {
         loop {
             let shard = &mut self.service.shard;
             let (engine, journal) = (&mut shard.engine, &mut shard.journal);
-            while db < databases && journal.has_room() {
-                cursor = engine.scan(db, cursor, 64, &mut |engine, item| {
-                    journal.walked(engine, db, item);
-                });
-                db += usize::from(cursor == 0);
+            while journal.has_room() {
+                if journal.large.is_open() {
+                    journal.write_piece(engine, || true);
+                } else if let Some((db, key)) = journal.large.next(true) {
+                    journal.open_large(engine, db, &key);
+                } else if db < databases {
+                    cursor = engine.scan(db, cursor, 64, &mut |engine, item| {
+                        journal.walked(engine, db, item);
+                    });
+                    db += usize::from(cursor == 0);
+                } else {
+                    break;
+                }
             }
+            let is_over = db == databases && journal.large.is_empty();
             if let Some(log) = &mut journal.log
-                && db == databases
+                && is_over
             {
                 log.require_durable();
                 if log.durable_sequence() == log.sequence() {
@@ -743,7 +752,9 @@ impl Worker {
             };
             // What a transaction has seen does not expire while it lasts.
             let engine = &mut self.service.shard.engine;
-            engine.set_sweeping(self.service.transactions.is_quiet());
+            engine.set_sweeping(self.service.transactions.is_quiet_but_for_walks());
+            // Nor does what a walk over all keys has begun to write become shorter.
+            engine.keep_fields(self.service.transactions.has_walks());
             self.upkeep_waiting = engine.upkeep(units);
         }
         if now - self.housekeeping_at >= HOUSEKEEPING_INTERVAL {

@@ -4,10 +4,14 @@
 //! The decisions worth knowing. A command is written down as it came, with its time, if that is enough: it nearly always is, because the engine takes time and
 //! chance from outside. What depends on more (tokens, leases, chance, the order of a table) is written as what it did: other words, or an image of the key. What belongs to a
 //! transaction is gathered until that ends, and is one record, so that it is there as a whole or not at all. While the log is rewritten
-//! a command about several keys is written as their images, because some of them may be replayed before their own images have come.
+//! a command about several keys makes images of them necessary, because it may be replayed before the images of some have come: those of small values follow it at once, those
+//! of large ones when the walk over all keys is over ([`LargeImages`]). It is written in its own words all the same, for as long as the rewriting has not ended a start begins
+//! with what was before it.
 
+use super::large_images::{LargeImages, Piece};
 use super::{Shard, slots};
 use crate::command::dump::image::{self, ImageHead};
+use crate::command::dump::pieces;
 use crate::command::table::{self, Command, flags};
 use crate::command::{self, Context};
 use crate::engine::value::stream::Stream;
@@ -35,8 +39,16 @@ pub struct Commit {
 struct Gathered {
     /// Entries of its record.
     entries: Vec<u8>,
-    /// Keys whose images belong to it as they are when it ends: while the log is rewritten.
-    keys: Vec<(usize, Box<[u8]>)>,
+    /// Keys that it has changed while the log is rewritten. Images of small ones, as they are when it ends, belong to it.
+    keys: Vec<Changed>,
+}
+
+/// A key that a transaction has changed.
+struct Changed {
+    db: usize,
+    key: Box<[u8]>,
+    /// The walk over all keys has passed it over; or a command has changed it that may be replayed before the images have come of what it depends on.
+    needs_image: bool,
 }
 
 /// See the module.
@@ -44,8 +56,12 @@ struct Gathered {
 pub struct Journal {
     /// The log; None: nothing is kept.
     pub log: Option<Box<Log>>,
-    /// Whether the log is being rewritten.
+    /// Whether the log is being rewritten: images of some keys are still to come.
     pub is_rewriting: bool,
+    /// The walk over all keys is over: only what is in `large` is still to come.
+    pub is_walk_over: bool,
+    /// Large values whose images are still to come.
+    pub large: LargeImages,
     /// A database has become another one: the walk over all keys begins again.
     pub walks_again: bool,
     /// Whose transaction the changes belong to that happen now.
@@ -57,6 +73,19 @@ pub struct Journal {
     /// Encoded entries, before they go where they belong.
     scratch: Vec<u8>,
     image: Vec<u8>,
+}
+
+/// What a command that changes something while the log is rewritten needs beside being written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    /// The log is not being rewritten.
+    Nothing,
+    /// Its words are enough wherever the walk over all keys is.
+    Words,
+    /// It may be replayed before the images have come of what it depends on: its keys need new ones.
+    WordsAndImages,
+    /// The same, and all its keys are small: their images follow at once, and its words are not needed.
+    Images,
 }
 
 /// How a command is written down.
@@ -99,8 +128,20 @@ impl Journal {
             return;
         }
         let Gathered { mut entries, keys } = gathered.unwrap_or_default();
-        for (db, bytes) in keys {
-            self.encode_image(engine, db, &bytes);
+        for Changed {
+            db,
+            key,
+            needs_image,
+        } in keys
+        {
+            if !needs_image || !self.is_rewriting {
+                continue;
+            }
+            if is_large(engine, db, &key) {
+                self.large.again(db, &key);
+                continue;
+            }
+            self.encode_image(engine, db, &key);
             entry::part_entry(&mut entries, &self.scratch);
         }
         self.scratch.clear();
@@ -117,18 +158,20 @@ impl Journal {
     /// Begins to write down what makes a key in an order in which its image may come late: see the module.
     pub fn begin_rewriting(&mut self) {
         self.is_rewriting = true;
+        self.is_walk_over = false;
+        self.large = LargeImages::default();
         self.passed_over.clear();
         for gathered in self.gathered.values_mut() {
-            gathered.become_keys();
+            gathered.find_keys();
         }
     }
 
     /// Passes a key over if a transaction has changed it that has not ended.
     fn pass_over(&mut self, db: usize, bytes: &[u8]) -> bool {
         let mut is_passed_over = false;
-        for (client, gathered) in &self.gathered {
-            let mut keys = gathered.keys.iter();
-            if keys.any(|(other, key)| *other == db && **key == *bytes) {
+        for (client, gathered) in &mut self.gathered {
+            if gathered.has(db, bytes) {
+                gathered.add(db, bytes, true);
                 self.passed_over.insert(*client);
                 is_passed_over = true;
             }
@@ -141,9 +184,51 @@ impl Journal {
         !self.passed_over.is_empty()
     }
 
-    /// Writes the image of a key down that the walk over all keys has come to. Of one that a transaction has changed the image comes with the end of that.
+    /// Whether a transaction has changed a key that has not ended: what its record will say is in no image yet.
+    pub fn is_changing(&self, db: usize, bytes: &[u8]) -> bool {
+        let mut gathered = self.gathered.values();
+        gathered.any(|gathered| gathered.has(db, bytes))
+    }
+
+    /// The images of all keys have come.
+    pub fn end_rewriting(&mut self) {
+        self.is_rewriting = false;
+        self.large = LargeImages::default();
+    }
+
+    /// Begins to write the image of a large value; of one that is not large any more, or not there, all that is to be said is written at once.
+    pub fn open_large(&mut self, engine: &mut Engine, db: usize, bytes: &[u8]) {
+        let key = engine.key(db, bytes);
+        let item = engine.find(&key, Touch::No);
+        match item.filter(|item| pieces::is_large(engine, *item)) {
+            Some(item) => self.large.open(engine, db, item),
+            None => {
+                self.large.done(&(db, bytes.into()));
+                self.image_now(engine, db, bytes);
+            }
+        }
+    }
+
+    /// Writes the next piece of the value that was opened, for as long as `goes_on` says.
+    pub fn write_piece(&mut self, engine: &mut Engine, goes_on: impl FnMut() -> bool) {
+        let Some(piece) = self.large.piece(engine, goes_on) else {
+            return;
+        };
+        let (db, key) = self.large.open_key().expect("it is being written");
+        let (db, key): (usize, Box<[u8]>) = (db, key.into());
+        self.piece_head(db, &key, piece);
+        let log = self.log.as_mut().expect("it is on");
+        log.append(&[&self.scratch, self.large.payload()]);
+        self.large.written(piece);
+    }
+
+    /// Writes the image of a key down that the walk over all keys has come to. Of one that a transaction has changed the image comes with the end of that, and a large one when
+    /// its turn comes.
     pub fn walked(&mut self, engine: &Engine, db: usize, item: Item) {
         let key = engine.key(db, engine.key_bytes(item));
+        if pieces::is_large(engine, item) {
+            return self.large.found(db, key.bytes);
+        }
         if !self.gathered.is_empty() && self.pass_over(db, key.bytes) {
             return;
         }
@@ -193,10 +278,37 @@ impl Journal {
             && self.is_rewriting
         {
             let gathered = self.gathered.entry(client).or_default();
-            return gathered.add(db, bytes);
+            gathered.add(db, bytes, false);
         }
         self.encode_image(engine, db, bytes);
         self.settle();
+    }
+
+    /// The same of a key that belongs to nobody's transaction.
+    fn image_now(&mut self, engine: &mut Engine, db: usize, bytes: &[u8]) {
+        let client = self.gather_for(None);
+        self.image(engine, db, bytes);
+        self.gathers_for = client;
+    }
+
+    /// A key has been changed while the log is rewritten.
+    fn changed_meanwhile(
+        &mut self,
+        engine: &mut Engine,
+        db: usize,
+        bytes: &[u8],
+        needs_image: bool,
+    ) {
+        if let Some(client) = self.gathers_for {
+            let gathered = self.gathered.entry(client).or_default();
+            gathered.add(db, bytes, needs_image);
+        } else if !needs_image {
+            // Its image may have come, or will.
+        } else if is_large(engine, db, bytes) {
+            self.large.again(db, bytes);
+        } else {
+            self.image(engine, db, bytes);
+        }
     }
 
     /// Makes `scratch` the entry of what a key is now.
@@ -226,6 +338,12 @@ impl Journal {
 
     /// Makes `scratch` what is before the payload of an image.
     fn head(&mut self, db: usize, bytes: &[u8], head: ImageHead) {
+        let (first, last) = (true, true);
+        self.piece_head(db, bytes, Piece { head, first, last });
+    }
+
+    fn piece_head(&mut self, db: usize, bytes: &[u8], piece: Piece) {
+        let head = piece.head;
         self.scratch.clear();
         self.scratch.shrink_to(1 << 20);
         let value = Value {
@@ -233,8 +351,8 @@ impl Journal {
             key: bytes,
             expires_at_ms: head.expires_at_ms.map(|at_ms| at_ms as u64),
             kind: head.kind,
-            first: true,
-            last: true,
+            first: piece.first,
+            last: piece.last,
             payload: &[],
         };
         entry::value_head(&mut self.scratch, &value);
@@ -242,19 +360,29 @@ impl Journal {
 }
 
 impl Gathered {
-    fn add(&mut self, db: usize, bytes: &[u8]) {
-        let is_there = |(other, key): &(usize, Box<[u8]>)| *other == db && **key == *bytes;
-        if !self.keys.iter().any(is_there) {
-            self.keys.push((db, bytes.into()));
+    fn has(&self, db: usize, bytes: &[u8]) -> bool {
+        let mut keys = self.keys.iter();
+        keys.any(|changed| changed.db == db && *changed.key == *bytes)
+    }
+
+    fn add(&mut self, db: usize, bytes: &[u8], needs_image: bool) {
+        let mut keys = self.keys.iter_mut();
+        match keys.find(|changed| changed.db == db && *changed.key == *bytes) {
+            Some(changed) => changed.needs_image |= needs_image,
+            None => self.keys.push(Changed {
+                db,
+                key: bytes.into(),
+                needs_image,
+            }),
         }
     }
 
-    /// Turns entries about keys into the keys themselves: their images may be read twice, and before or after others.
-    fn become_keys(&mut self) {
+    /// Finds the keys that its entries are about.
+    fn find_keys(&mut self) {
         let entries = std::mem::take(&mut self.entries);
         for entry in entry::entries(&entries) {
             match entry.expect("it was written by this shard") {
-                Entry::Value(value) => self.add(value.db as usize, value.key),
+                Entry::Value(value) => self.add(value.db as usize, value.key, true),
                 Entry::Command(command) => {
                     let words: Vec<&[u8]> = command.words.collect();
                     let (buffer, ranges) = joined(&words);
@@ -264,21 +392,14 @@ impl Gathered {
                         large: &mut [],
                     };
                     let row = table::resolve(&args).expect("it has run");
-                    let mut about_keys = false;
                     for at in command::key_positions(row, &args) {
-                        about_keys = true;
-                        self.add(command.db as usize, args.get(at));
-                    }
-                    if !about_keys {
-                        let mut again = Vec::new();
-                        let (db, time_ms) = (command.db, command.time_ms);
-                        entry::command(&mut again, db, time_ms, command.flags, &words);
-                        entry::part_entry(&mut self.entries, &again);
+                        self.add(command.db as usize, args.get(at), true);
                     }
                 }
                 Entry::Part(_) | Entry::Library(_) => {}
             }
         }
+        self.entries = entries;
     }
 }
 
@@ -296,16 +417,24 @@ fn joined(words: &[&[u8]]) -> (Vec<u8>, Vec<Range>) {
     (buffer, ranges)
 }
 
+/// Whether a key has a value whose image is written in pieces.
+fn is_large(engine: &mut Engine, db: usize, bytes: &[u8]) -> bool {
+    let key = engine.key(db, bytes);
+    let item = engine.find(&key, Touch::No);
+    item.is_some_and(|item| pieces::is_large(engine, item))
+}
+
 /// How a command that has run is to be written down.
-fn form(row: &Command, args: &Args<'_>, is_rewriting: bool, gathers: bool) -> Form {
+fn form(row: &Command, args: &Args<'_>) -> Form {
     let depends_on_more = row.name.starts_with("memcache|")
         || matches!(
             row.name,
             "cache.get" | "cache.fill" | "cache.release" | "sort"
         );
     // What was stored as it is cannot be read from the arguments any more.
-    let is_large = args.ranges.iter().any(|range| range.offset == IN_LARGE);
-    if depends_on_more || is_large || is_rewriting && may_come_late(row, args, gathers) {
+    let was_taken =
+        |range: &Range| range.offset == IN_LARGE && args.large[range.length as usize].is_none();
+    if depends_on_more || args.ranges.iter().any(was_taken) {
         Form::Images
     } else if matches!(row.name, "xadd" | "xtrim")
         && let Some(at) = approximate_trim(args)
@@ -314,12 +443,6 @@ fn form(row: &Command, args: &Args<'_>, is_rewriting: bool, gathers: bool) -> Fo
     } else {
         Form::Words
     }
-}
-
-/// Whether a command cannot be run again while images of its keys are still to come: it is about several, or its image comes with the end of a transaction.
-fn may_come_late(row: &Command, args: &Args<'_>, gathers: bool) -> bool {
-    let keys = command::key_positions(row, args).take(2).count();
-    keys > 1 || keys == 1 && (gathers || row.name == "move")
 }
 
 /// Where the option of XADD or XTRIM stands that trims a stream about as far as it says: how far depends on how its nodes came to be.
@@ -365,6 +488,45 @@ impl Shard {
     }
 }
 
+/// Shows the keys of a command that are this shard's, or the last key if it is.
+fn for_keys_here(
+    row: &Command,
+    args: &Args<'_>,
+    only_last: bool,
+    (own, shards): (usize, usize),
+    show: &mut dyn FnMut(&[u8]),
+) {
+    let positions = command::key_positions(row, args);
+    let skipped = match only_last {
+        true => command::key_positions(row, args).count() - 1,
+        false => 0,
+    };
+    for at in positions.skip(skipped) {
+        let bytes = args.get(at);
+        if slots::owner(bytes, shards) == own {
+            show(bytes);
+        }
+    }
+}
+
+/// Shows the databases in which a command may have changed a key: a value may have gone from one to another.
+fn for_databases(
+    row: &Command,
+    engine: &mut Engine,
+    db: usize,
+    bytes: &[u8],
+    show: &mut dyn FnMut(&mut Engine, usize),
+) {
+    show(engine, db);
+    if matches!(row.name, "move" | "copy") {
+        for other in (0..engine.databases()).filter(|other| *other != db) {
+            if engine.has(&engine.key(other, bytes)) {
+                show(engine, other);
+            }
+        }
+    }
+}
+
 /// Entries of a stream that is there.
 fn stream_len(engine: &mut Engine, key: &Key<'_>) -> u64 {
     let item = engine.find(key, Touch::No);
@@ -383,15 +545,12 @@ impl Journal {
         if context.stats.changes != before && row.flags & flags::WRITE != 0 {
             let (db, time_ms) = (context.db, context.engine.now_ms());
             let args = &context.args;
-            self.walks_again |= self.is_rewriting && row.name == "swapdb";
-            let belongs_later = self.is_rewriting && self.gathers_for.is_some();
-            match (
-                effect,
-                form(row, args, self.is_rewriting, self.gathers_for.is_some()),
-            ) {
-                (Some(_), _) if belongs_later => {
-                    self.images(row, args, db, context.shard, context.engine);
-                }
+            let meanwhile = match self.is_rewriting {
+                true => self.meanwhile(row, args, db, context.shard, context.engine),
+                false => Meanwhile::Nothing,
+            };
+            match (effect, form(row, args)) {
+                _ if meanwhile == Meanwhile::Images => {}
                 (Some(effect), _) => {
                     let words = effect.iter().map(|word| &word[..]);
                     self.words(db, time_ms, effect.len(), words);
@@ -414,8 +573,21 @@ impl Journal {
                     self.words(db, time_ms, count, before.chain(exact).chain(rest));
                 }
                 (None, Form::Images) => {
-                    self.images(row, args, db, context.shard, context.engine);
+                    let only_last = row.name == "sort";
+                    for_keys_here(row, args, only_last, context.shard, &mut |bytes| {
+                        for_databases(row, context.engine, db, bytes, &mut |engine, db| {
+                            self.image(engine, db, bytes);
+                        });
+                    });
                 }
+            }
+            if meanwhile != Meanwhile::Nothing {
+                let needs_image = meanwhile != Meanwhile::Words;
+                for_keys_here(row, args, false, context.shard, &mut |bytes| {
+                    for_databases(row, context.engine, db, bytes, &mut |engine, db| {
+                        self.changed_meanwhile(engine, db, bytes, needs_image);
+                    });
+                });
             }
         }
         if context.engine.has_lost() {
@@ -423,30 +595,46 @@ impl Journal {
         }
     }
 
-    /// Writes the images of a command's keys down.
-    fn images(
+    /// What a command needs that has changed something while the log is rewritten.
+    #[cold]
+    fn meanwhile(
         &mut self,
         row: &Command,
         args: &Args<'_>,
         db: usize,
-        (own, shards): (usize, usize),
+        shard: (usize, usize),
         engine: &mut Engine,
-    ) {
-        // A value may have gone from one database to another.
-        let is_between = matches!(row.name, "move" | "copy");
-        for at in command::key_positions(row, args) {
-            let bytes = args.get(at);
-            if slots::owner(bytes, shards) != own {
-                continue;
-            }
-            self.image(engine, db, bytes);
-            let others = if is_between { engine.databases() } else { 0 };
-            for other in (0..others).filter(|other| *other != db) {
-                if engine.has(&engine.key(other, bytes)) {
-                    self.image(engine, other, bytes);
-                }
-            }
+    ) -> Meanwhile {
+        if row.name == "swapdb" {
+            self.walks_again |= !self.is_walk_over;
+            self.large.swapped(engine.databases());
         }
+        let is_about_several =
+            command::key_positions(row, args).nth(1).is_some() || row.name == "move";
+        let mut keys = command::key_positions(row, args);
+        if !is_about_several || self.is_walk_over && !keys.any(|at| self.is_owed(db, args.get(at)))
+        {
+            return Meanwhile::Words;
+        }
+        let mut are_small = self.gathers_for.is_none();
+        for_keys_here(row, args, false, shard, &mut |bytes| {
+            for_databases(row, engine, db, bytes, &mut |engine, db| {
+                are_small &= !is_large(engine, db, bytes);
+            });
+        });
+        match are_small {
+            true => Meanwhile::Images,
+            false => Meanwhile::WordsAndImages,
+        }
+    }
+
+    /// Whether the image of a key is still to come, when the walk over all keys is over: on its own, or with the end of a transaction.
+    fn is_owed(&self, db: usize, bytes: &[u8]) -> bool {
+        let is_passed_over = |client: &Client| {
+            let gathered = self.gathered.get(client);
+            gathered.is_some_and(|gathered| gathered.has(db, bytes))
+        };
+        self.large.has(db, bytes) || self.passed_over.iter().any(is_passed_over)
     }
 
     /// Keys are gone, or have lost fields, though no command was about them. That belongs to no transaction, whoever happens to run.
@@ -455,7 +643,9 @@ impl Journal {
         let client = self.gather_for(None);
         while engine.has_lost() {
             for Lost { db, key } in engine.take_lost() {
-                if client.is_none() {
+                if client.is_none() && is_large(engine, db, &key) {
+                    // Fields of a hash have expired, as they do when it is read again; or it is about to be written.
+                } else if client.is_none() {
                     self.image(engine, db, &key);
                 } else {
                     // What a transaction has made of the key meanwhile comes with its end.

@@ -287,6 +287,21 @@ impl<W> Locks<W> {
         }
     }
 
+    /// Whether somebody waits for the whole shard, and for a key, of those that are claimed with this ticket, which is held.
+    pub fn awaited(&self, ticket: Ticket) -> (bool, bool) {
+        let places = self.claims.get(&ticket).map(|claimed| &claimed.places);
+        let mut awaited = (false, false);
+        for (place, _) in places.into_iter().flatten() {
+            let waits = self
+                .queues
+                .get(place)
+                .is_some_and(|queue| queue.waiting > 0);
+            awaited.0 |= waits && *place == WHOLE;
+            awaited.1 |= waits && *place != WHOLE;
+        }
+        awaited
+    }
+
     /// The claims that are held and exclude these.
     pub fn excluders(&self, claims: &Claims) -> HashSet<Ticket> {
         let mut tickets = HashSet::default();

@@ -6,6 +6,7 @@
 pub mod attempt;
 pub mod awaited;
 pub mod journal;
+pub mod large_images;
 pub mod locks;
 pub mod mesh;
 pub mod message;

@@ -21,6 +21,7 @@ mod failures;
 mod load;
 mod model;
 mod operation;
+mod pieces;
 mod queue;
 mod replay;
 mod running;

@@ -7,9 +7,7 @@ use super::DumpError;
 use super::VERSION_7_4;
 use super::commands::{rdb_value, store};
 use crate::command::CommandError;
-use crate::engine::{
-    Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, Touch, Type, Value,
-};
+use crate::engine::{Attributes, Encoding, Engine, Expiry, Item, Key, NewValue, Touch, Value};
 
 /// What follows is a string as it is.
 const TEXT: u8 = 0;
@@ -42,6 +40,18 @@ pub fn write(engine: &mut Engine, key: &Key<'_>, out: &mut Vec<u8>) -> Option<Im
 
 /// The same for a key that is there.
 pub fn write_item(engine: &Engine, key: &Key<'_>, item: Item, out: &mut Vec<u8>) -> ImageHead {
+    let head = write_head(engine, key, item, out);
+    write_value(engine, item, out);
+    head
+}
+
+/// Appends what of a payload is before the value itself.
+pub(super) fn write_head(
+    engine: &Engine,
+    key: &Key<'_>,
+    item: Item,
+    out: &mut Vec<u8>,
+) -> ImageHead {
     let mut kind = 0;
     let attributes = engine.attributes(item);
     let tags = engine.tags_copied(key);
@@ -56,7 +66,7 @@ pub fn write_item(engine: &Engine, key: &Key<'_>, item: Item, out: &mut Vec<u8>)
             out.extend_from_slice(tag);
         }
     }
-    kind |= write_value(engine, item, out);
+    kind |= form_of(engine, item);
     let expires_at_ms = engine.expiry(item);
     ImageHead {
         kind,
@@ -64,25 +74,28 @@ pub fn write_item(engine: &Engine, key: &Key<'_>, item: Item, out: &mut Vec<u8>)
     }
 }
 
-fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) -> u8 {
-    if engine.type_of(item) != Type::String {
-        let dumped = rdb_value(engine, item, VERSION_7_4)
-            .expect("the type is the one that it was asked for");
-        out.extend_from_slice(&dumped);
-        return DUMPED;
-    }
+/// How a value is to be read.
+fn form_of(engine: &Engine, item: Item) -> u8 {
     match engine.value(item) {
-        Value::Integer(integer) => {
-            out.extend_from_slice(&integer.to_le_bytes());
-            return INTEGER;
-        }
+        Value::Packed(..) | Value::Collection(_) => DUMPED,
+        Value::Integer(_) => INTEGER,
+        Value::Bytes(_) | Value::Large(_) => match engine.encoding(item) {
+            Encoding::Raw => RAW,
+            _ => TEXT,
+        },
+    }
+}
+
+fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) {
+    match engine.value(item) {
+        Value::Integer(integer) => out.extend_from_slice(&integer.to_le_bytes()),
         Value::Bytes(bytes) => out.extend_from_slice(bytes),
         Value::Large(large) => out.extend_from_slice(large.as_slice()),
-        Value::Packed(..) | Value::Collection(_) => unreachable!("it is a string"),
-    }
-    match engine.encoding(item) {
-        Encoding::Raw => RAW,
-        _ => TEXT,
+        Value::Packed(..) | Value::Collection(_) => {
+            let dumped = rdb_value(engine, item, VERSION_7_4);
+            let dumped = dumped.expect("the type is the one that it was asked for");
+            out.extend_from_slice(&dumped);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod decode_stream;
 mod encode;
 pub mod image;
 mod packed;
+pub mod pieces;
 mod reader;
 pub mod rows;
 #[cfg(test)]

@@ -115,6 +115,18 @@ impl LargeSet {
         allocated_bytes(size_of::<LargeSet>()) + self.table.heap_bytes() + self.member_bytes
     }
 
+    /// Number of members.
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// A part of the members; see [`Table::part`].
+    pub fn part(&self, position: u32) -> (impl Iterator<Item = Entry<'_>>, Option<u32>) {
+        let (members, next) = self.table.part(position);
+        (members.map(Member::entry), next)
+    }
+
     #[inline]
     fn find(&self, entry: Entry<'_>) -> Option<&Member> {
         self.table.find(hash_entry(&self.hasher, entry), |member| {

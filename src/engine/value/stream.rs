@@ -23,6 +23,7 @@ pub use log::{AppendError, Entries, Log, NewId, SetIdError, Trim, TrimTo};
 pub use node::{Entry, FieldsToAdd};
 use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::ops::Bound;
 
 /// When a node is full: `stream-node-max-bytes` and `stream-node-max-entries`, 0 for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,13 @@ impl LargeStream {
     /// The entries.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The groups by name, from one on.
+    pub fn groups_from(&self, name: &[u8]) -> impl Iterator<Item = (&[u8], &Group)> {
+        let bounds = (Bound::Included(name), Bound::Unbounded);
+        let groups = self.groups.range::<[u8], _>(bounds);
+        groups.map(|(name, group)| (&**name, group))
     }
 
     /// A group.

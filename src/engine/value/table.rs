@@ -447,6 +447,13 @@ impl<T> Table<T> {
         u64::from(at)
     }
 
+    /// The entries of the small table at a position, 0 at first, and the position of the next one, `None` at the end. While the table does not change they come in the same order
+    /// whenever they are asked for, and all parts together are all entries, each once.
+    pub fn part(&self, position: u32) -> (impl Iterator<Item = &T>, Option<u32>) {
+        let (entries, end) = self.leaf_and_end(position);
+        (entries.iter(), u32::try_from(end).ok())
+    }
+
     /// The small table of a position and the position after its last.
     fn leaf_and_end(&self, position: u32) -> (&HashTable<T>, u64) {
         let mut child = &self.root;

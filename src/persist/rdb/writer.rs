@@ -98,7 +98,7 @@ impl fmt::Display for KindTooNew {
 impl std::error::Error for KindTooNew {}
 
 /// See the module. Functions come before the first database, and each database once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RdbWriter {
     version: RdbVersion,
     /// None: readers are told that there is none.
@@ -212,6 +212,11 @@ impl RdbWriter {
             out.extend_from_slice(key.value);
         });
         Ok(())
+    }
+
+    /// Goes on with the value of the key that was written last. A copy of the writer made before that key goes on as if it had never been written, once its bytes are gone.
+    pub fn more(&mut self, out: &mut Vec<u8>, value: &[u8]) {
+        self.write(out, |out| out.extend_from_slice(value));
     }
 
     /// Ends the file; the bytes it has.

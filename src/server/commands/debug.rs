@@ -114,6 +114,7 @@ fn protocol(name: &str, reply: &mut Reply) -> Result<(), String> {
     match name {
         "string" => reply.bulk(b"Hello World"),
         "integer" => reply.integer(12345),
+        #[allow(clippy::approx_constant)] // It is the value that Redis gives.
         "double" => reply.double(3.141),
         "null" => reply.null(),
         "array" => {

@@ -2,7 +2,8 @@
 //!
 //! Never: forks, or holds more than a few hundred keys' bytes. The decisions worth knowing. Each shard walks its keys in slices of its turns ([`walk`]) and hands them to
 //! one thread that writes the file ([`write`]). For BGSAVE a key is written as it is when the walk comes to it: the file is no picture of one
-//! moment, a transaction over several keys may be in it half, and a key that is renamed meanwhile may be missing. SAVE holds all writers back (a claim of every shard, for
+//! moment, a transaction over several keys may be in it half, and a key that is renamed meanwhile may be missing. A large value is handed over in pieces over many turns,
+//! during which its key is held for reading; one shard at a time does that, because pieces of two values cannot take turns in the file. SAVE holds all writers back (a claim of every shard, for
 //! reading), and so does the stop, where there are none any more: those files are of one moment. The version is 10, which Redis 7.0 reads, unless a hash has fields
 //! that expire: then it is 12, of Redis 7.4.
 
@@ -15,6 +16,7 @@ use super::reload::Wanted;
 use super::server_operation::{Answer, Finish, ServerOperation};
 use super::service::Service;
 use super::shared::Shared;
+use super::transactions::Awaited;
 use super::worker::unix_ms;
 use crate::config::Config;
 use crate::engine::Client;
@@ -27,7 +29,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
-use walk::Walk;
+use walk::{Step, Walk};
 use write::Chunk;
 
 /// Chunks of keys that may wait for the writing thread.
@@ -45,6 +47,8 @@ pub struct Save {
     outcome: OnceLock<Result<(), String>>,
     /// Nobody waits for it, so that a failure is to be told otherwise.
     is_background: bool,
+    /// A shard hands over a large value.
+    is_large_open: AtomicBool,
     began: Instant,
 }
 
@@ -152,6 +156,7 @@ impl Saves {
             senders: Mutex::new(senders.collect()),
             outcome: OnceLock::new(),
             is_background,
+            is_large_open: AtomicBool::new(false),
             began: Instant::now(),
         });
         state.tried_ms = unix_ms();
@@ -378,7 +383,8 @@ impl Service {
     fn begin_walk(&mut self, save: Arc<Save>) {
         self.note_saved();
         if let Some(sender) = save.sender(self.shard.id) {
-            self.saving.walk = Some(Walk::new(sender, self.config.maxmemory_policy));
+            let policy = self.config.maxmemory_policy;
+            self.saving.walk = Some(Walk::new(sender, policy, save.clone()));
         }
         self.saving.saved_if = Some((save, self.shard.stats.changes));
     }
@@ -398,10 +404,8 @@ impl Service {
 
     /// A slice of what is under way, in a turn.
     pub fn save_slice(&mut self) {
-        if let Some(walk) = &mut self.saving.walk
-            && walk.slice(&mut self.shard.engine)
-        {
-            self.saving.walk = None;
+        if let Some(walk) = self.saving.walk.take() {
+            self.saving.walk = self.walk_to_save(walk);
         }
         let awaiting = &mut self.saving.awaiting;
         if let Some(ended) = awaiting.take_if(|awaiting| awaiting.save.outcome().is_some()) {
@@ -414,6 +418,28 @@ impl Service {
                 }
                 (Then::Reload(wanted), Ok(())) => self.reload_saved(ended.operation, wanted),
                 (Then::Reload(_), Err(error)) => self.end_reload(ended.operation, error),
+            }
+        }
+    }
+
+    /// Goes on with a walk for a while. None: it has come to the end, or nobody wants it any more.
+    fn walk_to_save(&mut self, mut walk: Walk) -> Option<Walk> {
+        let began = Instant::now();
+        if let Some(hold) = walk.hold
+            && self.transactions.waits_for_walk(hold) == Awaited::All
+            && walk.lets_go()
+        {
+            self.end_walk_hold(hold);
+        }
+        loop {
+            match walk.slice(&mut self.shard.engine, began) {
+                Step::More => return Some(walk),
+                Step::Wants(key) => {
+                    let hold = self.hold_ahead_for_walk(&key);
+                    walk.open(&mut self.shard.engine, hold);
+                }
+                Step::LetsGo(hold) => self.end_walk_hold(hold),
+                Step::End => return None,
             }
         }
     }
@@ -436,7 +462,9 @@ impl Service {
         let shared = self.shared.clone();
         let saves = &shared.saves;
         // One in the background comes to nothing.
-        self.saving.walk = None;
+        if let Some(hold) = self.saving.walk.take().and_then(|walk| walk.hold) {
+            self.end_walk_hold(hold);
+        }
         let save = saves.at_stop.get_or_init(|| {
             // What is under way ends as soon as all shards have let go of it.
             let under_way = saves.state().under_way.clone();
@@ -454,7 +482,8 @@ impl Service {
             }
         });
         if let Some(sender) = save.as_ref().and_then(|save| save.sender(self.shard.id)) {
-            let walk = Walk::new(sender, self.config.maxmemory_policy);
+            let save = save.as_ref().expect("it has the sender").clone();
+            let walk = Walk::new(sender, self.config.maxmemory_policy, save);
             walk.finish(&mut self.shard.engine);
         }
     }

@@ -36,6 +36,14 @@ pub struct Written {
     pub value: Vec<u8>,
 }
 
+/// What goes on with a large value.
+pub enum Piece {
+    /// This.
+    Bytes(Vec<u8>),
+    /// Nothing: it is whole.
+    End,
+}
+
 /// What a shard hands over.
 pub enum Chunk {
     /// Keys of a database.
@@ -44,6 +52,15 @@ pub enum Chunk {
         db: u32,
         /// The keys.
         keys: Vec<Written>,
+    },
+    /// A key with a large value.
+    Large {
+        /// The database.
+        db: u32,
+        /// The key, with the beginning of its value.
+        key: Written,
+        /// The rest of the value. Without the last piece there is no such key.
+        pieces: Receiver<Piece>,
     },
     /// The shard has no more.
     End,
@@ -73,12 +90,15 @@ pub fn begin(shared: Arc<Shared>, save: Arc<Save>, chunks: Receiver<Chunk>) -> i
 struct Output {
     file: File,
     buffer: Vec<u8>,
+    /// Bytes of the file, without those of the buffer.
+    written: u64,
     unsynced: u64,
 }
 
 impl Output {
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all(&self.buffer)?;
+        self.written += self.buffer.len() as u64;
         self.unsynced += self.buffer.len() as u64;
         self.buffer.clear();
         if self.unsynced >= SYNC_BYTES {
@@ -86,6 +106,45 @@ impl Output {
             self.file.sync_data()?;
         }
         Ok(())
+    }
+
+    /// Bytes of what there is so far.
+    fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Takes everything back that came behind a position.
+    fn go_back(&mut self, position: u64) -> io::Result<()> {
+        match position.checked_sub(self.written) {
+            Some(left) => self.buffer.truncate(left as usize),
+            None => {
+                self.buffer.clear();
+                self.file.set_len(position)?;
+                self.file.seek(SeekFrom::Start(position))?;
+                self.written = position;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a value until its last piece. False: that never comes.
+fn write_pieces(
+    output: &mut Output,
+    writer: &mut RdbWriter,
+    pieces: &Receiver<Piece>,
+) -> io::Result<bool> {
+    loop {
+        match pieces.recv() {
+            Ok(Piece::Bytes(bytes)) => {
+                writer.more(&mut output.buffer, &bytes);
+                if output.buffer.len() >= BUFFER_BYTES {
+                    output.flush()?;
+                }
+            }
+            Ok(Piece::End) => return Ok(true),
+            Err(_) => return Ok(false),
+        }
     }
 }
 
@@ -104,6 +163,7 @@ fn write_file(
     let mut output = Output {
         file: open?,
         buffer: Vec::with_capacity(2 * BUFFER_BYTES),
+        written: 0,
         unsynced: 0,
     };
     let preface = Preface {
@@ -126,17 +186,19 @@ fn write_file(
         let Ok(chunk) = chunks.recv() else {
             return Err(io::Error::other("a shard has given it up"));
         };
-        let (db, keys) = match chunk {
+        let (db, keys, pieces) = match chunk {
             Chunk::End => {
                 ended += 1;
                 continue;
             }
-            Chunk::Keys { db, keys } => (db, keys),
+            Chunk::Keys { db, keys } => (db, keys, None),
+            Chunk::Large { db, key, pieces } => (db, vec![key], Some(pieces)),
         };
         if current != Some(db) {
             current = Some(db);
             writer.database(&mut output.buffer, db, 0, 0);
         }
+        let before = pieces.map(|pieces| (pieces, writer.clone(), output.position()));
         for written in keys {
             let (kind, value) = written.value.split_first().expect("a value has a kind");
             if !is_raised && !RdbVersion::V10.knows(*kind) {
@@ -155,6 +217,13 @@ fn write_file(
             writer.key(out, &key).map_err(io::Error::other)?;
             if output.buffer.len() >= BUFFER_BYTES {
                 output.flush()?;
+            }
+        }
+        if let Some((pieces, without, position)) = before {
+            let is_whole = write_pieces(&mut output, &mut writer, &pieces)?;
+            if !is_whole {
+                output.go_back(position)?;
+                writer = without;
             }
         }
     }

@@ -25,6 +25,9 @@ pub struct LargeHash {
     expiries: BTreeSet<(i64, u64)>,
 }
 
+/// A field: its name, its value, and when it expires, in Unix milliseconds.
+pub type FieldParts<'a> = (&'a [u8], &'a [u8], Option<i64>);
+
 impl Clone for LargeHash {
     /// A copy that has allocated no more than it needs.
     fn clone(&self) -> LargeHash {
@@ -52,7 +55,9 @@ impl LargeHash {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Number of fields, expired ones that were not removed yet included.
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
         self.table.len()
     }
 
@@ -71,7 +76,8 @@ impl LargeHash {
         self.expiries.range(..=(now_ms, u64::MAX)).count()
     }
 
-    pub(super) fn len_live(&self, now_ms: i64) -> usize {
+    /// Number of fields that have not expired. O(expired ones).
+    pub fn len_live(&self, now_ms: i64) -> usize {
         self.table.len() - self.due(now_ms)
     }
 
@@ -217,6 +223,23 @@ impl LargeHash {
             count += 1;
         }
         count
+    }
+
+    /// A part of the fields with their values and expiries, expired ones included; see [`Table::part`].
+    pub fn part(&self, position: u32) -> (impl Iterator<Item = FieldParts<'_>>, Option<u32>) {
+        let (fields, next) = self.table.part(position);
+        let fields = fields.map(|bytes| {
+            let field = Field::read(bytes);
+            (field.name, field.value, field.expiry)
+        });
+        (fields, next)
+    }
+
+    /// The earliest expiry of a field that has not expired.
+    pub fn earliest_expiry(&self, now_ms: i64) -> Option<i64> {
+        let mut live = self.expiries.range((now_ms, u64::MAX)..);
+        let (time, _) = live.find(|(time, _)| *time > now_ms)?;
+        Some(*time)
     }
 
     /// All fields, expired ones included.

@@ -68,8 +68,10 @@ impl LargeList {
         }
     }
 
+    /// Number of elements.
+    #[expect(clippy::len_without_is_empty)]
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.chunks.len()
     }
 

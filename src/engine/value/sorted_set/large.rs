@@ -54,8 +54,10 @@ impl LargeSortedSet {
         }
     }
 
+    /// Number of members.
+    #[expect(clippy::len_without_is_empty)]
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.order.len()
     }
 

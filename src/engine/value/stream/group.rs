@@ -10,6 +10,7 @@ use super::id::StreamId;
 use super::map_bytes;
 pub use edit::{AutoClaim, AutoClaimOptions, Claim, ClaimOptions, GroupEdit};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// The record of a pending entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +138,16 @@ impl Group {
     pub fn consumer(&self, name: &[u8]) -> Option<&Consumer> {
         let number = *self.numbers.get(name)?;
         self.consumers[number as usize].as_ref()
+    }
+
+    /// The consumers by name, from one on.
+    pub fn consumers_from(&self, name: &[u8]) -> impl Iterator<Item = &Consumer> {
+        let bounds = (Bound::Included(name), Bound::Unbounded);
+        let numbers = self.numbers.range::<[u8], _>(bounds);
+        numbers.map(|(_, number)| {
+            let consumer = self.consumers[*number as usize].as_ref();
+            consumer.expect("a number in use")
+        })
     }
 
     /// All consumers, by name.

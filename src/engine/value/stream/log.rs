@@ -135,6 +135,13 @@ impl Log {
         self.older.len() + usize::from(self.tail.is_some())
     }
 
+    /// The nodes from one on, with their first ids.
+    pub fn nodes_from(&self, from: StreamId) -> impl Iterator<Item = (StreamId, &Node)> {
+        let older = self.older.range(from..).map(|(first, node)| (*first, node));
+        let tail = self.tail.iter().map(|(first, node)| (*first, node));
+        older.chain(tail.filter(move |(first, _)| *first >= from))
+    }
+
     /// The nodes with their first ids.
     pub fn nodes(&self) -> impl Iterator<Item = (StreamId, &Node)> {
         let older = self.older.iter().map(|(first, node)| (*first, node));
