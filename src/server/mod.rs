@@ -32,4 +32,5 @@ pub mod tools;
 mod transactions;
 mod turn;
 mod waiting;
+pub mod warm;
 mod worker;
