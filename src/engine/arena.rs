@@ -95,7 +95,7 @@ impl Counts {
 
 /// Huge pages of the kernel. The arena grows from one end to the other, so that at most one of them is partly unused and uncounted; with them
 /// a look-up among a million keys misses the translation cache far less (measured: a sixth of the CPU time of a pipelined GET).
-const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+pub const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Huge pages that are backed ahead of the one being filled, by another thread, so that no turn waits for the kernel to clear memory.
 const EXTENTS_AHEAD: usize = 2;
 

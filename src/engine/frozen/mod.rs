@@ -15,7 +15,7 @@ mod tests;
 pub use bits::{BUCKETS_MAX, bits_of, hash_of_bits};
 pub use stream::{BLOCK_BYTES_MAX, In, Out, Sink, Source};
 
-use super::arena::EXTENT_BYTES;
+use super::arena::{EXTENT_BYTES, HUGE_PAGE_BYTES};
 use super::collection::Collection;
 use super::evict::{Eviction, EvictionOptions};
 use super::field_expiry::FieldExpiries;
@@ -117,9 +117,15 @@ impl Engine {
         self.databases.clear();
         self.freeze_owned(&mut out)?;
         out.flush()?;
+        let mut forgotten = 0;
         for extent in extents {
             sink.extent(self.arena.memory(&extent))?;
-            self.arena.forget(&extent);
+            // Whole huge pages: giving back a half makes the kernel take one apart first.
+            let whole = extent.end / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+            if whole > forgotten {
+                self.arena.forget(&(forgotten..whole));
+                forgotten = whole;
+            }
         }
         Ok(figures)
     }
