@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// Every key of two databases with what can be seen of it.
-pub type Contents = BTreeMap<(u8, Vec<u8>), Vec<Reply>>;
+pub type Contents = BTreeMap<(u8, Vec<u8>), Vec<String>>;
 
 /// Sends a memcached request whose reply ends with a line of this beginning; the whole reply.
 pub fn memcached(address: SocketAddr, request: &str, end: &str) -> String {
@@ -53,10 +53,10 @@ pub fn fill(running: &Running) -> u64 {
             reply.text()
         );
     };
-    for number in 0..2000 {
+    for number in 0..300 {
         done(&format!("SET key:{number} value:{number}"));
     }
-    for number in 0..200 {
+    for number in 0..50 {
         done(&format!("HSET hash:{number} name value{number} other 2"));
         done(&format!("RPUSH list:{number} a b {number}"));
         done(&format!("SADD set:{number} 1 2 {number}"));
@@ -83,12 +83,12 @@ pub fn fill(running: &Running) -> u64 {
     done("XACK stream readers 1-1");
     done("XDEL stream 1-2");
     done("CACHE.SET tagged value TAGS 2 red blue");
-    many(&mut client, "RPUSH", "long:list", 5000, false);
-    many(&mut client, "SADD", "long:set", 5000, false);
-    many(&mut client, "ZADD", "long:sorted", 5000, true);
+    many(&mut client, "RPUSH", "long:list", 2000, false);
+    many(&mut client, "SADD", "long:set", 2000, false);
+    many(&mut client, "ZADD", "long:sorted", 2000, true);
     let mut words = vec!["HSET".to_string(), "long:hash".to_string()];
-    words.extend((0..4000).map(|number| format!("field:{number}")));
-    assert_eq!(client.call(&words).integer(), 2000);
+    words.extend((0..1400).map(|number| format!("field:{number}")));
+    assert_eq!(client.call(&words).integer(), 700);
     let reply = client.words("HPEXPIRE long:hash 100000000 FIELDS 2 field:0 field:2");
     assert_eq!(reply.elements().len(), 2);
     for (key, len) in [
@@ -126,6 +126,37 @@ pub fn token(running: &Running) -> u64 {
     token.parse().expect("a number")
 }
 
+/// The value of a key; elements without an order of their own are sorted, with what expires of them.
+fn value(client: &mut Client, key: &[u8]) -> Vec<String> {
+    let command: &[u8] = match &client.call(&[b"TYPE", key]).text()[..] {
+        "hash" => b"HGETALL",
+        "set" => b"SMEMBERS",
+        _ => return vec![format!("{:?}", client.call(&[b"DUMP", key]).bytes())],
+    };
+    let reply = client.call(&[command, key]);
+    let mut seen: Vec<String> = match command {
+        b"SMEMBERS" => reply.elements().iter().map(Reply::text).collect(),
+        _ => {
+            let pairs = reply.elements().chunks_exact(2);
+            pairs
+                .map(|pair| pair[0].text() + "=" + &pair[1].text())
+                .collect()
+        }
+    };
+    if command == b"HGETALL" {
+        for pair in reply.elements().chunks_exact(2) {
+            let expiry = client.call(&[b"HPEXPIRETIME", key, b"FIELDS", b"1", pair[0].bytes()]);
+            seen.push(format!(
+                "{} until {}",
+                pair[0].text(),
+                expiry.elements()[0].integer()
+            ));
+        }
+    }
+    seen.sort();
+    seen
+}
+
 /// All that can be seen of the keys of two databases.
 pub fn contents(running: &Running) -> Contents {
     let mut client = running.server.client();
@@ -135,14 +166,16 @@ pub fn contents(running: &Running) -> Contents {
         let keys = client.words("KEYS *");
         for key in keys.elements() {
             let key = key.bytes().to_vec();
-            let commands: [&[&[u8]]; 4] = [
-                &[b"DUMP", &key],
+            let commands: [&[&[u8]]; 3] = [
                 &[b"PEXPIRETIME", &key],
                 &[b"OBJECT", b"ENCODING", &key],
                 &[b"CACHE.TAGS", &key],
             ];
-            let replies = commands.map(|command| client.call(command));
-            contents.insert((db, key), replies.to_vec());
+            let mut seen = commands
+                .map(|command| format!("{:?}", client.call(command)))
+                .to_vec();
+            seen.extend(value(&mut client, &key));
+            contents.insert((db, key), seen);
         }
         let size = client.words("DBSIZE").integer() as usize;
         assert_eq!(size, contents.keys().filter(|(of, _)| *of == db).count());

@@ -43,7 +43,7 @@ fn all_types_come_back_after_a_stop_by_signal_or_command() {
         });
         let after = contents(&running);
         for (key, seen) in &before {
-            assert_eq!(after.get(key), Some(seen), "{}", key.1.escape_ascii());
+            assert!(after.get(key) == Some(seen), "{}", key.1.escape_ascii());
         }
         assert_eq!(after.len(), before.len());
         assert_eq!(client.words("FCALL answer 0").integer(), 42);
@@ -61,14 +61,14 @@ fn all_types_come_back_after_a_stop_by_signal_or_command() {
         assert!(matches!(added, Reply::Bulk(_)), "{}", added.text());
         assert_eq!(client.words("SADD long:set element:17 new").integer(), 1);
         assert_eq!(client.words("ZRANK long:sorted element:0").integer(), 0);
-        assert_eq!(client.words("LINDEX long:list 4321").text(), "element:4321");
+        assert_eq!(client.words("LINDEX long:list 1321").text(), "element:1321");
 
         // And once more, with what has changed.
         let before = contents(&running);
         running.server.stop();
         let running = place.start();
         assert_eq!(last_load(&running), "ok");
-        assert_eq!(contents(&running), before);
+        assert!(contents(&running) == before, "the same once more");
         running.server.stop();
     }
 }

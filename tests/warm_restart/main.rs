@@ -1,6 +1,6 @@
 //! Warm restart as its users see it: a server is stopped and started again, and has what it had, at once and of all types; and whatever may have become stale is never served.
 //!
-//! Never looks into the files, but to damage them. The decision worth knowing: what a server has is compared by DUMP, expiry and encoding of every key, and INFO says whether it
+//! Never looks into the files, but to damage them. The decision worth knowing: what a server has is compared by value, expiry and encoding of every key, and INFO says whether it
 //! came from memory.
 
 #[path = "../durability/running.rs"]
