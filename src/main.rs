@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         // Asked twice: at once.
         std::process::exit(1);
     });
-    match server.join() {
+    match server.join(&log) {
         Ok(()) => {
             if let Some(Err(error)) = state.saves.at_stop() {
                 return fail(&error);

@@ -104,6 +104,8 @@ pub struct Config {
     pub appenddirname: String,
     pub appendfilename: String,
     pub dbfilename: String,
+    pub warm_restart: bool,
+    pub warm_restart_dir: String,
     /// `save`: seconds, and changes in them after which a snapshot is made.
     pub save: Vec<(u32, u32)>,
     pub stop_writes_on_bgsave_error: bool,
@@ -190,6 +192,8 @@ impl Default for Config {
             appenddirname: "appendonlydir".to_string(),
             appendfilename: "appendonly.aof".to_string(),
             dbfilename: "dump.rdb".to_string(),
+            warm_restart: false,
+            warm_restart_dir: String::new(),
             save: Vec::new(),
             stop_writes_on_bgsave_error: true,
             rdbcompression: true,

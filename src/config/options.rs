@@ -577,6 +577,10 @@ rows! {
         "Growth since the last rewrite at which a shard rewrites its log; 0 leaves it to BGREWRITEAOF.";
     "auto-aof-rewrite-min-size", memory!(auto_aof_rewrite_min_size: u64, 0, u64::MAX), "bytes", changes,
         "Size below which the logs of all shards together are not rewritten by themselves.";
+    "warm-restart", yes_no!(warm_restart), "", changes,
+        "Whether a clean stop leaves the memory in files, which the next start takes it from instead of reading the log.";
+    "warm-restart-dir", text!(warm_restart_dir), "", fixed,
+        "Directory of the files of warm-restart, on /dev/shm perhaps; empty is dir.";
     "save", SAVE, "", changes,
         "When a snapshot is written by itself: after so many seconds if there were so many changes; empty for never. With rules one is written at the stop, too.";
     "stop-writes-on-bgsave-error", yes_no!(stop_writes_on_bgsave_error), "", changes,

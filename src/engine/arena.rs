@@ -5,6 +5,10 @@
 //! or for one with expired items, touches no item. A page's slots are taken in order the first time (`bump`), so that a young page takes
 //! memory only as far as it is used. Vectors over pages grow by `mremap` at the sizes where copying would be felt.
 
+mod frozen;
+
+pub use frozen::EXTENT_BYTES;
+
 use super::size_class::{CLASSES, GRANULE_BYTES, PAGE_BYTES, slot_bytes, slots_per_page};
 use crate::large::reservation::Reservation;
 
@@ -91,7 +95,7 @@ impl Counts {
 
 /// Huge pages of the kernel. The arena grows from one end to the other, so that at most one of them is partly unused and uncounted; with them
 /// a look-up among a million keys misses the translation cache far less (measured: a sixth of the CPU time of a pipelined GET).
-const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+pub const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Huge pages that are backed ahead of the one being filled, by another thread, so that no turn waits for the kernel to clear memory.
 const EXTENTS_AHEAD: usize = 2;
 
@@ -153,6 +157,26 @@ impl Arena {
                 PAGE_BYTES - offset % PAGE_BYTES,
             )
         }
+    }
+
+    /// The memory of some pages.
+    pub fn memory(&self, range: &std::ops::Range<usize>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.pages.len() * PAGE_BYTES);
+        // SAFETY: the range lies in the reservation, whose bytes are zero or were written; `&self` excludes writers.
+        unsafe { std::slice::from_raw_parts(self.reservation.base().add(range.start), range.len()) }
+    }
+
+    /// The memory of all pages, to be written.
+    fn memory_mut(&mut self) -> &mut [u8] {
+        let len = self.pages.len() * PAGE_BYTES;
+        // SAFETY: as in `memory`, and `&mut self` excludes everybody else.
+        unsafe { std::slice::from_raw_parts_mut(self.reservation.base(), len) }
+    }
+
+    /// Gives the memory of some pages back, whatever is in them: nobody may look into them any more.
+    pub fn forget(&mut self, range: &std::ops::Range<usize>) {
+        // SAFETY: `&mut self` excludes references into it.
+        unsafe { self.reservation.discard(range.start, range.len()) };
     }
 
     /// The slot, to be written.

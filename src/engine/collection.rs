@@ -5,6 +5,8 @@
 //! The decision worth knowing: freeing a large one takes as long as it has elements, so a deleted one waits in a queue and is released by upkeep in
 //! slices. The memory limit counts it as gone at once.
 
+mod frozen;
+
 use super::arena::prefetch_line;
 use super::item::{self, KIND_COLLECTION, KIND_PACKED, Layout};
 use super::random::Random;

@@ -10,6 +10,8 @@
 //!
 //! A full table is rebuilt here and not by hashbrown, which would double a table of many deleted entries beyond the limit.
 
+mod frozen;
+
 use hashbrown::HashTable;
 
 /// Segments of a dictionary; each has a directory of its own, so that doubling one copies a 256th of the handles.

@@ -63,6 +63,11 @@ impl Sweep {
         self.next_expiry = self.next_expiry.min(expiry);
     }
 
+    /// The page inside which the sweep has stopped, if it has.
+    pub fn page(&self) -> Option<u32> {
+        self.page.map(|(number, _)| number)
+    }
+
     /// Whether the sweep stopped inside this page, whose bound is then not yet known.
     #[cfg(test)]
     pub fn is_in(&self, page: u32) -> bool {

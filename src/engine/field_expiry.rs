@@ -8,12 +8,14 @@
 //! whose fields do not expire has none, and as long as nobody uses expiries of fields every write pays one comparison.
 
 use super::collection::Collection;
+use super::frozen::{In, Out};
 use super::item;
 use super::store::{Payload, Record};
 use super::value::Stored;
 use super::value::hash::{Hash, HashView};
 use super::{Engine, EventClass, Item, Key, Kind, Type, Value};
 use std::collections::BTreeSet;
+use std::io;
 
 /// Bytes of the index per hash: its nodes have room for eleven keys of 16 bytes and are about two thirds full.
 const INDEX_BYTES_EACH: u64 = 32;
@@ -36,6 +38,23 @@ impl FieldExpiries {
     #[inline]
     pub(super) fn bytes(&self) -> u64 {
         self.index.len() as u64 * INDEX_BYTES_EACH
+    }
+
+    /// Writes the index.
+    pub(super) fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        out.count(self.index.len() as u64)?;
+        for &(time, reference) in &self.index {
+            out.i64(time)?;
+            out.u32(reference)?;
+        }
+        Ok(())
+    }
+
+    /// See [`FieldExpiries::freeze`].
+    pub(super) fn thaw(input: &mut In<'_>) -> Result<FieldExpiries, String> {
+        let entries = (0..input.count()?).map(|_| Ok((input.i64()?, input.u32()?)));
+        let index = entries.collect::<Result<_, String>>()?;
+        Ok(FieldExpiries { index })
     }
 
     #[cfg(test)]

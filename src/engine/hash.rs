@@ -5,6 +5,9 @@ use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 use std::hash::Hasher;
 
+/// Makes the hasher's own state of the seed another number than the seed.
+const SEED_MASK: u64 = 0x5851_f42d_4c95_7f2d;
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct KeyHasher {
@@ -17,8 +20,13 @@ impl KeyHasher {
     pub fn new(seed: u64) -> KeyHasher {
         KeyHasher {
             shared: SharedSeed::from_u64(seed),
-            seed: seed.rotate_left(32) ^ 0x5851_f42d_4c95_7f2d,
+            seed: seed.rotate_left(32) ^ SEED_MASK,
         }
+    }
+
+    /// The seed it was made from.
+    pub fn seed(&self) -> u64 {
+        (self.seed ^ SEED_MASK).rotate_right(32)
     }
 
     /// The hash of a key.

@@ -5,8 +5,10 @@
 //! The decision worth knowing: the table is bounded and forgets the oldest. Who finds an item that was promised to somebody, and no lease, lets the lease begin
 //! again, so that a value that nobody makes is promised to another in the end.
 
+use super::frozen::{In, Out};
 use super::{Engine, Key};
 use std::collections::{HashMap, VecDeque};
+use std::io;
 
 /// Leases of a shard.
 const LEASES_MAX: usize = 16 * 1024;
@@ -50,6 +52,35 @@ impl Leases {
             }
             self.order.pop_front();
         }
+    }
+}
+
+impl Leases {
+    /// Writes all that may still hold, the oldest first.
+    pub(super) fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let valid = self.order.iter().filter_map(|&(place, token)| {
+            let lease = self.keys.get(&place)?;
+            (lease.token == token).then_some((place, lease))
+        });
+        out.count(valid.clone().count() as u64)?;
+        for ((db, hash), lease) in valid {
+            out.u32(db as u32)?;
+            out.u64(hash)?;
+            out.u64(lease.token)?;
+            out.i64(lease.until_ms)?;
+        }
+        Ok(())
+    }
+
+    /// See [`Leases::freeze`].
+    pub(super) fn thaw(input: &mut In<'_>) -> Result<Leases, String> {
+        let mut leases = Leases::default();
+        for _ in 0..input.count()? {
+            let place = (input.u32()? as usize, input.u64()?);
+            let (token, until_ms) = (input.u64()?, input.i64()?);
+            leases.grant(place, Lease { token, until_ms }, i64::MIN);
+        }
+        Ok(leases)
     }
 }
 

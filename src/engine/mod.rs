@@ -5,7 +5,7 @@
 //! Layers: engine and protocol never import each other.
 //!
 //! In reading order: `size_class`, `arena` (slots in pages), `item` (the record in a slot), `dict` (from a hash to a record), `store` (looking up
-//! and writing), `tokens` (memcached's CAS), `tracked` (keys that clients hold copies of), `leases`, `tags` (with `slab`), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background).
+//! and writing), `tokens` (memcached's CAS), `tracked` (keys that clients hold copies of), `leases`, `tags` (with `slab`), `events` (what happens to keys), `scan`, `expiry`, `field_expiry` (fields of hashes), `evict` (who is evicted, a file per policy), `memory` (the limit: evicting and moving), `upkeep` (the background), `frozen` (all of it as bytes).
 //! The one decision worth knowing: an item does not know its database. Whoever comes to it through the arena (expiry, eviction, moves)
 //! hashes its key and asks each dictionary for exactly this reference, so that SWAPDB and FLUSHDB touch no item.
 
@@ -17,6 +17,8 @@ mod events;
 mod evict;
 mod expiry;
 mod field_expiry;
+/// Engines as bytes, for a warm restart.
+pub mod frozen;
 mod hash;
 mod item;
 mod journaled;

@@ -8,6 +8,8 @@
 //! forgetting take the time of the key's tags whatever the tag's size, and while nobody uses tags a deletion pays one comparison, and a look-up one
 //! while nothing is being dropped. A key keeps its tags through changes that would keep its time to live.
 
+mod frozen;
+
 use super::dict::Dictionary;
 use super::slab::Slab;
 use super::store::hash_of;

@@ -6,6 +6,9 @@
 //! The decision worth knowing: the table is bounded and forgets the oldest of a bucket. A forgotten token makes a write fail that could have
 //! succeeded, as if the key had changed; it never lets one through.
 
+use super::frozen::{In, Out};
+use std::io;
+
 const BUCKETS: usize = 1 << 14;
 /// Tokens in a bucket; with all buckets full a million, in 16 MiB.
 const BUCKET_TOKENS_MAX: usize = 64;
@@ -115,6 +118,31 @@ impl Tokens {
     /// Bytes allocated, for the memory limit.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Writes the tokens that are out, and which was the last.
+    pub fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        out.u64(self.last)?;
+        out.count(self.len as u64)?;
+        for entry in self.buckets.iter().flatten() {
+            out.u64(entry.key)?;
+            out.u64(entry.token)?;
+        }
+        Ok(())
+    }
+
+    /// See [`Tokens::freeze`].
+    pub fn thaw(input: &mut In<'_>) -> Result<Tokens, String> {
+        let mut tokens = Tokens {
+            last: input.u64()?,
+            ..Tokens::default()
+        };
+        for _ in 0..input.count()? {
+            let (key, token) = (input.u64()?, input.u64()?);
+            // The first database leaves a hash as it is.
+            tokens.set(0, key, token);
+        }
+        Ok(tokens)
     }
 }
 

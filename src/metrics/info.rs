@@ -67,6 +67,8 @@ pub struct Info {
     /// `maxmemory-policy`.
     pub maxmemory_policy: String,
 
+    /// The warm restart: what became of it, bytes of its files, keys, and how many milliseconds it took.
+    pub warm: (String, u64, u64, u64),
     /// When the last good snapshot was made, Unix seconds; the start before there is any.
     pub save_last_s: u64,
     /// Whether the last snapshot went well.

@@ -383,6 +383,27 @@ impl Log {
         }
     }
 
+    /// Where and how a start goes on that has all data from elsewhere. None before the log has been ended in good order.
+    pub fn continuation(&self) -> Option<Start> {
+        let end = self.stream.end();
+        if self.state() != State::Stopped || !self.is_idle() {
+            return None;
+        }
+        let own = self.segment_own_first..=end.segment;
+        Some(Start {
+            identity: self.owner.identity,
+            shard: self.owner.shard,
+            shards: self.owner.shards,
+            manifest: self.manifest,
+            number: self.segment_ready.max(end.segment) + 1,
+            predecessor: end,
+            sequence: self.stream.sequence() + 1,
+            segments: self.segments_first.iter().copied().chain(own).collect(),
+            sync: Vec::new(),
+            remove: self.leftovers.clone(),
+        })
+    }
+
     /// Whether the first segment's header is durable.
     fn is_ready(&self) -> bool {
         self.stream.durable().segment >= self.segment_own_first

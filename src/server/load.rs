@@ -23,6 +23,7 @@ use memmap2::Mmap;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -323,6 +324,30 @@ impl Found {
         })
     }
 
+    /// A log that goes on where `starts` say, with data that is there already; `lock` is the directory's.
+    pub fn going_on(
+        directory: PathBuf,
+        lock: File,
+        starts: Vec<Start>,
+        transaction_next: u64,
+    ) -> Found {
+        Found {
+            directory,
+            lock,
+            renewal: None,
+            shards_before: starts.len(),
+            starts,
+            transaction_next,
+            is_new: false,
+            interrupted: None,
+            messages: Vec::new(),
+            progress: Arc::default(),
+            libraries: Mutex::default(),
+            logs: Vec::new(),
+            mapped: Box::into_raw(Box::new(Mapped { shards: Vec::new() })),
+        }
+    }
+
     /// Runs a shard's log again. An error names the record and what is wrong with it.
     pub fn load(&self, shard: &mut Shard) -> Result<(), String> {
         let mut loader = Loader {
@@ -432,6 +457,33 @@ impl Renewal {
             .map_err(|error| failed(&self.directory, "the old log cannot be removed", &error))?;
         Ok(self.lock)
     }
+}
+
+/// How many shards the files of a log in this directory are of.
+pub(super) fn shards_with_files(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter_map(|entry| entry.file_name().to_str().and_then(FileName::parse));
+    files
+        .map(|file| file.shard() as usize + 1)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Whether a file lies in memory, so that what is read from it takes memory twice.
+pub(super) fn is_in_memory(file: &File) -> bool {
+    // SAFETY: all zero is a valid structure, and the call writes no more than its size.
+    unsafe {
+        let mut about: libc::statfs = std::mem::zeroed();
+        libc::fstatfs(file.as_raw_fd(), &raw mut about) == 0 && about.f_type == libc::TMPFS_MAGIC
+    }
+}
+
+/// Gives the memory of a part of a file back that nobody will read again; its bytes are zero from then on. A refusal costs memory and nothing else.
+pub(super) fn give_back(file: &File, start: u64, end: u64) {
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    let len = end.saturating_sub(start) as libc::off_t;
+    // SAFETY: the call takes plain numbers, and no memory of this process is of the file.
+    unsafe { libc::fallocate(file.as_raw_fd(), mode, start as libc::off_t, len) };
 }
 
 /// Exchanges the names of two directories beside each other, for good.

@@ -36,4 +36,5 @@ pub mod tools;
 mod transactions;
 mod turn;
 mod waiting;
+pub mod warm;
 mod worker;

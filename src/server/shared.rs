@@ -30,6 +30,8 @@ pub struct Shared {
     pub scripts: Arc<ScriptStore>,
     /// Snapshots.
     pub saves: super::saving::Saves,
+    /// What the last stop left, and what this one leaves.
+    pub warm: super::warm::WarmRestart,
     /// Which shards have subscribers.
     pub(super) interest: Interest,
     /// Clients that are shown what all do (MONITOR).
@@ -119,6 +121,7 @@ impl Shared {
             scripts: Arc::new(ScriptStore::new()),
             saves: super::saving::Saves::new(inboxes.len(), started_ms),
             flow: Flow::new(inboxes.len()),
+            warm: super::warm::WarmRestart::new(inboxes.len()),
             interest: Interest::new(inboxes.len()),
             monitors: Monitors::new(inboxes.len()),
             inboxes,

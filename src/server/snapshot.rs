@@ -94,7 +94,9 @@ impl Service {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let saves = self.shared.saves.figures();
+        let warm = self.shared.warm.figures();
         let info = Info {
+            warm: (warm.outcome, warm.bytes, warm.keys, warm.milliseconds),
             save_last_s: saves.last_s,
             save_is_good: saves.is_good,
             save_last_took_s: saves.last_took_s,

@@ -11,6 +11,7 @@ use super::log_disk::LogDisk;
 use super::memcache_users::Users;
 use super::service::Service;
 use super::shared::Shared;
+use super::warm::{self, Outcome, Warm, WarmFigures};
 use super::worker::{Worker, unix_ms};
 use crate::command::Settings;
 use crate::config::Config;
@@ -157,6 +158,16 @@ pub(super) fn random_identity() -> [u8; 16] {
     identity
 }
 
+/// Keeps this thread on one core; a refusal costs some speed.
+pub(super) fn pin_to(cpu: usize) {
+    // SAFETY: all-zero is a valid empty set, a number beyond it is ignored, and the call reads no more than its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+    }
+}
+
 fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -169,10 +180,12 @@ impl Server {
 
     /// The same with what is imported in place of what the log has.
     pub fn start_with(
-        config: Config,
+        mut config: Config,
         log: &Log,
         replacement: Option<Source>,
     ) -> Result<Server, StartError> {
+        // What is imported takes the place of all that was left, also in memory.
+        config.warm_restart &= replacement.is_none();
         probe::check().map_err(StartError)?;
         check_memory(&config)?;
         let cores = cores(&config);
@@ -184,7 +197,30 @@ impl Server {
                 StartError(format!("{error}; give a readable file of `user:password` lines with --memcached-auth-file"))
             })?),
         };
+        let seed = random_seed();
+        // More shards than cores cannot each have one; then the scheduler places them.
+        let cpus: Vec<Option<usize>> = (0..shards)
+            .map(|id| (shards <= cores.len()).then(|| cores[id]))
+            .collect();
+        let listeners = Listeners::open(&config, shards)?;
+        let mut warm_figures = None;
+        let mut warm = None;
+        let options = |id| engine_options(&config, shards, seed.wrapping_add(id as u64));
+        match warm::look(&config, options, &cpus, cores.len()).map_err(StartError)? {
+            Outcome::Nothing => {}
+            Outcome::Refused(reason) => {
+                let text = format!("the memory that the last stop left is not used: {reason}");
+                log.line(&config, LogLevel::Warning, &text);
+                warm_figures = Some(WarmFigures::refused(&reason));
+            }
+            Outcome::Loaded(loaded) => {
+                log.line(&config, LogLevel::Notice, &loaded.figures.text());
+                warm_figures = Some(loaded.figures.clone());
+                warm = Some(loaded);
+            }
+        }
         let found = match config.appendonly {
+            true if let Some(warm) = &mut warm => warm.found.take(),
             true if replacement.is_some() => {
                 Some(Found::replaced(&config, shards, random_identity())?)
             }
@@ -196,13 +232,13 @@ impl Server {
                 let directory = found.as_ref().map(|found| found.directory.clone());
                 Some(Import::new(source, directory, shards))
             }
+            None if warm.is_some() => None,
             None => Import::look_for(&config, found.as_ref(), shards)?,
         };
         let (found, import) = (found.map(Arc::new), import.map(Arc::new));
         for message in found.iter().flat_map(|found| &found.messages) {
             log.line(&config, LogLevel::Warning, message);
         }
-        let listeners = Listeners::open(&config, shards)?;
         let unix_paths = [&config.unixsocket, &config.memcached_unixsocket]
             .into_iter()
             .flatten()
@@ -223,12 +259,10 @@ impl Server {
             .map(|_| format!("{:016x}", random_seed()))
             .collect::<String>()[..40]
             .to_string();
-        let seed = random_seed();
-        // More shards than cores cannot each have one; then the scheduler places them.
-        let cpus: Vec<Option<usize>> = (0..shards)
-            .map(|id| (shards <= cores.len()).then(|| cores[id]))
-            .collect();
         let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
+        if let Some(figures) = warm_figures {
+            shared.warm.started(figures);
+        }
         if let Some(import) = &import {
             let text = format!("importing {}", import.name());
             log.line(&shared.config(), LogLevel::Notice, &text);
@@ -245,12 +279,17 @@ impl Server {
             let (shared, ready) = (shared.clone(), ready.clone());
             let (found, import) = (found.clone(), import.clone());
             let moved = moved[id].take();
+            let warm = warm.as_mut().map(|warm| WarmShard {
+                engine: warm.engines[id].take().expect("every shard has one"),
+                libraries: std::mem::take(&mut warm.libraries),
+            });
             let thread = executor::spawn(&format!("torc-{id}"), cpu, move || async move {
                 let (given, imported) = (found.as_deref(), import.as_deref());
                 let sources = Sources {
                     found: given,
                     import: imported,
                     moved,
+                    warm,
                 };
                 let made = make_worker(id, seed, &shared, listeners, wake, sources);
                 drop((found, import));
@@ -300,6 +339,10 @@ impl Server {
             }
             log.line(&shared.config(), LogLevel::Notice, &import.summary());
         }
+        if let Some(warm) = warm {
+            // Nobody has been served yet, so the files are not stale; from here on they would be.
+            Warm::used(&warm.directory()).map_err(StartError)?;
+        }
         if let Some(found) = found {
             let found = Arc::into_inner(found).expect("every shard has loaded");
             shared.log_home.keep(found.done()?);
@@ -321,9 +364,14 @@ impl Server {
     }
 
     /// Waits until every shard has ended.
-    pub fn join(self) -> Result<(), StartError> {
+    pub fn join(self, log: &Log) -> Result<(), StartError> {
         for shard in self.shards {
             shard.join().map_err(StartError)?;
+        }
+        match self.shared.finish_warm() {
+            Some(Ok(text)) => log.line(&self.shared.config(), LogLevel::Notice, &text),
+            Some(Err(text)) => log.line(&self.shared.config(), LogLevel::Warning, &text),
+            None => {}
         }
         for path in self.unix_paths {
             // A client that made a new socket of that name meanwhile would be strange; a missing file is fine.
@@ -383,8 +431,8 @@ fn wait_and_tell(
     }
 }
 
-fn new_engine(config: &Config, shards: usize, seed: u64) -> Result<Engine, String> {
-    Engine::new(EngineOptions {
+fn engine_options(config: &Config, shards: usize, seed: u64) -> EngineOptions {
+    EngineOptions {
         databases: config.databases,
         memory_bytes_max: config.maxmemory / shards as u64,
         policy: config.maxmemory_policy,
@@ -394,7 +442,11 @@ fn new_engine(config: &Config, shards: usize, seed: u64) -> Result<Engine, Strin
         reservation_bytes: reservation_bytes(),
         thresholds: config.thresholds,
         seed,
-    })
+    }
+}
+
+fn new_engine(config: &Config, shards: usize, seed: u64) -> Result<Engine, String> {
+    Engine::new(engine_options(config, shards, seed))
 }
 
 fn new_shard(engine: Engine, config: &Config, id: usize, count: usize) -> Shard {
@@ -455,6 +507,15 @@ struct Sources<'a> {
     import: Option<&'a Import>,
     /// Keys of the logs of another number of shards.
     moved: Option<mpsc::Receiver<Vec<Moved>>>,
+    /// The memory that the last stop left: all data.
+    warm: Option<WarmShard>,
+}
+
+/// What a shard has from the files of a warm restart.
+struct WarmShard {
+    engine: Engine,
+    /// The function libraries; the first shard has them.
+    libraries: Vec<u8>,
 }
 
 fn make_worker(
@@ -467,17 +528,27 @@ fn make_worker(
         found,
         import,
         moved,
+        warm,
     }: Sources<'_>,
 ) -> Result<Worker, String> {
     let config = shared.config();
     let shards = shared.shards();
-    let mut engine = new_engine(&config, shards, seed.wrapping_add(id as u64))?;
-    engine.warm_up();
+    let is_warm = warm.is_some();
+    let (mut engine, libraries) = match warm {
+        Some(warm) => (warm.engine, warm.libraries),
+        None => {
+            let engine = new_engine(&config, shards, seed.wrapping_add(id as u64))?;
+            engine.warm_up();
+            (engine, Vec::new())
+        }
+    };
     engine.set_events_wanted(config.notify_keyspace_events);
     engine.set_tracked_keys_max(config.tracked_keys_max(shards));
     let mut shard = new_shard(engine, &config, id, shards);
     let memory_bytes_max = config.maxmemory / shards as u64;
-    if let Some(import) = import {
+    if is_warm {
+        load(&mut shard, memory_bytes_max, |_| Ok(()))?;
+    } else if let Some(import) = import {
         load(&mut shard, memory_bytes_max, |shard| import.load(shard))?;
     } else if let Some(moved) = moved {
         load(&mut shard, memory_bytes_max, |shard| {
@@ -507,6 +578,9 @@ fn make_worker(
         if let Some(bytes) = libraries.as_ref().filter(|_| id == 0) {
             service.restore_libraries(bytes)?;
         }
+    }
+    if !libraries.is_empty() {
+        service.restore_libraries(&libraries)?;
     }
     let worker = Worker::new(service, listeners, wake, spin);
     let mut worker = worker.map_err(|error| match error.raw_os_error() {

@@ -173,7 +173,9 @@ impl Worker {
             };
             wait = Some(self.service.sleep_max().map_or(sleep, |max| max.min(sleep)));
         }
-        self.stop();
+        let is_quiet = self.stop();
+        let Worker { service, .. } = self;
+        service.leave_memory(is_quiet);
     }
 
     fn listen(&mut self, number: u32) {
@@ -765,8 +767,8 @@ impl Worker {
 
     // ---- the end ----
 
-    /// Finishes what was received: no new connections, what the kernel has received is executed, replies are sent, then everything ends.
-    fn stop(&mut self) {
+    /// Finishes what was received: no new connections, what the kernel has received is executed, replies are sent, then everything ends. Whether it was all done in time.
+    fn stop(&mut self) -> bool {
         let shared = self.service.shared.clone();
         for number in 0..self.listeners.len() {
             self.ring.cancel_accept(number as u32);
@@ -794,6 +796,7 @@ impl Worker {
         }
         self.service.save_at_stop();
         self.close_log();
+        shared.shards_quiet.load(Ordering::Acquire) == shared.shards()
     }
 
     /// Reads no more from anybody.

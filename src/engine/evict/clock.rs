@@ -10,6 +10,9 @@
 //! within the last few accesses per item, a ten-thousandth of the circle, so a forgotten item is taken for a hot one with about that
 //! probability, and only until the clock has moved on.
 
+use crate::engine::frozen::{In, Out};
+use std::io;
+
 /// Bits of the access field that the clock fills.
 const TICK_MASK: u64 = (1 << 24) - 1;
 /// One tick for every 256th of the number of items.
@@ -162,6 +165,41 @@ impl AccessClock {
             }
         };
         (tick.max(self.tick - TICK_MASK) & TICK_MASK) as u32
+    }
+
+    /// Writes it.
+    pub fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        out.u64(self.tick)?;
+        out.u32(self.countdown)?;
+        out.u32(self.ticks_due)?;
+        out.i64(self.now_ms)?;
+        out.i64(self.begin_ms)?;
+        out.count(self.checkpoints.len() as u64)?;
+        for &(tick, at) in &self.checkpoints {
+            out.u64(tick)?;
+            out.i64(at)?;
+        }
+        Ok(())
+    }
+
+    /// See [`AccessClock::freeze`].
+    pub fn thaw(input: &mut In<'_>) -> Result<AccessClock, String> {
+        let mut clock = AccessClock {
+            tick: input.u64()?,
+            countdown: input.u32()?.max(1),
+            ticks_due: input.u32()?,
+            now_ms: input.i64()?,
+            begin_ms: input.i64()?,
+            checkpoints: Vec::new(),
+        };
+        let count = input.count()? as usize;
+        if !(1..=CHECKPOINTS_MAX).contains(&count) || clock.tick <= TICK_MASK {
+            return Err("its clock of uses is none".into());
+        }
+        for _ in 0..count {
+            clock.checkpoints.push((input.u64()?, input.i64()?));
+        }
+        Ok(clock)
     }
 
     /// Bytes on the heap.

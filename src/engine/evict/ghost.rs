@@ -7,11 +7,16 @@
 //! The size follows the number of items. There is no rehashing: a new table takes over, and the old one is only read until all it knows
 //! is too old, then freed a chunk at a time.
 
+use crate::engine::frozen::{In, Out};
+use std::io;
+
 /// Entries of a bucket.
 const WAYS: usize = 8;
 /// Entries of a chunk: 16 KiB.
 const CHUNK: usize = 4096;
 const ENTRIES_MIN: usize = 64;
+/// More than a table for all items that a shard can have.
+const ENTRIES_MAX: usize = 1 << 32;
 const AGE_BITS: u32 = 12;
 const FINGERPRINT_BITS: u32 = 20;
 
@@ -91,6 +96,33 @@ impl Table {
         self.age(entry, insertions) <= age_max
     }
 
+    fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        out.count(self.entries as u64)?;
+        for chunk in &self.chunks {
+            out.bytes(&[u8::from(chunk.is_some())])?;
+            for entry in chunk.iter().flatten() {
+                out.u32(*entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn thaw(input: &mut In<'_>) -> Result<Table, String> {
+        let entries = input.count()? as usize;
+        if !entries.is_power_of_two() || !(ENTRIES_MIN..=ENTRIES_MAX).contains(&entries) {
+            return Err("a table of evicted keys is none".into());
+        }
+        let mut table = Table::new(entries);
+        for chunk in &mut table.chunks {
+            if input.byte()? != 0 {
+                let len = entries.min(CHUNK);
+                let read = (0..len).map(|_| input.u32()).collect::<Result<_, _>>()?;
+                *chunk = Some(read);
+            }
+        }
+        Ok(table)
+    }
+
     fn bytes(&self) -> usize {
         self.chunks.iter().flatten().count() * self.chunk_bytes
             + self.chunks.capacity() * size_of::<Option<Box<[u32]>>>()
@@ -162,6 +194,30 @@ impl Ghost {
             Some((before, until)) if *until > insertions => before.take(hash, insertions, age_max),
             _ => false,
         }
+    }
+
+    /// Writes it, but for what only a change of size keeps for a while.
+    pub fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        out.u64(self.insertions)?;
+        out.bytes(&[u8::from(self.table.is_some())])?;
+        self.table
+            .as_ref()
+            .map_or(Ok(()), |table| table.freeze(out))
+    }
+
+    /// See [`Ghost::freeze`].
+    pub fn thaw(input: &mut In<'_>) -> Result<Ghost, String> {
+        let insertions = input.u64()?;
+        let table = match input.byte()? {
+            0 => None,
+            _ => Some(Table::thaw(input)?),
+        };
+        Ok(Ghost {
+            bytes: table.as_ref().map_or(0, Table::bytes),
+            table,
+            previous: None,
+            insertions,
+        })
     }
 
     /// Bytes on the heap, as of the last few insertions.

@@ -11,6 +11,7 @@
 //! call, and rewritten; those the walk has not reached yet keep the meaning they had. What carries over is the time of the last use.
 
 mod clock;
+mod frozen;
 mod ghost;
 mod lfu;
 mod lru;

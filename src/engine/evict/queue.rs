@@ -8,7 +8,9 @@
 //! When more than half of the entries are stale the queue is compacted, a few entries at every operation: current entries go over to a second
 //! ring, which is older than all that is still in the first.
 
+use crate::engine::frozen::{In, Out};
 use std::collections::VecDeque;
+use std::io;
 
 /// Entries of a chunk: 4 KiB.
 const CHUNK: usize = 1024;
@@ -155,6 +157,39 @@ impl Queue {
             keep(reference, tag(position), &mut || tag(old.push(reference)));
         }
         true
+    }
+
+    /// Writes the entries from the oldest on, with the position of the first, which tags are made of. It must not be compacting.
+    pub fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        assert!(!self.compacting && self.old.len() == 0);
+        out.count(self.live as u64)?;
+        out.u64(self.ring.head)?;
+        out.count(self.ring.len() as u64)?;
+        let first = self.ring.head as usize % CHUNK;
+        let entries = self.ring.chunks.iter().flat_map(|chunk| chunk.iter());
+        for entry in entries.skip(first).take(self.ring.len()) {
+            out.u32(*entry)?;
+        }
+        Ok(())
+    }
+
+    /// Reads that of at most so many items.
+    pub fn thaw(input: &mut In<'_>, items: usize) -> Result<Queue, String> {
+        let mut queue = Queue {
+            live: input.count()? as usize,
+            ..Queue::default()
+        };
+        let ring = &mut queue.ring;
+        ring.head = input.u64()?;
+        let len = input.count()? as usize;
+        if queue.live > items || len < queue.live || ring.head > u64::MAX / 2 {
+            return Err("a queue of the eviction policy contradicts itself".into());
+        }
+        ring.tail = ring.head;
+        for _ in 0..len {
+            ring.push(input.u32()?);
+        }
+        Ok(queue)
     }
 
     /// Bytes on the heap.

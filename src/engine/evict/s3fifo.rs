@@ -16,6 +16,8 @@ use super::ghost::Ghost;
 use super::queue::{Queue, TAGS};
 use super::sample::Scope;
 use crate::engine::Item;
+use crate::engine::frozen::{In, Out};
+use std::io;
 
 const HITS_MAX: u32 = 3;
 /// Hits in the small queue that lead to the main one.
@@ -272,6 +274,23 @@ impl S3Fifo {
                 }
             });
         }
+    }
+
+    /// Writes the queues.
+    pub fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        self.small.freeze(out)?;
+        self.main.freeze(out)?;
+        self.ghost.freeze(out)
+    }
+
+    /// Reads queues of this scope, of at most so many items.
+    pub fn thaw(scope: Scope, items: usize, input: &mut In<'_>) -> Result<S3Fifo, String> {
+        Ok(S3Fifo {
+            small: Queue::thaw(input, items)?,
+            main: Queue::thaw(input, items)?,
+            ghost: Ghost::thaw(input)?,
+            ..S3Fifo::new(scope)
+        })
     }
 
     /// Bytes on the heap.

@@ -6,6 +6,7 @@
 //! The one decision worth knowing: in the hash table too an integer is kept as an integer, in the table's slot itself, and hashed by its
 //! eight bytes; such a member costs no allocation.
 
+mod frozen;
 mod intset;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! The one decision worth knowing: a stream has no packed form. Its last node lies beside the directory of the others, so that a small stream is one
 //! structure and one run of bytes, and an append looks nothing up.
 
+mod frozen;
 pub mod group;
 pub mod id;
 pub mod listpack;

@@ -8,6 +8,8 @@
 //! [`position`] makes the density vary by a factor of two, so that the bytes per entry stay the same at every size. The entries' order
 //! of positions is that of [`Table::scan`], and belongs to entries and not to tables.
 
+mod frozen;
+
 use super::allocated_bytes;
 use crate::engine::random::Random;
 use hashbrown::HashTable;

@@ -194,6 +194,11 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     field(text, "rdb_current_bgsave_time_sec", takes);
     field(text, "rdb_saves", info.saves);
     field(text, "rdb_last_cow_size", 0);
+    let (outcome, bytes, keys, milliseconds) = &info.warm;
+    field(text, "warm_restart_last_load", outcome);
+    field(text, "warm_restart_last_load_bytes", bytes);
+    field(text, "warm_restart_last_load_keys", keys);
+    field(text, "warm_restart_last_load_ms", milliseconds);
     let logs: Vec<LogInfo> = info.shards.iter().filter_map(|shard| shard.log).collect();
     let any = |is: fn(&LogInfo) -> bool| u8::from(logs.iter().any(is));
     let status = |has_failed: fn(&LogInfo) -> bool| match logs.iter().any(has_failed) {

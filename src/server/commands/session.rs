@@ -183,6 +183,7 @@ impl Service {
     }
 
     /// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]: saves before it stops if asked to, or if there are rules of `save`; stays if that fails, unless FORCE is said.
+    /// NOSAVE leaves no memory for a warm restart either.
     pub(super) fn shutdown(&mut self, index: u32, args: &Args<'_>, muted: bool) -> Outcome {
         let (mut saves, mut force) = (None, false);
         for position in 1..args.len() {
@@ -194,6 +195,9 @@ impl Service {
                 "abort" if args.len() == 2 => return Err("ERR No shutdown in progress.".into()),
                 _ => return Err("ERR syntax error".into()),
             }
+        }
+        if saves == Some(false) {
+            self.shared.warm.refuse();
         }
         if !saves.unwrap_or(!self.config.save.is_empty()) {
             self.stop_unsaved();

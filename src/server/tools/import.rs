@@ -73,7 +73,7 @@ pub fn run(args: Vec<OsString>) -> u8 {
     };
     let summary = server.imported.clone().unwrap_or_default();
     server.shared().stop();
-    match server.join() {
+    match server.join(&log) {
         Ok(()) => {
             println!("{summary}");
             exit::GOOD

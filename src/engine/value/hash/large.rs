@@ -3,6 +3,8 @@
 //! The one decision worth knowing: the index holds times and hashes of names, not names, so that it takes the same room for every field and
 //! a due field is found with one look-up. Two fields may share time and hash; the index has them once, for as long as one of them is there.
 
+mod frozen;
+
 use super::field::{Field, is_live};
 use super::{Encoding, Expiry};
 use crate::engine::random::Random;

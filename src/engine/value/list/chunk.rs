@@ -74,6 +74,11 @@ impl Chunk {
         self.bytes
     }
 
+    /// The run as bytes.
+    pub fn run_bytes(&self) -> &[u8] {
+        &self.bytes[self.gap as usize..]
+    }
+
     /// Bytes of the run.
     pub fn bytes_len(&self) -> usize {
         self.bytes.len() - self.gap as usize

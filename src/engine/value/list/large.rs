@@ -3,6 +3,8 @@
 //!
 //! Chunks are filled as Redis fills the nodes of a quicklist, because whether there is one decides the encoding.
 
+mod frozen;
+
 use super::chunk::Chunk;
 use super::limits::{LISTPACK_BYTES, ListLimits};
 use crate::engine::value::allocated_bytes;

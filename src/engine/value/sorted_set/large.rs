@@ -2,6 +2,8 @@
 //!
 //! A member is stored once; table and tree hold its 32-bit reference, the tree its score too. It never decides when a set is large.
 
+mod frozen;
+
 use super::members::{Members, Reference};
 use super::order::{LEAF_MEMBERS_MAX, OrderLeaf, Place};
 use crate::engine::value::counted_tree::{At, Before, Direction, Grow, Tree};

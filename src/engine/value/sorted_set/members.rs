@@ -7,6 +7,8 @@
 //! It knows neither their order nor how they are found. The one decision worth knowing: a chunk has slots of one size only, so that it can
 //! be emptied into others of its size once half of its slots are free. What a set gives up by shrinking is given back, whatever is left of it.
 
+mod frozen;
+
 use crate::engine::value::allocated_bytes;
 
 /// Bytes of a chunk with all its slots.

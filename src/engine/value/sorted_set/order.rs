@@ -2,7 +2,9 @@
 //! bytes only where scores are equal.
 
 use super::members::{Members, Reference};
+use crate::engine::frozen::{In, Out};
 use crate::engine::value::counted_tree::{Grow, Leaf};
+use std::io;
 
 /// Members of a leaf at most.
 pub const LEAF_MEMBERS_MAX: usize = 64;
@@ -53,6 +55,39 @@ impl OrderLeaf {
             scores: [0.0; LEAF_MEMBERS_MAX],
             members: [0; LEAF_MEMBERS_MAX],
         })
+    }
+
+    /// Writes it: the number of its members, which is not zero, their scores and the members.
+    pub fn freeze(&self, out: &mut Out<'_>) -> io::Result<()> {
+        out.count(self.len as u64)?;
+        for score in &self.scores[..self.len] {
+            out.u64(score.to_bits())?;
+        }
+        self.members()
+            .iter()
+            .try_for_each(|member| out.u32(*member))
+    }
+
+    /// See [`OrderLeaf::freeze`]; None where the number is zero.
+    pub fn thaw(input: &mut In<'_>, members: &Members) -> Result<Option<Box<OrderLeaf>>, String> {
+        let mut leaf = OrderLeaf::empty();
+        leaf.len = input.count()? as usize;
+        if leaf.len == 0 {
+            return Ok(None);
+        }
+        if leaf.len > LEAF_MEMBERS_MAX {
+            return Err("a piece of a sorted set is too long".into());
+        }
+        for score in &mut leaf.scores[..leaf.len] {
+            *score = f64::from_bits(input.u64()?);
+        }
+        for member in &mut leaf.members[..leaf.len] {
+            *member = input.u32()?;
+            if !members.has(*member) {
+                return Err("a member of a sorted set is nowhere".into());
+            }
+        }
+        Ok(Some(leaf))
     }
 
     /// The member at an offset below the count.
