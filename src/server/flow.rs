@@ -3,7 +3,8 @@
 //! Never: looks at a request, or waits. All messages of a turn are sent at one moment, replies leave after them, and a shard takes its messages before it executes what it has
 //! received ([`crate::shard::mesh`], `Worker::turn`): so who has seen a later write comes to every other shard after the earlier ones, and writes may flow. The one exception is a
 //! transaction of several shards that already holds a lock which an earlier write meets, and has yet to claim where the later one runs: it would see this one only. Therefore
-//! (the decision worth knowing) a shard says that it coordinates transactions before it claims anything, and claims when each other shard has begun a turn since, or sleeps. From
+//! (the decision worth knowing) a shard says that it coordinates transactions before it claims anything, and claims when each other shard has begun a turn since, or sleeps, and it has taken what
+//! they sent before. From
 //! then on, and until it has had none for a while, a write for another shard than that of the connection's unanswered writes waits for them everywhere, see `WritesUnderWay`.
 
 use super::service::Service;
@@ -92,7 +93,10 @@ impl Service {
         if let Gate::Open = self.gate {
             self.writes_flow = false;
             self.gate = match self.shared.flow.close(self.shard.id) {
-                others if others.is_empty() => Gate::Closed(self.now_ms),
+                // What this shard claims of its own does not come behind what is in its inbox.
+                others if others.is_empty() && self.shared.inboxes[self.shard.id].is_empty() => {
+                    Gate::Closed(self.now_ms)
+                }
                 others => Gate::Closing(others, Vec::new()),
             };
         }
@@ -114,14 +118,16 @@ impl Service {
         matches!(self.gate, Gate::Closing(..))
     }
 
-    /// Lets transactions go on for which the others' turns have ended, and lets writes flow again when there was none for a while.
+    /// The messages of this turn have been taken: lets transactions go on for which the others' turns have ended, and lets writes flow again when there was none for a while.
     pub fn tend_flow(&mut self) {
         match &mut self.gate {
             Gate::Open => {}
             Gate::Closing(others, waiting) => {
-                let flow = &self.shared.flow;
+                let (flow, inbox) = (&self.shared.flow, &self.shared.inboxes[self.shard.id]);
+                // What was sent in turns that had ended before this one has been taken.
+                let had_ended = others.is_empty();
                 others.retain(|turn| flow.is_in(*turn));
-                if others.is_empty() {
+                if had_ended || others.is_empty() && inbox.is_empty() {
                     let waiting = std::mem::take(waiting);
                     self.gate = Gate::Closed(self.now_ms);
                     waiting.into_iter().for_each(|id| self.claim_next(id));
