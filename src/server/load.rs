@@ -19,6 +19,7 @@ use crate::persist::settle::settle;
 use crate::protocol::args::{Args, Range};
 use crate::protocol::resp::Reply;
 use crate::shard::{Shard, slots};
+use foldhash::HashSet;
 use memmap2::Mmap;
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -330,6 +331,7 @@ impl Found {
             reply: Reply::default(),
             ranges: Vec::new(),
             time_ms: 0,
+            won: HashSet::default(),
         };
         let log = &self.logs[shard.id];
         let mut entries = log.entries();
@@ -340,6 +342,8 @@ impl Found {
             hashes.clear();
             batch.extend(entries.by_ref().take(RUN_AT_ONCE));
             if batch.is_empty() {
+                // Who had a lease has gone, and what follows must find the same as when the log was written: so not before the end.
+                shard.engine.void_leases(loader.won);
                 return Ok(());
             }
             // The processor waits for memory most of the time here: for many keys at once.
@@ -474,6 +478,8 @@ struct Loader {
     reply: Reply,
     ranges: Vec<Range>,
     time_ms: i64,
+    /// Keys that were promised to a client at some time.
+    won: HashSet<(usize, Box<[u8]>)>,
 }
 
 impl Loader {
@@ -548,6 +554,9 @@ impl Loader {
         let db = value.db as usize;
         if db >= shard.engine.databases() {
             return Err(format!("database {db} is beyond --databases"));
+        }
+        if image::is_won(value.kind, value.payload) {
+            self.won.insert((db, value.key.into()));
         }
         let key = shard.engine.key(db, value.key);
         let head = ImageHead {
