@@ -229,6 +229,8 @@ impl Server {
             .map(|id| (shards <= cores.len()).then(|| cores[id]))
             .collect();
         let shared = Shared::new(inboxes, config, users, cpus.clone(), unix_ms(), run_id);
+        log.begin_lines(&shared)
+            .map_err(|error| StartError(format!("no thread could be started: {error}")))?;
         if let Some(import) = &import {
             let text = format!("importing {}", import.name());
             log.line(&shared.config(), LogLevel::Notice, &text);
