@@ -16,7 +16,7 @@ use crate::persist::entry::{Command, Entry, Value};
 use crate::persist::log::Start;
 use crate::persist::recovery::{ShardFiles, ShardLog, read_shard};
 use crate::persist::settle::settle;
-use crate::protocol::args::{Args, Range};
+use crate::protocol::args::{Args, Range, locate};
 use crate::protocol::resp::Reply;
 use crate::shard::{Shard, slots};
 use foldhash::HashSet;
@@ -396,7 +396,7 @@ impl Moved {
     pub fn store(self, shard: &mut Shard) -> Result<(), String> {
         let key = shard.engine.key(self.db, &self.key);
         image::read(&mut shard.engine, &key, self.head, &self.payload)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -520,20 +520,13 @@ impl Loader {
         body: &[u8],
         command: Command<'_>,
     ) -> Result<(), String> {
-        self.ranges.clear();
-        for word in command.words {
-            self.ranges.push(Range {
-                offset: (word.as_ptr() as usize - body.as_ptr() as usize) as u32,
-                length: word.len() as u32,
-            });
-        }
+        locate(body, command.words, &mut self.ranges).ok_or("it is longer than 4 GiB")?;
         let args = Args {
             buffer: body,
             ranges: &self.ranges,
             large: &mut [],
         };
-        let row = table::resolve(&args)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+        let row = table::resolve(&args).map_err(|error| error.to_string())?;
         if !matches!(row.run, Run::Data(_)) {
             return Err(format!("{} is no command on data", row.name));
         }
@@ -563,7 +556,6 @@ impl Loader {
             kind: value.kind,
             expires_at_ms: value.expires_at_ms.map(|at_ms| at_ms as i64),
         };
-        image::read(&mut shard.engine, &key, head, value.payload)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
+        image::read(&mut shard.engine, &key, head, value.payload).map_err(|error| error.to_string())
     }
 }
