@@ -129,10 +129,9 @@ impl Field {
 }
 
 impl Operation {
-    /// Carries it out and writes its result. Some: it wrote, and whether another value than was there.
-    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
-        let before = self.field.get(bytes);
-        let (after, result) = match self.action {
+    /// What it makes of a value, if it writes, and what it answers.
+    fn outcome(&self, before: i64) -> (Option<i64>, Option<i64>) {
+        match self.action {
             Action::Get => (None, Some(before)),
             Action::Set(value) => {
                 // A value for an unsigned field is taken as 64 bits without a sign.
@@ -150,7 +149,13 @@ impl Operation {
                     .fit(i128::from(before) + i128::from(increment), self.overflow);
                 (after, after)
             }
-        };
+        }
+    }
+
+    /// Carries it out and writes its result. Whether the value is another one.
+    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> bool {
+        let before = self.field.get(bytes);
+        let (after, result) = self.outcome(before);
         if let Some(value) = after {
             self.field.set(bytes, value);
         }
@@ -158,7 +163,14 @@ impl Operation {
             Some(value) => reply.integer(value),
             None => reply.null(),
         }
-        after.map(|after| after != before)
+        after.is_some_and(|after| after != before)
+    }
+
+    /// Whether the value would be another one.
+    fn changes(&self, bytes: &[u8]) -> bool {
+        let before = self.field.get(bytes);
+        let (after, _) = self.outcome(before);
+        after.is_some_and(|after| after != before)
     }
 }
 
@@ -225,22 +237,26 @@ pub fn bitfield(context: &mut Context<'_>) -> Result<(), CommandError> {
     let Some(needed) = needed else {
         return read_only(context, &operations);
     };
-    let before = find_string_write(context, 1)?.map(|item| value_len(context.engine, item));
-    let key = key_at!(context, 1);
-    let bytes = edit_or_create(
-        context.engine,
-        &key,
-        before.is_some(),
-        needed.max(before.unwrap_or(0)),
-    )?;
-    context.reply.array(operations.len());
+    let found = find_string_write(context, 1)?;
+    let before = found.map(|item| value_len(context.engine, item));
     let grows = before.is_none_or(|len| len < needed);
-    let mut differs = false;
+    let differs = grows
+        || found.is_some_and(|item| {
+            let value = string_value(context.engine, item);
+            // Up to the first that changes anything all see the value as it is.
+            operations.iter().any(|operation| operation.changes(&value))
+        });
+    let key = key_at!(context, 1);
+    let len = needed.max(before.unwrap_or(0));
+    let engine = &mut *context.engine;
+    let bytes = match differs {
+        true => edit_or_create(engine, &key, before.is_some(), len)?,
+        false => engine.edit_unchanged(&key, len)?,
+    };
+    context.reply.array(operations.len());
     for operation in operations {
-        if let Some(is_other) = operation.run(bytes, context.reply) {
-            differs |= grows || is_other;
-            context.stats.changes += 1;
-        }
+        let is_other = operation.run(bytes, context.reply);
+        context.stats.changes += u64::from(grows || is_other);
     }
     if differs {
         context.engine.notify(EventClass::String, "setbit", &key);

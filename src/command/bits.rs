@@ -36,11 +36,20 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
             ));
         }
     };
-    let before = find_string_write(context, 1)?.map(|item| value_len(context.engine, item));
+    let found = find_string_write(context, 1)?;
+    let before = found.map(|item| value_len(context.engine, item));
     let byte = (offset >> 3) as usize;
     let mask = 0x80 >> (offset & 7);
     let grows = before.is_none_or(|len| len <= byte);
     let key = key_at!(context, 1);
+    if let (Some(item), Some(len), false) = (found, before, grows) {
+        let is_on = string_value(context.engine, item)[byte] & mask != 0;
+        if is_on == on {
+            context.engine.edit_unchanged(&key, len)?;
+            context.reply.integer(i64::from(on));
+            return Ok(());
+        }
+    }
     let value = edit_or_create(
         context.engine,
         &key,
@@ -53,9 +62,7 @@ pub fn setbit(context: &mut Context<'_>) -> Result<(), CommandError> {
     } else {
         value[byte] &= !mask;
     }
-    if grows || was_on != on {
-        context.engine.notify(EventClass::String, "setbit", &key);
-    }
+    context.engine.notify(EventClass::String, "setbit", &key);
     context.stats.changes += 1;
     context.reply.integer(i64::from(was_on));
     Ok(())

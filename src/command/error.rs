@@ -2,6 +2,7 @@
 
 use crate::engine::{EditError, WrongType};
 use std::borrow::Cow;
+use std::fmt;
 
 /// The error of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +66,14 @@ impl CommandError {
         text.as_bytes()
     }
 }
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(self.text()))
+    }
+}
+
+impl std::error::Error for CommandError {}
 
 impl From<WrongType> for CommandError {
     fn from(_: WrongType) -> CommandError {

@@ -91,6 +91,11 @@ impl Engine {
         !self.journaled.lost.is_empty()
     }
 
+    /// A key is not any more what is written down of it.
+    pub(super) fn note_lost(&mut self, db: usize, key: Box<[u8]>) {
+        self.journaled.lost.push(Lost { db, key });
+    }
+
     /// The keys that were lost, in order. They may be there again.
     pub fn take_lost(&mut self) -> Vec<Lost> {
         mem::take(&mut self.journaled.lost)

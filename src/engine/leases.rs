@@ -6,7 +6,7 @@
 //! again, so that a value that nobody makes is promised to another in the end.
 
 use super::frozen::{In, Out};
-use super::{Engine, Key};
+use super::{Attributes, Engine, Key, Touch, Type, Value};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 
@@ -107,6 +107,31 @@ impl Engine {
         is_valid.then_some(lease.until_ms)
     }
 
+    /// After a start: of these keys no client has a lease any more, whatever was promised before. Those that are only promises go, of others the first reader wins anew. What becomes of
+    /// them is written down as other losses are.
+    pub fn void_leases(&mut self, keys: impl IntoIterator<Item = (usize, Box<[u8]>)>) {
+        for (db, bytes) in keys {
+            let key = self.key(db, &bytes);
+            let Some(item) = self.find(&key, Touch::No) else {
+                continue;
+            };
+            let attributes = self.attributes(item);
+            if !attributes.won {
+                continue;
+            }
+            let is_empty = self.type_of(item) == Type::String
+                && matches!(self.value(item), Value::Bytes(bytes) if bytes.is_empty());
+            let won = Attributes {
+                won: false,
+                ..attributes
+            };
+            if is_empty && !attributes.stale || self.set_attributes(&key, won).is_err() {
+                self.remove(&key);
+            }
+            self.note_lost(db, bytes);
+        }
+    }
+
     /// A client gives its promise back: its token fits no more.
     pub fn end_lease(&mut self, key: &Key<'_>) {
         self.leases.keys.remove(&(key.db, key.hash));
@@ -138,6 +163,39 @@ mod tests {
         engine.grant_lease(&key, 1_000_900);
         write(&mut engine, b"key", b"other");
         assert_eq!(engine.leased_until(&key), None);
+    }
+
+    #[test]
+    fn after_a_start_nobody_has_a_lease() {
+        let mut engine = engine();
+        let names: [&[u8]; 4] = [b"promise", b"old", b"good", b"none"];
+        let won = Attributes {
+            won: true,
+            ..Attributes::default()
+        };
+        let stale = Attributes { stale: true, ..won };
+        for (name, value, attributes) in [
+            (names[0], &b""[..], won),
+            (names[1], b"value", stale),
+            (names[2], b"", Attributes::default()),
+        ] {
+            write(&mut engine, name, value);
+            let key = engine.key(0, name);
+            engine.set_attributes(&key, attributes).expect("room");
+        }
+        engine.void_leases(names.map(|name| (0, name.into())));
+        let found = names.map(|name| {
+            let item = engine.find(&engine.key(0, name), Touch::No);
+            item.map(|item| engine.attributes(item))
+        });
+        let old = Attributes {
+            won: false,
+            ..stale
+        };
+        assert_eq!(found, [None, Some(old), Some(Attributes::default()), None]);
+        let lost = engine.take_lost().into_iter().map(|lost| lost.key);
+        let lost: Vec<Box<[u8]>> = lost.collect();
+        assert_eq!(lost, [names[0].into(), names[1].into()]);
     }
 
     #[test]

@@ -643,11 +643,16 @@ impl Engine {
     /// integers become their digits, a shared large value is copied first. The encoding becomes raw. Keeps the expiry and the attributes but for
     /// the width, which a memcached client padded the old value to; forgets the key's token.
     pub fn edit(&mut self, key: &Key<'_>, len: usize) -> Result<&mut [u8], OutOfMemory> {
+        self.changed(key);
+        self.edit_unchanged(key, len)
+    }
+
+    /// The same where nothing is going to be another, so that nobody is to be told: the value only becomes one that can be edited.
+    pub fn edit_unchanged(&mut self, key: &Key<'_>, len: usize) -> Result<&mut [u8], OutOfMemory> {
         // A record that is written anew counts as used in `place`, the others here.
         let old = self
             .find(key, Touch::No)
             .expect("a key that is edited exists");
-        self.changed(key);
         let (old_layout, bytes) = self.layout(old);
         if old_layout.kind() == KIND_LARGE {
             return self.edit_large(key, old, len);

@@ -13,7 +13,6 @@ impl Random {
     }
 
     /// From `TORC_TEST_SEED`, or from the clock; says the seed, so that a failure can be repeated.
-    #[cfg(test)]
     pub(super) fn from_environment() -> Random {
         Random::new(seed_from_environment())
     }
@@ -40,7 +39,6 @@ impl Random {
 }
 
 /// `TORC_TEST_SEED`, or the clock; printed.
-#[cfg(test)]
 pub(super) fn seed_from_environment() -> u64 {
     let seed = std::env::var("TORC_TEST_SEED")
         .ok()

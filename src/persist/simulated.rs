@@ -173,14 +173,6 @@ impl SimulatedDisk {
         self.names.iter().map(bytes).collect()
     }
 
-    /// Replaces a file's bytes, durably: damage, or somebody's repair.
-    pub fn overwrite(&mut self, file: FileName, bytes: &[u8]) {
-        let inode = &mut self.inodes[self.names[&file]];
-        inode.unsynced.clear();
-        inode.seen = bytes.to_vec();
-        inode.durable = bytes.to_vec();
-    }
-
     fn take(&mut self) -> Option<(Ticket, Operation)> {
         if self.under_way.is_empty() {
             return None;

@@ -61,7 +61,7 @@ impl Service {
                     let key = engine.key_bytes(item);
                     let expiry = of_time(engine.expiry(item));
                     let db = (db as u32).to_le_bytes();
-                    sum.add(&Digest::of([&db[..], key, &value.0, &expiry]));
+                    sum.add(&Digest::of([&db, key, &value.0, &expiry]));
                 }
                 if cursor == 0 {
                     break;

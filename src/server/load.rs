@@ -16,9 +16,10 @@ use crate::persist::entry::{Command, Entry, Value};
 use crate::persist::log::Start;
 use crate::persist::recovery::{ShardFiles, ShardLog, read_shard};
 use crate::persist::settle::settle;
-use crate::protocol::args::{Args, Range};
+use crate::protocol::args::{Args, Range, locate};
 use crate::protocol::resp::Reply;
 use crate::shard::{Shard, slots};
+use foldhash::HashSet;
 use memmap2::Mmap;
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -355,6 +356,7 @@ impl Found {
             ranges: Vec::new(),
             time_ms: 0,
             unfinished: None,
+            won: HashSet::default(),
         };
         let log = &self.logs[shard.id];
         let mut entries = log.entries();
@@ -365,6 +367,8 @@ impl Found {
             hashes.clear();
             batch.extend(entries.by_ref().take(RUN_AT_ONCE));
             if batch.is_empty() {
+                // Who had a lease has gone, and what follows must find the same as when the log was written: so not before the end.
+                shard.engine.void_leases(loader.won);
                 return Ok(());
             }
             // The processor waits for memory most of the time here: for many keys at once.
@@ -417,7 +421,7 @@ impl Moved {
     pub fn store(self, shard: &mut Shard) -> Result<(), String> {
         let key = shard.engine.key(self.db, &self.key);
         image::read(&mut shard.engine, &key, self.head, &self.payload)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -528,6 +532,8 @@ struct Loader {
     time_ms: i64,
     /// A value whose last piece has not come yet. One that never does was being written when the server stopped: what the log says without it is complete.
     unfinished: Option<Unfinished>,
+    /// Keys that were promised to a client at some time.
+    won: HashSet<(usize, Box<[u8]>)>,
 }
 
 /// The pieces of a value so far.
@@ -575,20 +581,13 @@ impl Loader {
         body: &[u8],
         command: Command<'_>,
     ) -> Result<(), String> {
-        self.ranges.clear();
-        for word in command.words {
-            self.ranges.push(Range {
-                offset: (word.as_ptr() as usize - body.as_ptr() as usize) as u32,
-                length: word.len() as u32,
-            });
-        }
+        locate(body, command.words, &mut self.ranges).ok_or("it is longer than 4 GiB")?;
         let args = Args {
             buffer: body,
             ranges: &self.ranges,
             large: &mut [],
         };
-        let row = table::resolve(&args)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+        let row = table::resolve(&args).map_err(|error| error.to_string())?;
         if !matches!(row.run, Run::Data(_)) {
             return Err(format!("{} is no command on data", row.name));
         }
@@ -642,12 +641,14 @@ impl Loader {
                 &whole[..]
             }
         };
+        if image::is_won(value.kind, payload) {
+            self.won.insert((db, value.key.into()));
+        }
         let key = shard.engine.key(db, value.key);
         let head = ImageHead {
             kind: value.kind,
             expires_at_ms: value.expires_at_ms.map(|at_ms| at_ms as i64),
         };
-        image::read(&mut shard.engine, &key, head, payload)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())
+        image::read(&mut shard.engine, &key, head, payload).map_err(|error| error.to_string())
     }
 }

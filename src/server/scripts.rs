@@ -12,6 +12,7 @@ use super::service::{Known, Service};
 use super::transactions::{BUSY, Then, Transactions};
 use crate::command::table::{self, Command, flags};
 use crate::command::{self, Route, Run};
+use crate::config::LogLevel;
 use crate::engine::Client;
 use crate::net::Token;
 use crate::protocol::args::Args;
@@ -130,6 +131,15 @@ struct Running {
     reaching: Option<(Box<Message>, i64)>,
     kill: Option<&'static [u8]>,
     reply: Reply,
+}
+
+/// A function that runs, for FUNCTION STATS.
+#[derive(Debug, Clone)]
+pub struct RunningFunction {
+    /// The request that it is run for; the second word is its name.
+    pub words: Vec<Vec<u8>>,
+    /// For how long it has run, in milliseconds.
+    pub duration_ms: u64,
 }
 
 impl Running {
@@ -597,8 +607,7 @@ impl Service {
             }
         };
         self.leave_locked(before);
-        // No shard writes to the log; what scripts say with redis.log is dropped, slice by slice, so that it does not pile up.
-        self.script_runs.scripts.take_log();
+        self.write_script_log();
         running.reply = reply;
         let client = running.invocation.header.origin.client;
         if !shown.is_empty() {
@@ -867,6 +876,39 @@ impl Service {
             }
             self.drive(running, None, Answer::GoOn);
         }
+    }
+
+    /// Hands what scripts say with `redis.log` to who writes the log; when that is behind it is dropped.
+    pub(super) fn write_script_log(&mut self) {
+        for (level, text) in self.script_runs.scripts.take_log() {
+            let level = match level {
+                0 => LogLevel::Debug,
+                1 => LogLevel::Verbose,
+                2 => LogLevel::Notice,
+                _ => LogLevel::Warning,
+            };
+            if level as u8 >= self.config.loglevel as u8
+                && let Some(lines) = self.shared.log_lines.get()
+            {
+                // A line of the log is one line, whatever is in it.
+                let text = String::from_utf8_lossy(&text).replace(char::is_control, " ");
+                let _ = lines.try_send((level, text));
+            }
+        }
+    }
+
+    /// The function that runs here for longest, of those that have used up a slice: its name, its request, and for how many milliseconds it has run.
+    pub(super) fn running_function(&self) -> Option<RunningFunction> {
+        let runs = self.script_runs.runs.iter().flatten();
+        let long = runs.filter(|running| running.is_long && running.invocation.is_function);
+        let running = long.min_by_key(|running| running.began_ms)?;
+        let request = running.request.as_ref()?;
+        let view = request.request(0, 0)?;
+        let words = (0..).map_while(|at| request.argument(&view, at));
+        Some(RunningFunction {
+            words: words.map(<[u8]>::to_vec).collect(),
+            duration_ms: u64::try_from(self.now_ms - running.began_ms).unwrap_or(0),
+        })
     }
 
     /// SCRIPT KILL and FUNCTION KILL: ends those that have used up a slice and have not written. How many were ended, and how many could not be.

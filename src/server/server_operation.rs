@@ -8,6 +8,7 @@ use super::digest::Digest;
 use super::log_waits::write_counts;
 use super::operations::Work;
 use super::reload::Reload;
+use super::scripts::RunningFunction;
 use super::service::{Pause, Service};
 use super::snapshot::{self, ShardSnapshot};
 use super::subscriptions::Name;
@@ -116,6 +117,8 @@ pub enum Call {
     Channels(Subscription, Option<Vec<u8>>),
     /// PUBSUB NUMSUB and SHARDNUMSUB: the subscribers of these channels.
     Subscribers(Subscription, Vec<Vec<u8>>),
+    /// FUNCTION STATS: the function that runs.
+    RunningFunction,
     /// SCRIPT KILL, or FUNCTION KILL.
     KillScripts(bool),
     /// CLIENT TRACKING: a client wants to be told of names that begin so, and another one, of this number, to be told in its place.
@@ -162,6 +165,8 @@ pub enum Answer {
     Subscribers(Vec<usize>),
     /// SCRIPT KILL: how many were ended, and how many could not be.
     KilledScripts(usize, usize),
+    /// FUNCTION STATS.
+    RunningFunction(Option<RunningFunction>),
     /// CLIENT TRACKING: the client of that number.
     Tracked(Option<Client>),
     /// WATCH: the versions of the keys.
@@ -213,6 +218,8 @@ pub enum Finish {
     Untrack,
     /// WATCH.
     Watched,
+    /// FUNCTION STATS.
+    FunctionStats,
     /// SCRIPT KILL and FUNCTION KILL.
     KilledScripts,
     /// MEMORY STATS.
@@ -479,6 +486,7 @@ impl Service {
             }
             Call::Reload(reload) => Answer::Saved(self.reload_here(&reload)),
             Call::Digest => Answer::Digest(self.digest()),
+            Call::RunningFunction => Answer::RunningFunction(self.running_function()),
             Call::IsLogDurable => Answer::LogDurable(self.is_log_durable()),
             Call::Purge => {
                 // As much as a turn may; the rest is done in the background, as it would be without being asked.
@@ -581,6 +589,20 @@ impl Service {
             Finish::Said(said) => reply.bytes.extend_from_slice(&said),
             Finish::Saved | Finish::SavedAtStop | Finish::SavedOrNotAtStop => {
                 self.finish_save(&operation.finish, answers.pop(), reply);
+            }
+            Finish::FunctionStats => {
+                let running = answers.iter().filter_map(|answer| match answer {
+                    Answer::RunningFunction(running) => running.as_ref(),
+                    _ => None,
+                });
+                let running = running.max_by_key(|running| running.duration_ms);
+                let running = running.map(|running| {
+                    let words = running.words.iter().map(|word| &word[..]);
+                    let name = running.words.get(1).map_or(&b""[..], |name| name);
+                    (name, words, running.duration_ms)
+                });
+                let scripts = &mut self.script_runs.scripts;
+                scripts.libraries().stats(reply, running);
             }
             Finish::KilledScripts => {
                 let add = |sums: (usize, usize), answer: &Answer| match answer {

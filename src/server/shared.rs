@@ -4,6 +4,7 @@ use super::commands::Monitors;
 use super::durability::LogFailures;
 use super::flow::Flow;
 use super::interest::Interest;
+use super::log::Lines;
 use super::log_home::LogHome;
 use super::memcache_users::Users;
 use crate::config::Config;
@@ -11,7 +12,7 @@ use crate::script::store::ScriptStore;
 use crate::shard::mesh::Inbox;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// An atomic on a cache line of its own, so that shards do not slow each other down.
 #[repr(align(128))]
@@ -52,6 +53,8 @@ pub struct Shared {
     pub(super) log_home: LogHome,
     /// Logs that cannot be written.
     pub(super) log_failures: LogFailures,
+    /// Where shards leave lines for the log, once there is somebody who writes them.
+    pub(super) log_lines: OnceLock<Lines>,
     /// All shards are ready, and may serve.
     pub serving: AtomicBool,
     /// A stop was asked for.
@@ -133,6 +136,7 @@ impl Shared {
             memcached_users,
             log_home: LogHome::default(),
             log_failures: LogFailures::default(),
+            log_lines: OnceLock::new(),
             serving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             shards_quiet: AtomicUsize::new(0),

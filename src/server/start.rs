@@ -263,6 +263,8 @@ impl Server {
         if let Some(figures) = warm_figures {
             shared.warm.started(figures);
         }
+        log.begin_lines(&shared)
+            .map_err(|error| StartError(format!("no thread could be started: {error}")))?;
         if let Some(import) = &import {
             let text = format!("importing {}", import.name());
             log.line(&shared.config(), LogLevel::Notice, &text);

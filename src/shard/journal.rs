@@ -18,7 +18,7 @@ use crate::engine::value::stream::Stream;
 use crate::engine::{Client, Engine, Item, Key, Lost, Touch};
 use crate::persist::entry::{self, Entry, Participants, Value};
 use crate::persist::log::Log;
-use crate::protocol::args::{Args, IN_LARGE, Range};
+use crate::protocol::args::{Args, IN_LARGE, Range, joined};
 use foldhash::{HashMap, HashSet};
 
 /// One shard's side of the end of a transaction.
@@ -401,20 +401,6 @@ impl Gathered {
         }
         self.entries = entries;
     }
-}
-
-/// Words as the arguments of a request.
-fn joined(words: &[&[u8]]) -> (Vec<u8>, Vec<Range>) {
-    let mut buffer = Vec::new();
-    let mut ranges = Vec::new();
-    for word in words {
-        ranges.push(Range {
-            offset: buffer.len() as u32,
-            length: word.len() as u32,
-        });
-        buffer.extend_from_slice(word);
-    }
-    (buffer, ranges)
 }
 
 /// Whether a key has a value whose image is written in pieces.

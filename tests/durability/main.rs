@@ -18,6 +18,7 @@ mod client;
 mod crash;
 mod every_second;
 mod failures;
+mod leases;
 mod load;
 mod model;
 mod operation;

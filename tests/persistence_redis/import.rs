@@ -3,7 +3,7 @@
 use super::support::process::TemporaryDirectory;
 use super::support::random::{Random, seed};
 use super::support::server::{Server, skip_unless_torc};
-use super::{assert_same, call, data, keyspace, said, text, torc};
+use super::{assert_same, assert_unusable, call, data, keyspace, said, text, torc};
 use std::fs;
 
 #[test]
@@ -62,18 +62,10 @@ fn unusable_arguments_are_said_so() {
     if skip_unless_torc("only torc has it") {
         return;
     }
-    for words in [
+    assert_unusable(&[
         &["import"][..],
         &["import", "--shards", "2"],
         &["import", "/nowhere/at/all"],
         &["import", "/tmp", "--no-such-option", "1"],
-    ] {
-        let output = torc(words);
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{words:?}: {}",
-            said(&output)
-        );
-    }
+    ]);
 }

@@ -76,6 +76,16 @@ fn torc(words: &[&str]) -> Output {
     command.output().expect("torc starts")
 }
 
+/// Asserts that torc finds these arguments of its own unusable, which is 2, and says why.
+fn assert_unusable(all: &[&[&str]]) {
+    for words in all {
+        let output = torc(words);
+        let code = output.status.code();
+        assert_eq!(code, Some(2), "{words:?}: {}", said(&output));
+        assert!(!output.stderr.is_empty(), "{words:?}");
+    }
+}
+
 /// What torc says when it refuses to start with these directives. It must, and must end with 1.
 fn refusal(directives: &[(&str, &str)]) -> String {
     let port = free_port().to_string();

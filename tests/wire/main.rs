@@ -12,6 +12,7 @@ mod keyspace;
 mod limits;
 mod monitor;
 mod pubsub;
+mod running;
 mod start;
 mod streams;
 mod tables;

@@ -114,6 +114,11 @@ fn take_u32(bytes: &mut &[u8]) -> Result<u32, DumpError> {
     Ok(u32::from_le_bytes(taken.try_into().expect("four bytes")))
 }
 
+/// Whether a payload of this kind is that of a key which was promised to a client.
+pub fn is_won(kind: u8, payload: &[u8]) -> bool {
+    kind & ADORNED != 0 && payload.get(4).is_some_and(|bits| bits & WON != 0)
+}
+
 /// Puts the key that an image is of where it was, replacing what is there. An error when the payload is none, or there is no memory.
 pub fn read(
     engine: &mut Engine,

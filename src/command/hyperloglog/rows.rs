@@ -20,7 +20,7 @@ pub const ROWS: &[Command] = &[
             docs::PFADD,
         ),
     Command::data("pfcount", -2, Route::Keys(Split::Whole), commands::pfcount)
-        .flags(READONLY, acl::HYPERLOGLOG)
+        .flags(READONLY | MAY_REPLICATE, acl::HYPERLOGLOG)
         .keys(
             1,
             -1,

@@ -109,13 +109,16 @@ impl Service {
     }
 }
 
+/// Redis' example of a floating-point number.
+#[allow(clippy::approx_constant)]
+const DOUBLE: f64 = 3.141;
+
 /// DEBUG PROTOCOL: a reply of each type, with the values that Redis has for them.
 fn protocol(name: &str, reply: &mut Reply) -> Result<(), String> {
     match name {
         "string" => reply.bulk(b"Hello World"),
         "integer" => reply.integer(12345),
-        #[allow(clippy::approx_constant)] // It is the value that Redis gives.
-        "double" => reply.double(3.141),
+        "double" => reply.double(DOUBLE),
         "null" => reply.null(),
         "array" => {
             reply.array(3);

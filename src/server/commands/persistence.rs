@@ -37,8 +37,7 @@ impl Service {
         muted: bool,
         reply: &mut Reply,
     ) -> Outcome {
-        let wish =
-            log_wish(args).map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+        let wish = log_wish(args).map_err(|error| error.to_string())?;
         let has_log = self.shard.journal.is_on();
         if wish.needs_log && !has_log {
             return Err(NO_LOG.into());

@@ -134,6 +134,7 @@ impl Service {
                 let replace = args.len() > 3;
                 let name = scripts.load_library(code, replace).map_err(text)?;
                 reply.bulk(&name);
+                self.write_script_log();
                 self.keep_libraries();
             }
             "delete" => {
@@ -172,8 +173,10 @@ impl Service {
                 scripts.libraries().list(reply, pattern, with_code);
             }
             "stats" => {
-                let nothing = None::<(&[u8], std::iter::Empty<&[u8]>, u64)>;
-                scripts.libraries().stats(reply, nothing);
+                return Ok(Answered::AskAll(
+                    Call::RunningFunction,
+                    Finish::FunctionStats,
+                ));
             }
             "dump" => {
                 let payload = scripts.dump_libraries();

@@ -140,7 +140,7 @@ impl Service {
 
     pub(super) fn select(&mut self, index: u32, args: &Args<'_>, reply: &mut Reply) -> Outcome {
         let db = database_index(args.get(1), self.shard.engine.databases())
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+            .map_err(|error| error.to_string())?;
         if let Some(connection) = self.connection_at(index) {
             connection.session.db = db;
         }

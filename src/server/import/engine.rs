@@ -14,7 +14,7 @@ use crate::engine::{Engine, EngineOptions, Touch};
 use crate::limits::STRING_BYTES_MAX;
 use crate::persist::rdb::KeyEntry;
 use crate::persist::redis_log::{CommandReader, LogError};
-use crate::protocol::args::{Args, IN_LARGE, Range};
+use crate::protocol::args::{Args, Range, locate};
 use crate::protocol::resp::Reply;
 use crate::shard::Shard;
 use crate::shard::journal::Journal;
@@ -153,23 +153,13 @@ impl Replay {
         }
         let start = words[0].as_ptr() as usize - file.as_ptr() as usize;
         let buffer = &file[start..];
-        self.ranges.clear();
-        for word in words {
-            let offset = word.as_ptr() as usize - buffer.as_ptr() as usize;
-            let offset = u32::try_from(offset).ok().filter(|at| *at < IN_LARGE);
-            let length = u32::try_from(word.len()).ok();
-            let (Some(offset), Some(length)) = (offset, length) else {
-                return Err("it is longer than 4 GiB".into());
-            };
-            self.ranges.push(Range { offset, length });
-        }
+        locate(buffer, words.iter().copied(), &mut self.ranges).ok_or("it is longer than 4 GiB")?;
         let args = Args {
             buffer,
             ranges: &self.ranges,
             large: &mut [],
         };
-        let row = table::resolve(&args)
-            .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+        let row = table::resolve(&args).map_err(|error| error.to_string())?;
         if !matches!(row.run, Run::Data(_)) {
             return Err("it is no command on data".into());
         }

@@ -61,8 +61,7 @@ fn take(shard: &mut Shard, piece: &Piece, counts: &mut [u64]) -> Result<(), Stri
             };
             let key = engine.key(place.db as usize, place.key);
             image::read(engine, &key, head, bytes).map_err(|error| {
-                let what = String::from_utf8_lossy(error.text()).into_owned();
-                format!("key \"{}\" cannot be stored: {what}", shown(place.key))
+                format!("key \"{}\" cannot be stored: {error}", shown(place.key))
             })?;
             adorn(engine, &place);
         }
@@ -96,8 +95,7 @@ pub fn put(engine: &mut Engine, place: &Place<'_>, kind: u8, value: &[u8]) -> Re
     };
     let expiry = place.expires_at_ms.map_or(Expiry::None, Expiry::At);
     let key = engine.key(db, place.key);
-    store(engine, &key, value, expiry)
-        .map_err(|error| String::from_utf8_lossy(error.text()).into_owned())?;
+    store(engine, &key, value, expiry).map_err(|error| error.to_string())?;
     adorn(engine, place);
     Ok(())
 }

@@ -92,3 +92,46 @@ fn a_thousand_clients_watch_one_key() {
         }
     });
 }
+
+#[test]
+fn what_changes_nothing_fails_nobody() {
+    with_each_number_of_shards(&[], |server| {
+        let mut client = server.client();
+        let mut other = server.client();
+        for (first, then, is_changed) in [
+            ("SET k abc", "BITFIELD k SET u8 0 97", false),
+            ("SET k abc", "BITFIELD k SET u8 0 98", true),
+            ("SET k abc", "BITFIELD k SET u8 0 98 SET u8 0 97", true),
+            ("SET k abc", "BITFIELD k INCRBY u8 8 0 GET u8 0", false),
+            (
+                "SET k abc",
+                "BITFIELD k OVERFLOW FAIL INCRBY u8 0 250",
+                false,
+            ),
+            ("SET k abc", "BITFIELD k SET u8 100 0", true),
+            ("SET k 123", "BITFIELD k SET u8 0 49", false),
+            ("SET k abc", "SETBIT k 1 1", false),
+            ("SET k abc", "SETBIT k 0 1", true),
+            ("SET k abc", "SETBIT k 100 0", true),
+            ("SET k abc", "PEXPIREAT k 1000 XX", false),
+            ("SET k abc", "PEXPIREAT k 1000 GT", false),
+            ("SET k abc EX 1000", "PEXPIREAT k 9999999999999 LT", false),
+            ("SET k abc EX 1000", "PEXPIREAT k 1000 NX", false),
+            ("SET k abc EX 1000", "PEXPIREAT k 1000 LT", true),
+            ("DEL k", "PEXPIREAT k 1000 XX", false),
+        ] {
+            client.words(first);
+            client.words("WATCH k");
+            let reply = other.words(then);
+            assert!(!matches!(reply, Reply::Error(_)), "{then}: {reply:?}");
+            let reply = transaction(&mut client, &["PING".into()]);
+            assert_eq!(
+                reply == Reply::Null,
+                is_changed,
+                "{first}, {then}: {reply:?}"
+            );
+        }
+        assert_eq!(other.words("BITFIELD n SET u8 0 0").elements().len(), 1);
+        assert_eq!(other.words("STRLEN n").integer(), 1);
+    });
+}
