@@ -15,7 +15,7 @@ use super::operations::Work;
 use super::server_operation::{Answer, Finish, ServerOperation};
 use super::service::Service;
 use super::shared::Shared;
-use super::transactions::{Awaited, Then};
+use super::transactions::{Then, WalkIsAwaitedBy};
 use super::worker::unix_ms;
 use crate::config::Config;
 use crate::engine::Client;
@@ -375,7 +375,7 @@ impl Service {
     fn walk_to_save(&mut self, mut walk: Walk) -> Option<Walk> {
         let began = Instant::now();
         if let Some(hold) = walk.hold
-            && self.transactions.waits_for_walk(hold) == Awaited::ByAll
+            && self.transactions.waits_for_walk(hold) == WalkIsAwaitedBy::Everybody
             && walk.lets_go()
         {
             self.end_walk_hold(hold);
