@@ -22,8 +22,6 @@ use std::time::{Duration, Instant};
 
 /// A turn walks for so long at most.
 const WALK_MAX: Duration = Duration::from_micros(60);
-/// And for so long while somebody waits for the key that it holds.
-const WALK_MAX_AWAITED: Duration = Duration::from_micros(250);
 /// So often a rewriting lets go of a value that it has begun to write because somebody waits for the whole shard; then it writes it to its end.
 const LETS_GO_MAX: u32 = 10;
 /// Keys between two looks at the clock.
@@ -163,10 +161,10 @@ impl Service {
             .map(|hold| self.transactions.waits_for_walk(hold))
         {
             None | Some(WalkIsAwaitedBy::Nobody) => WALK_MAX,
-            Some(WalkIsAwaitedBy::Writers) => WALK_MAX_AWAITED,
+            Some(WalkIsAwaitedBy::Writers) => WALK_MAX.max(self.turn.left_for_walks()),
             Some(WalkIsAwaitedBy::Everybody) => {
                 self.let_go();
-                WALK_MAX_AWAITED
+                WALK_MAX.max(self.turn.left_for_walks())
             }
         };
         self.rewriting.is_stuck = false;
