@@ -14,14 +14,14 @@ use crate::metrics::info::LogInfo;
 use crate::persist::entry;
 use crate::persist::log::{Log, State};
 use crate::persist::rewrite::RewriteEnd;
-use crate::server::transactions::Awaited;
+use crate::server::transactions::WalkIsAwaitedBy;
+use crate::shard::large_images::DbKey;
 use crate::shard::locks::{Mode, Ticket};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// A turn walks for so long at most.
 const WALK_MAX: Duration = Duration::from_micros(60);
-/// And for so long while somebody waits for the key that it holds.
-const WALK_MAX_AWAITED: Duration = Duration::from_micros(250);
 /// So often a rewriting lets go of a value that it has begun to write because somebody waits for the whole shard; then it writes it to its end.
 const LETS_GO_MAX: u32 = 10;
 /// Keys between two looks at the clock.
@@ -53,6 +53,8 @@ pub(super) struct Rewriting {
     is_first: bool,
     /// What it holds while it writes a large value.
     hold: Option<Ticket>,
+    /// Large values beside that one that it holds, too.
+    held: VecDeque<DbKey>,
     /// How often it has let go of a value before its end.
     lets_go: u32,
     /// Nothing could be done the last time, because others hold what it needs.
@@ -158,11 +160,11 @@ impl Service {
             .hold
             .map(|hold| self.transactions.waits_for_walk(hold))
         {
-            None | Some(Awaited::Nobody) => WALK_MAX,
-            Some(Awaited::Writers) => WALK_MAX_AWAITED,
-            Some(Awaited::All) => {
+            None | Some(WalkIsAwaitedBy::Nobody) => WALK_MAX,
+            Some(WalkIsAwaitedBy::Writers) => WALK_MAX.max(self.turn.left_for_walks()),
+            Some(WalkIsAwaitedBy::Everybody) => {
                 self.let_go();
-                WALK_MAX_AWAITED
+                WALK_MAX.max(self.turn.left_for_walks())
             }
         };
         self.rewriting.is_stuck = false;
@@ -204,8 +206,7 @@ impl Service {
         let shard = &mut self.shard;
         let journal = &mut shard.journal;
         journal.write_piece(&mut shard.engine, goes_on);
-        // What is held for all that are owed is held until the last has been written.
-        if !journal.large.is_open() && (!self.holds_all() || self.shard.journal.large.is_empty()) {
+        if !journal.large.is_open() && self.rewriting.held.is_empty() {
             self.end_hold();
         }
     }
@@ -219,69 +220,75 @@ impl Service {
         }
     }
 
+    /// Lets go of what is held. What was not written is owed.
     fn end_hold(&mut self) {
+        for key in self.rewriting.held.drain(..) {
+            self.shard.journal.large.put_back(key);
+        }
         if let Some(hold) = self.rewriting.hold.take() {
             self.end_walk_hold(hold);
         }
     }
 
-    /// Whether what is held, if anything is, is all that is owed.
-    fn holds_all(&self) -> bool {
-        matches!(self.rewriting.phase, Phase::Owed { one_by_one: 0 })
-    }
-
     /// Begins to write the next large value whose image is owed, if it can be held.
     fn open_next(&mut self) -> bool {
-        let is_over = match &mut self.rewriting.phase {
-            Phase::Owed { one_by_one } => {
-                if *one_by_one > 0 {
-                    *one_by_one -= 1;
-                } else if self.rewriting.hold.is_none() && !self.hold_all() {
-                    return false;
-                }
-                true
-            }
-            _ => false,
+        let next = match self.rewriting.held.pop_front() {
+            None => self.hold_next(),
+            next => next,
         };
-        let Some((db, key)) = self.shard.journal.large.next(is_over) else {
+        let Some((db, key)) = next else {
             return false;
         };
-        if self.rewriting.hold.is_none() {
-            let keys = [&*key].into_iter();
-            let may_be_held = !self.shard.journal.is_changing(db, &key);
-            let hold = may_be_held.then(|| self.hold_for_walk(keys, Mode::Read));
-            let Some(hold) = hold.flatten() else {
-                self.shard.journal.large.put_back((db, key));
-                self.rewriting.is_stuck = true;
-                return false;
-            };
-            self.rewriting.hold = Some(hold);
-        }
         let shard = &mut self.shard;
         shard.journal.open_large(&mut shard.engine, db, &key);
-        if !self.shard.journal.large.is_open() && !self.holds_all() {
+        if !shard.journal.large.is_open() && self.rewriting.held.is_empty() {
             self.end_hold();
         }
         true
     }
 
-    /// Holds all large values whose images are owed for writing, so that no command can make another image necessary before they are written.
-    fn hold_all(&mut self) -> bool {
-        let large = &self.shard.journal.large;
-        if large.is_empty() {
-            return false;
-        }
-        let keys: Vec<_> = large.keys().cloned().collect();
-        let are_changing = keys
-            .iter()
-            .any(|(db, key)| self.shard.journal.is_changing(*db, key));
-        let names = keys.iter().map(|(_, key)| &**key);
-        self.rewriting.hold = match are_changing {
-            true => None,
-            false => self.hold_for_walk(names, Mode::Write),
+    /// Holds the next large value whose image is owed; once the walk is over and they do not become fewer one by one, all of them.
+    fn hold_next(&mut self) -> Option<DbKey> {
+        let is_over = match &mut self.rewriting.phase {
+            Phase::Owed { one_by_one: 0 } => return self.hold_all(),
+            Phase::Owed { one_by_one } => {
+                *one_by_one -= 1;
+                true
+            }
+            _ => false,
         };
-        self.rewriting.is_stuck = self.rewriting.hold.is_none();
-        !self.rewriting.is_stuck
+        let (db, key) = self.shard.journal.large.next(is_over)?;
+        let is_changing = self.shard.journal.is_changing(db, &key);
+        if !is_changing {
+            self.rewriting.hold = self.hold_for_walk([&*key].into_iter(), Mode::Read);
+        }
+        if self.rewriting.hold.is_some() {
+            return Some((db, key));
+        }
+        self.shard.journal.large.put_back((db, key));
+        self.rewriting.is_stuck = true;
+        None
+    }
+
+    /// Holds all large values whose images are owed, for writing, so that no command can make another image of them necessary before they are written.
+    fn hold_all(&mut self) -> Option<DbKey> {
+        let mut keys = self.shard.journal.large.take_all();
+        let journal = &self.shard.journal;
+        let is_changing = keys.iter().any(|(db, key)| journal.is_changing(*db, key));
+        if !is_changing && !keys.is_empty() {
+            let names = keys.iter().map(|(_, key)| &**key);
+            self.rewriting.hold = self.hold_for_walk(names, Mode::Write);
+        }
+        if self.rewriting.hold.is_some() {
+            let first = keys.pop_front();
+            self.rewriting.held = keys;
+            return first;
+        }
+        self.rewriting.is_stuck = true;
+        for key in keys {
+            self.shard.journal.large.put_back(key);
+        }
+        None
     }
 
     /// Goes on when there is an image of every key.

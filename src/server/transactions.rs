@@ -77,12 +77,12 @@ enum Waiter {
 
 /// Who waits for what a walk over all keys holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Awaited {
+pub(super) enum WalkIsAwaitedBy {
     Nobody,
     /// Those who would write the same key.
     Writers,
     /// Somebody for the whole shard, and everybody behind him; or a script that must not wait.
-    All,
+    Everybody,
 }
 
 /// Something that may go on now.
@@ -139,12 +139,12 @@ impl Transactions {
     }
 
     /// Whether somebody waits for what a walk holds.
-    pub(super) fn waits_for_walk(&self, ticket: Ticket) -> Awaited {
+    pub(super) fn waits_for_walk(&self, ticket: Ticket) -> WalkIsAwaitedBy {
         match self.locks.awaited(ticket) {
-            _ if self.walks_are_in_the_way => Awaited::All,
-            (true, _) => Awaited::All,
-            (false, true) => Awaited::Writers,
-            (false, false) => Awaited::Nobody,
+            _ if self.walks_are_in_the_way => WalkIsAwaitedBy::Everybody,
+            (true, _) => WalkIsAwaitedBy::Everybody,
+            (false, true) => WalkIsAwaitedBy::Writers,
+            (false, false) => WalkIsAwaitedBy::Nobody,
         }
     }
 

@@ -10,6 +10,8 @@ const TAKING_MAX: Duration = Duration::from_micros(250);
 /// After this long it executes no more of what it has taken, which must be copied to wait: what began just before, the sending and the upkeep must
 /// fit what is left of a millisecond.
 const EXECUTING_MAX: Duration = Duration::from_micros(450);
+/// Until then a walk over all keys goes on that somebody waits for, so that the turn stays below a millisecond.
+const WALKING_MAX: Duration = Duration::from_micros(700);
 /// The clock is looked at after so many bytes from the ring,
 pub const LOOK_BYTES: usize = 4 * 1024;
 /// and after so many arguments of requests that are executed one after the other, since they tell more of the time a request takes than its bytes.
@@ -33,6 +35,11 @@ impl Turn {
     /// A turn begins.
     pub fn begin(&mut self) {
         *self = Turn::default();
+    }
+
+    /// What is left of it for a walk over all keys while somebody waits for what that holds.
+    pub fn left_for_walks(&self) -> Duration {
+        WALKING_MAX.saturating_sub(self.began.elapsed())
     }
 
     /// Whether it should take no more from the ring.

@@ -90,6 +90,13 @@ impl LargeImages {
         }
     }
 
+    /// All that are owed and not being written, as with [`LargeImages::next`].
+    pub fn take_all(&mut self) -> VecDeque<DbKey> {
+        let mut all = std::mem::take(&mut self.found);
+        all.append(&mut self.again);
+        all
+    }
+
     /// A key that could not be written comes last.
     pub fn put_back(&mut self, key: DbKey) {
         self.found.push_back(key);

@@ -10,6 +10,7 @@ mod data;
 mod import;
 #[path = "../rdb/keyspace.rs"]
 mod keyspace;
+mod large;
 mod load;
 mod reload;
 mod save;

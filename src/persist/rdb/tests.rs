@@ -389,6 +389,51 @@ fn to_write<'a>(entry: &'a KeyEntry<'_>) -> KeyToWrite<'a> {
 }
 
 #[test]
+fn values_in_pieces_and_keys_taken_back() {
+    let source = read(&FILE).unwrap();
+    let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+    let mut at_once = RdbWriter::begin(&mut whole, RdbVersion::V12, &PREFACE);
+    let mut writer = RdbWriter::begin(&mut pieces, RdbVersion::V12, &PREFACE);
+    for entry in &source {
+        let Entry::Key(key) = entry else {
+            continue;
+        };
+        let key = to_write(key);
+        if at_once.key(&mut whole, &key).is_err() {
+            continue;
+        }
+        let (without, length) = (writer.clone(), pieces.len());
+        writer
+            .key(
+                &mut pieces,
+                &KeyToWrite {
+                    value: b"half of it",
+                    ..key
+                },
+            )
+            .unwrap();
+        writer.more(&mut pieces, b"and no end");
+        writer = without;
+        pieces.truncate(length);
+        let (start, rest) = key.value.split_at(key.value.len() / 3);
+        writer
+            .key(
+                &mut pieces,
+                &KeyToWrite {
+                    value: start,
+                    ..key
+                },
+            )
+            .unwrap();
+        rest.chunks(5)
+            .for_each(|piece| writer.more(&mut pieces, piece));
+    }
+    at_once.finish(&mut whole);
+    writer.finish(&mut pieces);
+    assert_eq!(whole, pieces);
+}
+
+#[test]
 fn what_is_written_is_read() {
     let source = read(&FILE).unwrap();
     for version in [RdbVersion::V10, RdbVersion::V11, RdbVersion::V12] {

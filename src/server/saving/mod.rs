@@ -16,7 +16,7 @@ use super::reload::Wanted;
 use super::server_operation::{Answer, Finish, ServerOperation};
 use super::service::Service;
 use super::shared::Shared;
-use super::transactions::Awaited;
+use super::transactions::WalkIsAwaitedBy;
 use super::worker::unix_ms;
 use crate::config::Config;
 use crate::engine::Client;
@@ -425,14 +425,19 @@ impl Service {
     /// Goes on with a walk for a while. None: it has come to the end, or nobody wants it any more.
     fn walk_to_save(&mut self, mut walk: Walk) -> Option<Walk> {
         let began = Instant::now();
-        if let Some(hold) = walk.hold
-            && self.transactions.waits_for_walk(hold) == Awaited::All
+        let awaited = walk.hold.map(|hold| self.transactions.waits_for_walk(hold));
+        let slice = match awaited {
+            None | Some(WalkIsAwaitedBy::Nobody) => walk::SLICE,
+            Some(_) => walk::SLICE.max(self.turn.left_for_walks()),
+        };
+        if awaited == Some(WalkIsAwaitedBy::Everybody)
+            && let Some(hold) = walk.hold
             && walk.lets_go()
         {
             self.end_walk_hold(hold);
         }
         loop {
-            match walk.slice(&mut self.shard.engine, began) {
+            match walk.slice(&mut self.shard.engine, began, slice) {
                 Step::More => return Some(walk),
                 Step::Wants(key) => {
                     let hold = self.hold_ahead_for_walk(&key);

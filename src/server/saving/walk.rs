@@ -15,10 +15,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-/// How long a slice lasts.
-const SLICE: Duration = Duration::from_micros(250);
-/// Keys looked for at a time.
-const KEYS_AT_A_TIME: usize = 8;
+/// How long a slice lasts while nobody waits for the key that is held.
+pub const SLICE: Duration = Duration::from_micros(60);
+/// Keys looked for at a time: between two looks at the clock.
+const KEYS_AT_A_TIME: usize = 2;
 /// A chunk goes when it has so many keys, or so many bytes.
 const CHUNK_KEYS: usize = 128;
 /// See [`CHUNK_KEYS`].
@@ -126,7 +126,7 @@ impl Walk {
     }
 
     /// Goes on until the turn has had enough of it, or the caller has to do something.
-    pub fn slice(&mut self, engine: &mut Engine, began: Instant) -> Step {
+    pub fn slice(&mut self, engine: &mut Engine, began: Instant, lasts: Duration) -> Step {
         self.is_blocked = false;
         self.is_refused = false;
         loop {
@@ -149,11 +149,11 @@ impl Walk {
             {
                 return Step::LetsGo(hold);
             }
-            if began.elapsed() >= SLICE {
+            if began.elapsed() >= lasts {
                 return Step::More;
             }
             if self.open.is_some() {
-                if let Some(step) = self.go_on(engine, &|| began.elapsed() < SLICE) {
+                if let Some(step) = self.go_on(engine, &|| began.elapsed() < lasts) {
                     return step;
                 }
             } else if let Some((_, key)) = self.large.front()
