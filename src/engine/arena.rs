@@ -424,6 +424,13 @@ impl Arena {
         self.reservation.populate(0, len);
     }
 
+    /// Has the memory behind the last page backed soon, as [`Arena::add_page`] would have had it backed on the way there.
+    pub fn warm_up_next(&self) {
+        let next = (self.pages.len() * PAGE_BYTES).next_multiple_of(HUGE_PAGE_BYTES);
+        let len = EXTENTS_AHEAD * HUGE_PAGE_BYTES;
+        self.reservation.populate_soon(next, len);
+    }
+
     /// Gives one free page's memory back to the kernel; false when there is no free page. From then on its surroundings are backed by small pages: a huge
     /// one would bring back memory that is not counted.
     pub fn release_page(&mut self) -> bool {

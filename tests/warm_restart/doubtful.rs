@@ -172,6 +172,27 @@ fn a_start_that_does_not_use_it_removes_it() {
     assert_eq!(size(&running), 0);
     running.server.stop();
     assert!(files_left(&place).is_empty());
+    // But not what is somebody else's.
+    let path = place.path().join("warm-manifest");
+    fs::write(&path, "a song").expect("room");
+    let running = place.start();
+    assert_eq!(last_load(&running), "none");
+    running.server.stop();
+    assert_eq!(fs::read(&path).expect("it is still there"), b"a song");
+}
+
+#[test]
+fn a_start_that_fails_leaves_it_for_the_next() {
+    if is_skipped() {
+        return;
+    }
+    let mut place = stopped(without_log(2));
+    place.set("unixsocket", "/nowhere/at/all");
+    place.refused();
+    place.set("unixsocket", "");
+    let running = place.start();
+    assert_eq!((last_load(&running).as_str(), size(&running)), ("ok", 500));
+    running.server.stop();
 }
 
 #[test]

@@ -288,6 +288,7 @@ impl Thawing {
         engine.bytes_dictionaries = bytes.sum();
         engine.sweep.note(engine.arena.expiry_min_of_all());
         engine.databases = thawed.databases;
+        engine.arena.warm_up_next();
         Ok(engine)
     }
 }

@@ -28,6 +28,8 @@ const HEADER_BYTES: usize = PAGE_BYTES as usize;
 const WRITE_BYTES: usize = 4 << 20;
 /// What is read at once: it must stay in the cache until its checksum has been taken.
 const READ_BYTES: usize = 256 << 10;
+/// Extents that a thread takes at once: two that touch the same huge page for the first time would both have the kernel clear one.
+const EXTENTS_AT_ONCE: usize = 16;
 /// Length and checksum of a block.
 const BLOCK_HEAD_BYTES: usize = 8;
 
@@ -317,11 +319,15 @@ impl Reader {
         let extents = Mutex::new(extents.into_iter());
         let work = || {
             loop {
-                let next = extents.lock().expect("nobody panics with it").next();
-                let Some((offset, memory, checksum)) = next else {
+                let mut left = extents.lock().expect("nobody panics with it");
+                let next: Vec<_> = left.by_ref().take(EXTENTS_AT_ONCE).collect();
+                drop(left);
+                if next.is_empty() {
                     return Ok(());
-                };
-                self.extent(offset, memory, checksum)?;
+                }
+                for (offset, memory, checksum) in next {
+                    self.extent(offset, memory, checksum)?;
+                }
             }
         };
         thread::scope(|scope| {

@@ -86,6 +86,11 @@ impl Manifest {
         out
     }
 
+    /// Whether a file is one at all, of whatever version.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
     /// Reads a file's bytes. An error says what is wrong with them.
     pub fn decode(bytes: &[u8]) -> Result<Manifest, String> {
         let mut input = Cursor(bytes);

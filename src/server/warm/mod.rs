@@ -27,6 +27,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Instant;
@@ -346,6 +347,11 @@ pub fn look(
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Outcome::Nothing),
         Err(error) => Err(error.to_string()),
     };
+    let is_ours = |bytes: &Vec<u8>| Manifest::is_one(bytes);
+    if !config.warm_restart && !bytes.as_ref().is_ok_and(is_ours) {
+        // A file of that name that somebody else keeps there.
+        return Ok(Outcome::Nothing);
+    }
     let loaded = match config.warm_restart {
         true => bytes.and_then(|bytes| load(config, &directory, &bytes, options, cpus, cores)),
         false => Err("warm-restart is no, and it will be stale soon".into()),
@@ -487,6 +493,10 @@ fn log_of(config: &Config, manifest: &Manifest) -> Result<Found, String> {
 impl Service {
     /// The last thing that a shard does: leaves its memory for the next start, if that is wanted.
     pub fn leave_memory(mut self, is_quiet: bool) {
+        if !self.shared.serving.load(Ordering::Acquire) {
+            // A start that failed: what the last stop left is as good as it was.
+            return;
+        }
         let libraries = (self.shard.id == 0).then(|| self.script_runs.scripts.dump_libraries());
         let (shared, config) = (self.shared.clone(), self.shared.config());
         shared.warm.leave(&config, self.shard, is_quiet, libraries);
