@@ -71,9 +71,14 @@ impl Service {
         let Some(id) = self.begin(index, Work::Server(operation), true, false) else {
             return Ok(Answered::Later);
         };
+        // While a snapshot is made others may read: it holds its keys for reading, too. What is loaded from it is the same again.
+        let mode = match wanted.no_save {
+            true => Mode::Write,
+            false => Mode::Read,
+        };
         let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
         for shard in 0..self.shards() {
-            claims.entry(shard).or_default().add_whole(Mode::Write);
+            claims.entry(shard).or_default().add_whole(mode);
         }
         let client = Client {
             shard: self.shard.id as u32,
