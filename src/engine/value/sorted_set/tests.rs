@@ -403,8 +403,9 @@ fn room_comes_back_when_a_set_shrinks_and_when_lengths_change() {
         assert!(set.remove(format!("{number:016}").as_bytes()).is_some());
     }
     check(&set);
+    // Sixteen bytes more each, and what chunks have free by chance.
     assert!(
-        set.heap_bytes() < full + 30_000 * 24,
+        set.heap_bytes() < full + 30_000 * 32,
         "{} bytes a member",
         set.heap_bytes() / 30_000
     );
