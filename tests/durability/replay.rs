@@ -218,9 +218,12 @@ fn compare(before: &Everything, after: &Everything) -> Result<usize, String> {
             known.tags.len()
         ),
     };
+    // A key without a value that is promised to a client looks like an empty string, and goes with the server.
+    let is_promise = |known: &Known| known.payload.starts_with(&[0, 0]);
     for place in before.keys().chain(after.keys()) {
         let (old, new) = (before.get(place), after.get(place));
         let equal = match (old, new) {
+            (Some(old), None) if is_promise(old) => true,
             (Some(old), Some(new)) => same(old, new),
             (Some(only), None) | (None, Some(only)) => !stays(only),
             (None, None) => true,
