@@ -152,8 +152,8 @@ impl Operation {
         }
     }
 
-    /// Carries it out and writes its result. Whether the value is another one.
-    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> bool {
+    /// Carries it out and writes its result. Some: it wrote, and whether another value than was there.
+    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
         let before = self.field.get(bytes);
         let (after, result) = self.outcome(before);
         if let Some(value) = after {
@@ -163,7 +163,7 @@ impl Operation {
             Some(value) => reply.integer(value),
             None => reply.null(),
         }
-        after.is_some_and(|after| after != before)
+        after.map(|after| after != before)
     }
 
     /// Whether the value would be another one.
@@ -254,11 +254,13 @@ pub fn bitfield(context: &mut Context<'_>) -> Result<(), CommandError> {
         false => engine.edit_unchanged(&key, len)?,
     };
     context.reply.array(operations.len());
+    let mut changes = 0;
     for operation in operations {
-        let is_other = operation.run(bytes, context.reply);
-        context.stats.changes += u64::from(grows || is_other);
+        let written = operation.run(bytes, context.reply);
+        changes += u64::from(written.is_some_and(|is_other| grows || is_other));
     }
-    if differs {
+    context.stats.changes += changes;
+    if changes > 0 {
         context.engine.notify(EventClass::String, "setbit", &key);
     }
     Ok(())
