@@ -9,6 +9,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A listening socket of a shard.
 pub struct Listener {
@@ -54,6 +55,27 @@ fn listen_error(what: &str, error: &io::Error) -> StartError {
         }
         _ => format!("cannot listen on {what}: {error}"),
     })
+}
+
+/// For so long an address is tried that is in use: the kernel takes the sockets of a server that was killed back a while after it has gone.
+const IN_USE_MAX: Duration = Duration::from_millis(500);
+/// Between two tries.
+const IN_USE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Opens something as soon as its address is free.
+fn when_free<T>(open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let began = Instant::now();
+    loop {
+        match open() {
+            Err(error)
+                if error.raw_os_error() == Some(libc::EADDRINUSE)
+                    && began.elapsed() < IN_USE_MAX =>
+            {
+                std::thread::sleep(IN_USE_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// What follows an address in the words about it.
@@ -149,7 +171,7 @@ impl Listeners {
         open: impl Fn(bool) -> io::Result<Source>,
     ) -> Result<(), StartError> {
         // Without SO_REUSEPORT first: another server on this port, ours or not, is an error.
-        let sources = open(false).map(drop).and_then(|()| {
+        let sources = when_free(|| open(false)).map(drop).and_then(|()| {
             let shards = self.of_shards.len();
             (0..shards)
                 .map(|_| open(true))
@@ -183,7 +205,7 @@ impl Listeners {
         mode: Option<u32>,
         backlog: i32,
     ) -> Result<(), StartError> {
-        let socket = socket::listen_unix(Path::new(path), mode, backlog)
+        let socket = when_free(|| socket::listen_unix(Path::new(path), mode, backlog))
             .map_err(|error| listen_error(path, &error))?;
         self.names.push(format!("unix:{path}{}", suffix(dialect)));
         self.of_shards[0].push(Listener {
