@@ -85,7 +85,8 @@ fn what_was_acknowledged_is_there() {
 
 #[test]
 fn what_was_acknowledged_a_moment_before_is_there() {
-    let lost_max = Duration::from_millis(1200);
+    // A second, and as long again for a disk that is late with a sync while other tests use it, as Redis allows.
+    let lost_max = Duration::from_millis(2000);
     survive(
         "everysec",
         rounds() / 3,
