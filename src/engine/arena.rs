@@ -45,6 +45,25 @@ struct Page {
     expiry_min: i64,
 }
 
+impl Page {
+    /// Of a page in nobody's use.
+    fn unused() -> Page {
+        Page {
+            class: NO_CLASS,
+            closed: false,
+            live: 0,
+            expiring: 0,
+            bump: 0,
+            free: NO_SLOT,
+            class_place: 0,
+            expiring_place: NONE,
+            open_next: NONE,
+            open_previous: NONE,
+            expiry_min: i64::MAX,
+        }
+    }
+}
+
 /// What is known of a class.
 #[derive(Debug, Clone)]
 struct Class {
@@ -388,19 +407,7 @@ impl Arena {
                 let ahead = offset + EXTENTS_AHEAD * HUGE_PAGE_BYTES;
                 self.reservation.populate_soon(ahead, HUGE_PAGE_BYTES);
             }
-            self.pages.push(Page {
-                class: NO_CLASS,
-                closed: false,
-                live: 0,
-                expiring: 0,
-                bump: 0,
-                free: NO_SLOT,
-                class_place: 0,
-                expiring_place: NONE,
-                open_next: NONE,
-                open_previous: NONE,
-                expiry_min: i64::MAX,
-            });
+            self.pages.push(Page::unused());
             (self.pages.len() - 1) as u32
         } else {
             return false;

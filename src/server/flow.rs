@@ -4,8 +4,8 @@
 //! received ([`crate::shard::mesh`], `Worker::turn`): so who has seen a later write comes to every other shard after the earlier ones, and writes may flow. The one exception is a
 //! transaction of several shards that already holds a lock which an earlier write meets, and has yet to claim where the later one runs: it would see this one only. Therefore
 //! (the decision worth knowing) a shard says that it coordinates transactions before it claims anything, and claims when each other shard has begun a turn since, or sleeps, and it has taken what
-//! they sent before. From
-//! then on, and until it has had none for a while, a write for another shard than that of the connection's unanswered writes waits for them everywhere, see `WritesUnderWay`.
+//! they sent before. From then on, and until it has had none for a while, a write for another shard than that of the connection's unanswered writes waits for them everywhere, see
+//! `WritesUnderWay`.
 
 use super::service::Service;
 use super::shared::Padded;

@@ -2,7 +2,7 @@
 //!
 //! Lists of pages are not kept, but made again from the descriptions.
 
-use super::{Arena, Class, HUGE_PAGE_BYTES, NO_CLASS, NO_SLOT, NONE, Page};
+use super::{Arena, Class, HUGE_PAGE_BYTES, NO_CLASS, NO_SLOT, Page};
 use crate::engine::frozen::{In, Out};
 use crate::engine::size_class::{CLASSES, PAGE_BYTES, slot_bytes, slots_per_page};
 use std::io;
@@ -86,16 +86,7 @@ impl Arena {
             let [class, flags] = input.array()?;
             let mut page = Page {
                 class,
-                closed: false,
-                live: 0,
-                expiring: 0,
-                bump: 0,
-                free: NO_SLOT,
-                class_place: 0,
-                expiring_place: NONE,
-                open_next: NONE,
-                open_previous: NONE,
-                expiry_min: i64::MAX,
+                ..Page::unused()
             };
             if class == NO_CLASS {
                 match flags & RELEASED {
