@@ -249,6 +249,32 @@ fn after_a_failed_sync_everything_since_the_last_good_one_is_written_again() {
 }
 
 #[test]
+fn writing_again_takes_nothing_back_that_was_written() {
+    let (mut log, mut disk) = ready(small(), AppendFsync::EverySecond);
+    // The second record begins in the block in which the first ends, and does not fit into its buffer.
+    log.append(&[&[1; 14_000]]);
+    log.commit(1, &mut disk);
+    disk.drain(&mut log);
+    let last = log.append(&[&[2; 3000]]);
+    log.commit(2, &mut disk);
+    disk.drain(&mut log);
+    assert_eq!(log.written_sequence(), last);
+    log.commit(1002, &mut disk);
+    disk.complete(&mut log, Err(DiskError(EIO)));
+    log.retry(1002, &mut disk);
+    let Some((_, Operation::Write { buffer, bytes, .. })) = disk.0.front() else {
+        panic!("the first chunk is written again");
+    };
+    let seconds = buffer.bytes()[..*bytes].iter().filter(|byte| **byte == 2);
+    assert!(
+        seconds.count() > 2000,
+        "its last block has the second record's bytes"
+    );
+    disk.drain(&mut log);
+    assert_eq!((log.state(), log.durable_sequence()), (State::Ready, last));
+}
+
+#[test]
 fn buffers_are_bounded_by_syncing_early() {
     let (mut log, mut disk) = ready(small(), AppendFsync::EverySecond);
     let mut syncs = 0;

@@ -5,7 +5,8 @@
 //! copied behind the one before it, so that a second's many small writes hold no buffer each. With durable writes nothing is kept or copied.
 //!
 //! A chunk that ends within a block leaves that block's bytes to its successor, too, whose write repeats them. The two are never under way together; a tear
-//! cannot hurt bytes that are the same before and after.
+//! cannot hurt bytes that are the same before and after. When both are written once more the first one's write has the successor's bytes of that block as well,
+//! for these were promised to survive the end of the process.
 
 use super::buffer::{AlignedBuffer, Pool};
 use super::disk::{FileName, Operation, Ticket};
@@ -51,8 +52,25 @@ impl Chunk {
         }
     }
 
+    /// Bytes that its write has: whole blocks.
+    fn bytes_written(&self) -> usize {
+        self.len.next_multiple_of(BLOCK_BYTES)
+    }
+
     fn in_flight(&self) -> bool {
         matches!(self.state, ChunkState::InFlight { .. })
+    }
+
+    /// Completes its last block with what the successor has of it, so that writing this chunk again takes nothing of the successor's back.
+    fn take_block_end(&mut self, successor: &Chunk) {
+        if successor.segment != self.segment || successor.base >= self.end().offset {
+            return;
+        }
+        let block = self.bytes_written() - BLOCK_BYTES;
+        assert_eq!(self.base + block as u64, successor.base);
+        let from = successor.buffer.as_ref().expect("nothing is under way");
+        let to = self.buffer.as_mut().expect("nothing is under way");
+        to.bytes_mut()[block..block + BLOCK_BYTES].copy_from_slice(&from.bytes()[..BLOCK_BYTES]);
     }
 }
 
@@ -259,6 +277,8 @@ impl Stream {
         let whole = self.len - self.len % BLOCK_BYTES;
         let partial = self.len - whole;
         next.bytes_mut()[..partial].copy_from_slice(&self.buffer.bytes()[whole..self.len]);
+        let block_end = self.len.next_multiple_of(BLOCK_BYTES);
+        self.buffer.bytes_mut()[self.len..block_end].fill(0);
         self.waiting.push_back(Chunk {
             segment: self.segment,
             base: self.base,
@@ -290,9 +310,7 @@ impl Stream {
             return None;
         }
         let mut chunk = self.waiting.pop_front().expect("just seen");
-        let mut buffer = chunk.buffer.take().expect("the disk does not have it");
-        let bytes = chunk.len.next_multiple_of(BLOCK_BYTES);
-        buffer.bytes_mut()[chunk.len..bytes].fill(0);
+        let buffer = chunk.buffer.take().expect("the disk does not have it");
         let operation = Operation::Write {
             file: FileName::Segment {
                 shard: self.owner.shard,
@@ -300,7 +318,7 @@ impl Stream {
             },
             offset: chunk.base,
             buffer,
-            bytes,
+            bytes: chunk.bytes_written(),
             durable,
         };
         chunk.state = ChunkState::InFlight { ticket, durable };
@@ -385,10 +403,12 @@ impl Stream {
             return;
         }
         let chunk = self.sent.remove(place).expect("just seen");
+        let source = source..chunk.bytes_written();
         let buffer = chunk.buffer.expect("it is written");
         let before = &mut self.sent[place - 1];
-        before.buffer.as_mut().expect("it is written").bytes_mut()[from..len]
-            .copy_from_slice(&buffer.bytes()[source..chunk.len]);
+        let block_end = len.next_multiple_of(BLOCK_BYTES);
+        before.buffer.as_mut().expect("it is written").bytes_mut()[from..block_end]
+            .copy_from_slice(&buffer.bytes()[source]);
         before.len = len;
         before.sequence = chunk.sequence;
         before.record_end = chunk.record_end;
@@ -439,6 +459,9 @@ impl Stream {
         assert_eq!(self.in_flight, 0);
         while let Some(mut chunk) = self.sent.pop_back() {
             chunk.state = ChunkState::Waiting;
+            if let Some(successor) = self.waiting.front() {
+                chunk.take_block_end(successor);
+            }
             self.waiting.push_front(chunk);
         }
     }
