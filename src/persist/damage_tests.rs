@@ -21,6 +21,7 @@ pub(super) fn written(
     let mut random = Random::new(seed);
     let mut disk = SimulatedDisk::new(random.draw());
     let options = Options {
+        segment_bytes_first: segment_bytes,
         segment_bytes,
         ..Options::default()
     };

@@ -20,6 +20,8 @@ use std::fmt;
 /// Sizes, all bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
+    /// As below, of the first segment of a start: little data should not take much of a disk.
+    pub segment_bytes_first: u64,
     /// Bytes of a segment at which the next one begins, and which are preallocated. The last record may go beyond.
     pub segment_bytes: u64,
     /// Bytes of a buffer, which is the longest write.
@@ -33,6 +35,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            segment_bytes_first: 4 << 20,
             segment_bytes: 64 << 20,
             buffer_bytes: 256 << 10,
             // 8 MiB a shard: at a gigabyte a second what a device takes 8 ms to write.
@@ -73,6 +76,8 @@ pub struct Start {
     pub sequence: u64,
     /// Segments that are part of the log.
     pub segments: Vec<u64>,
+    /// Bytes of the log in them.
+    pub bytes: u64,
     /// Those of them that may not be durable yet, and will be before the new segment says they are.
     pub sync: Vec<u64>,
     /// Files that mean nothing any more; they are removed when the new segment's header is durable, never before.
@@ -91,6 +96,7 @@ impl Start {
             predecessor: Position::default(),
             sequence: 1,
             segments: Vec::new(),
+            bytes: 0,
             sync: Vec::new(),
             remove: Vec::new(),
         }
@@ -152,6 +158,8 @@ pub struct Log {
     pub(super) manifest: Option<Manifest>,
     /// Segments whose files exist and belong to the log, but for those that are begun by this one.
     pub(super) segments_first: Vec<u64>,
+    /// Bytes of the log in segments before the present one.
+    pub(super) bytes_before: u64,
     leftovers: Vec<FileName>,
     segment_own_first: u64,
     /// Segments up to this one exist.
@@ -201,6 +209,7 @@ impl Log {
             identity: start.identity,
             shard: start.shard,
             shards: start.shards,
+            segment_bytes_first: options.segment_bytes_first,
             segment_bytes: options.segment_bytes,
         };
         let stream = Stream::new(
@@ -227,7 +236,11 @@ impl Log {
         if start.manifest.is_none() {
             steps.extend(publish_steps(&manifest));
         }
-        steps.extend(segment_steps(shard, start.number, options.segment_bytes));
+        steps.extend(segment_steps(
+            shard,
+            start.number,
+            options.segment_bytes_first,
+        ));
         let end = stream.end();
         let mut log = Log {
             options,
@@ -236,6 +249,7 @@ impl Log {
             stream,
             manifest: Some(manifest),
             segments_first: start.segments,
+            bytes_before: start.bytes,
             leftovers: start.remove,
             segment_own_first: start.number,
             segment_ready: 0,
@@ -270,7 +284,7 @@ impl Log {
         if !self.commit_open {
             self.begin_commit();
         }
-        if self.stream.end().offset >= self.options.segment_bytes {
+        if self.stream.end().offset >= self.stream.room_bytes() {
             self.next_segment();
         }
         self.stream.append(RecordKind::Entry, parts)
@@ -288,6 +302,7 @@ impl Log {
 
     pub(super) fn next_segment(&mut self) {
         self.durable_said = self.stream.durable();
+        self.bytes_before += self.stream.end().offset;
         self.stream.next_segment(self.unix_offset_ms + self.now_ms);
     }
 
@@ -349,11 +364,9 @@ impl Log {
         self.stream.durable_sequence()
     }
 
-    /// Bytes of the log since the last rewrite, for deciding on the next: whole segments before this one counted as full.
+    /// Bytes of the log since the last rewrite, for deciding on the next.
     pub fn bytes(&self) -> u64 {
-        let end = self.stream.end();
-        let whole = self.segments_first.len() as u64 + (end.segment - self.segment_own_first);
-        whole * self.options.segment_bytes + end.offset
+        self.bytes_before + self.stream.end().offset
     }
 
     /// The manifest as it is on disk.
@@ -399,6 +412,7 @@ impl Log {
             predecessor: end,
             sequence: self.stream.sequence() + 1,
             segments: self.segments_first.iter().copied().chain(own).collect(),
+            bytes: self.bytes(),
             sync: Vec::new(),
             remove: self.leftovers.clone(),
         })
@@ -572,11 +586,11 @@ impl Log {
     fn prepare_segment(&mut self, disk: &mut impl Disk) {
         let end = self.stream.end();
         let needed = end.segment > self.segment_ready
-            || (end.segment == self.segment_ready && end.offset >= self.options.segment_bytes / 2);
+            || (end.segment == self.segment_ready && end.offset >= self.stream.room_bytes() / 2);
         let preparing = |job: &Job| matches!(job.kind, JobKind::Prepare(_));
         if needed && !self.jobs.iter().any(preparing) {
-            let number = self.segment_ready + 1;
-            let steps = segment_steps(self.owner.shard, number, self.options.segment_bytes);
+            let (shard, number) = (self.owner.shard, self.segment_ready + 1);
+            let steps = segment_steps(shard, number, self.options.segment_bytes);
             self.begin_job(JobKind::Prepare(number), steps, disk);
         }
     }

@@ -75,6 +75,7 @@ fn ready(options: Options, rule: AppendFsync) -> (Log, HeldDisk) {
 
 fn small() -> Options {
     Options {
+        segment_bytes_first: 64 << 10,
         segment_bytes: 64 << 10,
         buffer_bytes: 16 << 10,
         buffers_max: 8,
@@ -272,6 +273,42 @@ fn writing_again_takes_nothing_back_that_was_written() {
     );
     disk.drain(&mut log);
     assert_eq!((log.state(), log.durable_sequence()), (State::Ready, last));
+}
+
+#[test]
+fn the_first_segment_of_a_start_is_smaller_and_bytes_are_counted_as_they_are() {
+    let options = Options {
+        segment_bytes_first: 16 << 10,
+        ..small()
+    };
+    let (mut log, mut disk) = ready(options, AppendFsync::No);
+    let mut rooms = Vec::new();
+    let mut most = 0;
+    for _ in 0..100 {
+        log.append(&[&[7; 1000]]);
+        log.commit(1, &mut disk);
+        while let Some((_, operation)) = disk.0.front() {
+            if let Operation::Create {
+                preallocate_bytes, ..
+            } = operation
+            {
+                rooms.push(*preallocate_bytes);
+            }
+            disk.complete(&mut log, Ok(()));
+        }
+        // A record of a thousand bytes, and what else there may be.
+        let bytes = log.bytes();
+        assert!(bytes >= most + 1008 && bytes <= most + 2 * 4096, "{bytes}");
+        most = bytes;
+    }
+    assert_eq!(rooms, [64 << 10, 64 << 10]);
+    log.begin_rewrite().expect("all is well");
+    log.finish_rewrite(0, &mut disk);
+    disk.drain(&mut log);
+    log.commit(2, &mut disk);
+    disk.drain(&mut log);
+    assert_eq!(log.rewrite_end(), Some(RewriteEnd::Done));
+    assert!(log.bytes() < 2 * 4096, "{} bytes", log.bytes());
 }
 
 #[test]

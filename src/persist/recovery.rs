@@ -330,6 +330,7 @@ impl<'a> ShardLog<'a> {
                 .filter(|number| *number >= self.durable.segment)
                 .collect(),
             segments,
+            bytes: self.ranges.iter().map(|range| range.end).sum(),
             remove: self.remove.clone(),
         }
     }

@@ -44,6 +44,8 @@ enum Phase {
 pub(super) struct Rewrite {
     /// The segment that the data will begin with.
     segment_first: u64,
+    /// Bytes of the log in segments before that.
+    bytes_before: u64,
     phase: Phase,
 }
 
@@ -59,6 +61,7 @@ impl Log {
         self.next_segment();
         self.rewrite = Some(Rewrite {
             segment_first: self.stream.end().segment,
+            bytes_before: self.bytes_before,
             phase: Phase::Images,
         });
         self.rewrite_end = None;
@@ -141,6 +144,7 @@ impl Log {
         let shard = self.owner.shard;
         let segments = self.take_segments_before(rewrite.segment_first).into_iter();
         let files = segments.map(|number| FileName::Segment { shard, number });
+        self.bytes_before -= rewrite.bytes_before;
         self.manifest = Some(manifest);
         self.rewrite_end = Some(RewriteEnd::Done);
         self.begin_cleanup(files.collect(), disk);

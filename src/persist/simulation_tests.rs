@@ -16,6 +16,7 @@ use crate::config::AppendFsync;
 use std::collections::BTreeMap;
 
 const OPTIONS: Options = Options {
+    segment_bytes_first: 8 * 1024,
     segment_bytes: 16 * 1024,
     buffer_bytes: 8 * 1024,
     buffers_max: 8,

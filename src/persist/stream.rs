@@ -80,6 +80,9 @@ pub(super) struct Owner {
     pub(super) identity: Identity,
     pub(super) shard: u32,
     pub(super) shards: u32,
+    /// Room of the first segment.
+    pub(super) segment_bytes_first: u64,
+    /// Room of the others.
     pub(super) segment_bytes: u64,
 }
 
@@ -91,6 +94,8 @@ pub(super) struct Stream {
     // The chunk that gathers.
     buffer: AlignedBuffer,
     segment: u64,
+    /// Room of that segment.
+    room_bytes: u64,
     seed: Seed,
     base: u64,
     len: usize,
@@ -126,6 +131,7 @@ impl Stream {
             pool,
             buffer,
             segment: 0,
+            room_bytes: owner.segment_bytes_first,
             seed: Seed::new(&owner.identity, 0),
             base: 0,
             len: 0,
@@ -149,6 +155,11 @@ impl Stream {
             segment: self.segment,
             offset: self.base + self.len as u64,
         }
+    }
+
+    /// The room of the segment that the next record begins in.
+    pub(super) fn room_bytes(&self) -> u64 {
+        self.room_bytes
     }
 
     /// Up to where everything would be found after a power loss.
@@ -190,6 +201,7 @@ impl Stream {
     pub(super) fn next_segment(&mut self, made_ms: u64) {
         let predecessor = self.end();
         self.close();
+        self.room_bytes = self.owner.segment_bytes;
         self.begin_segment(self.segment + 1, predecessor, made_ms);
     }
 
@@ -203,7 +215,7 @@ impl Stream {
             made_ms,
             predecessor,
             durable: self.durable,
-            room_bytes: self.owner.segment_bytes,
+            room_bytes: self.room_bytes,
         };
         self.segment = number;
         self.seed = Seed::new(&self.owner.identity, number);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Bytes of a disk that is soon full; a segment takes 64 MiB before it is written to, so that the filler and two are too much, and three without it are not.
+/// Bytes of a disk that is soon full: the first segment takes 4 MiB before it is written to and each other one 64, so that the filler and two of these are too much, and two without it are not.
 const DISK_BYTES: usize = 220 << 20;
 const FILLER_BYTES: usize = 100 << 20;
 

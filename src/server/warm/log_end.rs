@@ -23,8 +23,7 @@ struct Seen {
 }
 
 fn look(directory: &Path, shard: u32) -> io::Result<Seen> {
-    let mut files = Vec::new();
-    let mut names = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -32,11 +31,14 @@ fn look(directory: &Path, shard: u32) -> io::Result<Seen> {
             continue;
         };
         if file.shard() == shard {
-            files.push((file.to_string(), entry.metadata()?.len()));
-            names.push(file);
+            found.push((file.to_string(), entry.metadata()?.len(), file));
         }
     }
-    files.sort();
+    found.sort();
+    let (files, names) = found
+        .into_iter()
+        .map(|(name, len, file)| ((name, len), file))
+        .unzip();
     let manifest = fs::read(directory.join(FileName::Manifest { shard }.to_string()))?;
     Ok(Seen {
         files,
@@ -90,13 +92,17 @@ impl LogEnd {
         }
         let mut numbers = vec![self.end.segment];
         let mut remove = Vec::new();
-        for name in seen.names {
+        // The room of the last one counts as used, too: how much of the others is was not kept.
+        let mut bytes = 0;
+        for (name, (_, len)) in seen.names.into_iter().zip(&seen.files) {
             let is_part = match name {
                 FileName::Manifest { .. } => true,
                 FileName::ManifestNew { .. } => false,
                 FileName::Segment { number, .. } => {
                     numbers.push(number);
-                    self.segments.contains(&number)
+                    let is_part = self.segments.contains(&number);
+                    bytes += if is_part { *len } else { 0 };
+                    is_part
                 }
             };
             if !is_part {
@@ -112,6 +118,7 @@ impl LogEnd {
             predecessor: self.end,
             sequence: self.sequence,
             segments: self.segments.clone(),
+            bytes,
             sync: Vec::new(),
             remove,
         })
