@@ -1,48 +1,27 @@
-//! What a start finds in the directory of the log: it is locked, read, and run again into the shards' engines.
+//! What a start finds in the directory of the log: it is locked and read, and each shard's log is told where to go on.
 //!
-//! Never: writes a log; what it finds tells each shard's log where to go on. The decision worth knowing: files are mapped, and read twice. The first
-//! pass, of all shards at the same time, verifies every byte and finds where each log ends, because a transaction that is not on all its shards must be on none; the second runs
-//! the commands on the thread of the shard that they belong to.
+//! Never: writes a log, or runs one again ([`super::replay`] does). The decision worth knowing: where the number of shards is another one the log is written anew in a directory
+//! of its own, and the names of the two are exchanged.
 
 use super::import;
+use super::replay::Replay;
 use super::start::StartError;
-use crate::command::Run;
 use crate::command::dump::image::{self, ImageHead};
-use crate::command::table;
 use crate::config::Config;
-use crate::engine::Touch;
 use crate::persist::disk::FileName;
-use crate::persist::entry::{Command, Entry, Value};
 use crate::persist::log::Start;
-use crate::persist::recovery::{ShardFiles, ShardLog, read_shard};
-use crate::persist::settle::settle;
-use crate::protocol::args::{Args, Range, locate};
-use crate::protocol::resp::Reply;
 use crate::shard::{Shard, slots};
-use foldhash::HashSet;
-use memmap2::Mmap;
-use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex};
 
 /// The file that whoever uses the directory holds locked.
 pub(super) const LOCK: &str = "lock";
-/// Records whose keys are brought near together.
-const RUN_AT_ONCE: usize = 64;
 /// Keys that go from one thread to another at once.
 const MOVED_AT_ONCE: usize = 256;
-
-/// Files of a log, mapped for as long as anybody reads them.
-struct Mapped {
-    /// What each shard has, by name; nothing for one that is new.
-    shards: Vec<BTreeMap<FileName, Mmap>>,
-}
 
 /// What a start has found.
 pub struct Found {
@@ -64,30 +43,11 @@ pub struct Found {
     pub interrupted: Option<PathBuf>,
     /// What is to be said about it.
     pub messages: Vec<String>,
-    /// Bytes that have been run again so far, and how many there are: of all shards.
-    pub progress: Arc<Progress>,
-    /// The function libraries, as the first shard's log has them.
-    pub libraries: Mutex<Option<Vec<u8>>>,
-    logs: Vec<ShardLog<'static>>,
-    /// Frees the mappings; see [`Found::done`].
-    mapped: *mut Mapped,
+    /// What is to be run again.
+    pub replay: Replay,
 }
 
-// SAFETY: the pointer is only followed by `done`, which consumes the value; the maps themselves may be read from any thread.
-unsafe impl Send for Found {}
-// SAFETY: as above.
-unsafe impl Sync for Found {}
-
-/// How far loading has come.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Records run again.
-    pub records: AtomicU64,
-    /// Of so many.
-    pub records_all: AtomicU64,
-}
-
-fn failed(directory: &Path, what: &str, error: &dyn std::fmt::Display) -> StartError {
+pub(super) fn failed(directory: &Path, what: &str, error: &dyn std::fmt::Display) -> StartError {
     StartError(format!(
         "appenddirname {}: {what}: {error}",
         directory.display()
@@ -125,63 +85,6 @@ pub fn lock(directory: &Path) -> Result<File, StartError> {
     }
 }
 
-fn map(
-    directory: &Path,
-    shards_least: usize,
-    messages: &mut Vec<String>,
-) -> Result<Mapped, StartError> {
-    let unreadable = |error: &dyn std::fmt::Display| failed(directory, "cannot be read", error);
-    let mut shards: Vec<BTreeMap<FileName, Mmap>> = Vec::new();
-    shards.resize_with(shards_least, BTreeMap::new);
-    for entry in fs::read_dir(directory).map_err(|error| unreadable(&error))? {
-        let entry = entry.map_err(|error| unreadable(&error))?;
-        let name = entry.file_name();
-        let Some(file) = name.to_str().and_then(FileName::parse) else {
-            if name != LOCK {
-                messages.push(format!(
-                    "{} in {} is no file of a log, and is left alone",
-                    name.display(),
-                    directory.display()
-                ));
-            }
-            continue;
-        };
-        let shard = file.shard() as usize;
-        if shard >= crate::limits::SHARDS_MAX {
-            return Err(StartError(format!(
-                "appenddirname {}: {file} is of a shard that cannot be",
-                directory.display()
-            )));
-        }
-        if shards.len() <= shard {
-            shards.resize_with(shard + 1, BTreeMap::new);
-        }
-        let opened = File::open(entry.path()).and_then(|file| {
-            // SAFETY: nobody changes the files of a directory that is locked; who does all the same may see this process end.
-            unsafe { Mmap::map(&file) }
-        });
-        let mapped =
-            opened.map_err(|error| failed(directory, &format!("{file} cannot be read"), &error))?;
-        shards[shard].insert(file, mapped);
-    }
-    Ok(Mapped { shards })
-}
-
-fn files_of(shard: u32, mapped: &BTreeMap<FileName, Mmap>) -> ShardFiles<'_> {
-    let mut files = ShardFiles {
-        shard,
-        ..ShardFiles::default()
-    };
-    for (name, bytes) in mapped {
-        match *name {
-            FileName::Manifest { .. } => files.manifest = Some(bytes),
-            FileName::ManifestNew { .. } => files.manifest_new = true,
-            FileName::Segment { number, .. } => files.segments.push((number, bytes)),
-        }
-    }
-    files
-}
-
 impl Found {
     /// Reads the directory of a configuration for a server of so many shards; `identity` is that of a data set that begins.
     pub fn open(config: &Config, shards: usize, identity: [u8; 16]) -> Result<Found, StartError> {
@@ -189,32 +92,12 @@ impl Found {
         let lock = lock(&directory)?;
         let interrupted = import::interrupted(&directory)?;
         let mut messages = Vec::new();
-        let mapped = Box::new(map(&directory, shards, &mut messages)?);
-        let pointer = Box::into_raw(mapped);
-        // SAFETY: it was just made, and is freed by `done` alone, when nobody refers to it any more.
-        let mapped: &'static Mapped = unsafe { &*pointer };
-        let refused = |error: &dyn std::fmt::Display| {
-            StartError(format!(
-                "appenddirname {}: {error}; nothing was loaded. `torc check-log {}` tells more and can repair",
-                directory.display(),
-                directory.display()
-            ))
-        };
-        let read = |shard: usize| read_shard(&files_of(shard as u32, &mapped.shards[shard]));
-        let logs = std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..mapped.shards.len())
-                .map(|shard| scope.spawn(move || read(shard)))
-                .collect();
-            let outcomes = readers.into_iter();
-            let outcomes = outcomes.map(|reader| reader.join().expect("reading does not panic"));
-            outcomes.collect::<Result<Vec<_>, _>>()
-        });
-        let logs = logs.map_err(|error| refused(&error))?;
-        let recovered = settle(logs, shards as u32).map_err(|error| refused(&error))?;
+        let replay = Replay::read(&directory, shards, &mut messages)?;
+        let recovered = &replay.recovered;
         let moves = recovered.identity.is_some() && recovered.shards as usize != shards;
         for cut in recovered.logs.iter().filter_map(|log| log.cut) {
             if !config.aof_load_truncated {
-                return Err(refused(&format!(
+                return Err(replay.refused(&format!(
                     "{cut}; say aof-load-truncated yes to load what is before"
                 )));
             }
@@ -233,9 +116,6 @@ impl Found {
                 .collect();
             renewal = Some(Renewal::begin(&directory)?);
         }
-        let progress = Arc::new(Progress::default());
-        let records = recovered.logs.iter().map(|log| log.records).sum();
-        progress.records_all.store(records, Ordering::Relaxed);
         Ok(Found {
             directory,
             lock,
@@ -246,10 +126,7 @@ impl Found {
             interrupted,
             transaction_next: recovered.transaction_next,
             messages,
-            progress,
-            libraries: Mutex::default(),
-            logs: recovered.logs,
-            mapped: pointer,
+            replay,
         })
     }
 
@@ -259,7 +136,7 @@ impl Found {
         mut shard: Shard,
         senders: &[SyncSender<Vec<Moved>>],
     ) -> Result<(), String> {
-        self.load(&mut shard)?;
+        self.replay.load(&mut shard)?;
         let engine = &mut shard.engine;
         let mut batches: Vec<Vec<Moved>> = senders.iter().map(|_| Vec::new()).collect();
         for db in 0..engine.databases() {
@@ -307,6 +184,7 @@ impl Found {
     ) -> Result<Found, StartError> {
         let directory = PathBuf::from(&config.appenddirname);
         let lock = lock(&directory)?;
+        let replay = Replay::nothing(&directory);
         let start = |shard| Start::fresh(identity, shard as u32, shards as u32);
         Ok(Found {
             directory,
@@ -314,14 +192,11 @@ impl Found {
             starts: (0..shards).map(start).collect(),
             renewal: None,
             shards_before: shards,
-            libraries: Mutex::default(),
             is_new: true,
             interrupted: None,
             transaction_next: 0,
             messages: Vec::new(),
-            progress: Arc::default(),
-            logs: Vec::new(),
-            mapped: Box::into_raw(Box::new(Mapped { shards: Vec::new() })),
+            replay,
         })
     }
 
@@ -332,6 +207,7 @@ impl Found {
         starts: Vec<Start>,
         transaction_next: u64,
     ) -> Found {
+        let replay = Replay::nothing(&directory);
         Found {
             directory,
             lock,
@@ -342,49 +218,7 @@ impl Found {
             is_new: false,
             interrupted: None,
             messages: Vec::new(),
-            progress: Arc::default(),
-            libraries: Mutex::default(),
-            logs: Vec::new(),
-            mapped: Box::into_raw(Box::new(Mapped { shards: Vec::new() })),
-        }
-    }
-
-    /// Runs a shard's log again. An error names the record and what is wrong with it.
-    pub fn load(&self, shard: &mut Shard) -> Result<(), String> {
-        let mut loader = Loader {
-            reply: Reply::default(),
-            ranges: Vec::new(),
-            time_ms: 0,
-            unfinished: None,
-            won: HashSet::default(),
-        };
-        let log = &self.logs[shard.id];
-        let mut entries = log.entries();
-        let mut batch = Vec::with_capacity(RUN_AT_ONCE);
-        let mut hashes = Vec::with_capacity(RUN_AT_ONCE);
-        loop {
-            batch.clear();
-            hashes.clear();
-            batch.extend(entries.by_ref().take(RUN_AT_ONCE));
-            if batch.is_empty() {
-                // Who had a lease has gone, and what follows must find the same as when the log was written: so not before the end.
-                shard.engine.void_leases(loader.won);
-                return Ok(());
-            }
-            // The processor waits for memory most of the time here: for many keys at once.
-            let keys = batch.iter().filter_map(|(_, body)| first_key(body));
-            hashes.extend(keys.map(|key| shard.engine.key(0, key).hash));
-            shard.engine.prefetch(hashes.iter().copied());
-            for (position, body) in &batch {
-                loader.run(shard, body, &self.libraries).map_err(|what| {
-                    format!(
-                        "appenddirname {}: the record at {position} cannot be loaded: {what}",
-                        self.directory.display()
-                    )
-                })?;
-            }
-            let records = batch.len() as u64;
-            self.progress.records.fetch_add(records, Ordering::Relaxed);
+            replay,
         }
     }
 
@@ -394,13 +228,10 @@ impl Found {
             directory,
             lock,
             renewal,
-            logs,
-            mapped,
+            replay,
             ..
         } = self;
-        drop(logs);
-        // SAFETY: `open` made it, the logs were all that referred to it, and `done` runs once.
-        drop(unsafe { Box::from_raw(mapped) });
+        drop(replay);
         match renewal {
             Some(renewal) => renewal.finish(&directory),
             None => Ok(lock),
@@ -514,141 +345,4 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
         _ => Path::new("."),
     };
     File::open(parent)?.sync_all()
-}
-
-/// The key that an entry is about, as far as that is seen at once: nothing depends on it but speed.
-fn first_key(body: &[u8]) -> Option<&[u8]> {
-    match Entry::decode(body).ok()? {
-        Entry::Command(mut command) => command.words.nth(1),
-        Entry::Value(value) => Some(value.key),
-        Entry::Part(_) | Entry::Library(_) => None,
-    }
-}
-
-/// Runs entries again.
-struct Loader {
-    reply: Reply,
-    ranges: Vec<Range>,
-    time_ms: i64,
-    /// A value whose last piece has not come yet. One that never does was being written when the server stopped: what the log says without it is complete.
-    unfinished: Option<Unfinished>,
-    /// Keys that were promised to a client at some time.
-    won: HashSet<(usize, Box<[u8]>)>,
-}
-
-/// The pieces of a value so far.
-struct Unfinished {
-    db: u32,
-    key: Box<[u8]>,
-    payload: Vec<u8>,
-}
-
-impl Loader {
-    fn run(
-        &mut self,
-        shard: &mut Shard,
-        body: &[u8],
-        libraries: &Mutex<Option<Vec<u8>>>,
-    ) -> Result<(), String> {
-        match Entry::decode(body).map_err(|error| error.to_string())? {
-            Entry::Part(part) => {
-                for entry in part.entries {
-                    let entry = entry.map_err(|error| error.to_string())?;
-                    self.entry(shard, body, entry)?;
-                }
-                Ok(())
-            }
-            Entry::Library(bytes) => {
-                let mut last = libraries.lock().expect("nobody panics while holding it");
-                *last = Some(bytes.to_vec());
-                Ok(())
-            }
-            entry => self.entry(shard, body, entry),
-        }
-    }
-
-    fn entry(&mut self, shard: &mut Shard, body: &[u8], entry: Entry<'_>) -> Result<(), String> {
-        match entry {
-            Entry::Command(command) => self.command(shard, body, command),
-            Entry::Value(value) => self.value(shard, value),
-            Entry::Library(_) | Entry::Part(_) => Err("it cannot be in a transaction".into()),
-        }
-    }
-
-    fn command(
-        &mut self,
-        shard: &mut Shard,
-        body: &[u8],
-        command: Command<'_>,
-    ) -> Result<(), String> {
-        locate(body, command.words, &mut self.ranges).ok_or("it is longer than 4 GiB")?;
-        let args = Args {
-            buffer: body,
-            ranges: &self.ranges,
-            large: &mut [],
-        };
-        let row = table::resolve(&args).map_err(|error| error.to_string())?;
-        if !matches!(row.run, Run::Data(_)) {
-            return Err(format!("{} is no command on data", row.name));
-        }
-        let db = command.db as usize;
-        if db >= shard.engine.databases() {
-            return Err(format!("database {db} is beyond --databases"));
-        }
-        if command.time_ms as i64 != self.time_ms {
-            self.time_ms = command.time_ms as i64;
-            shard.engine.set_now(self.time_ms);
-        }
-        self.reply.clear();
-        shard.execute(row, args, db, Touch::Yes, None, &mut self.reply);
-        Ok(())
-    }
-
-    /// Puts a piece of a value to those before it; with the last the payload is whole. None: there is more to come, or it is a value of one piece.
-    fn gather(&mut self, value: &Value<'_>) -> Result<Option<Vec<u8>>, String> {
-        if value.first && value.last {
-            return Ok(None);
-        }
-        if value.first {
-            self.unfinished = Some(Unfinished {
-                db: value.db,
-                key: value.key.into(),
-                payload: Vec::new(),
-            });
-        }
-        let is_its = |unfinished: &&mut Unfinished| {
-            unfinished.db == value.db && *unfinished.key == *value.key
-        };
-        let Some(unfinished) = self.unfinished.as_mut().filter(is_its) else {
-            return Err("it goes on with a value that has no beginning".into());
-        };
-        unfinished.payload.extend_from_slice(value.payload);
-        let whole = self.unfinished.take_if(|_| value.last);
-        Ok(whole.map(|whole| whole.payload))
-    }
-
-    fn value(&mut self, shard: &mut Shard, value: Value<'_>) -> Result<(), String> {
-        let db = value.db as usize;
-        if db >= shard.engine.databases() {
-            return Err(format!("database {db} is beyond --databases"));
-        }
-        let whole;
-        let payload = match self.gather(&value)? {
-            None if !value.last => return Ok(()),
-            None => value.payload,
-            Some(gathered) => {
-                whole = gathered;
-                &whole[..]
-            }
-        };
-        if image::is_won(value.kind, payload) {
-            self.won.insert((db, value.key.into()));
-        }
-        let key = shard.engine.key(db, value.key);
-        let head = ImageHead {
-            kind: value.kind,
-            expires_at_ms: value.expires_at_ms.map(|at_ms| at_ms as i64),
-        };
-        image::read(&mut shard.engine, &key, head, payload).map_err(|error| error.to_string())
-    }
 }

@@ -1,4 +1,5 @@
-//! WAITAOF: connections that wait until everything all shards have written down is durable, until replicas have it too, or until their time is over.
+//! WAITAOF: connections that wait until everything all shards have written down is durable, until replicas have it too, or until their time is over; and DEBUG LOADAOF, which
+//! waits for the same before it reads the log.
 //!
 //! Never: makes anything durable; it asks for a transaction without changes of all shards (`durability.rs`), and is told when all of them have it. The decision worth
 //! knowing: a wait that ends early leaves that transaction to end by itself, because shards count on its parts.
@@ -6,6 +7,7 @@
 use super::connection::{Hold, State};
 use super::service::Service;
 use crate::command::connection::LogWish;
+use crate::engine::Client;
 use crate::net::Token;
 use crate::protocol::resp::Reply;
 use crate::shard::journal::Commit;
@@ -35,6 +37,8 @@ struct LogWait {
 pub(super) struct LogWaits {
     waiting: HashMap<Token, LogWait>,
     by_number: HashMap<u64, Token>,
+    /// Operations that go on when a transaction is on all shards.
+    operations: HashMap<u64, u32>,
     deadlines: BTreeSet<(i64, u64)>,
 }
 
@@ -76,8 +80,11 @@ impl Service {
         let deadline_ms = (wish.timeout_ms > 0)
             .then(|| now_ms.checked_add_unsigned(wish.timeout_ms))
             .flatten();
-        let number = (self.shard.journal.is_on())
-            .then(|| self.shared.next_transaction(self.shards() as u32));
+        let number = self
+            .shard
+            .journal
+            .is_on()
+            .then(|| self.settle_everything(client));
         let waits = &mut self.waits.log;
         if let Some(at_ms) = deadline_ms {
             waits.deadlines.insert((at_ms, token.to_bits()));
@@ -92,11 +99,22 @@ impl Service {
                 is_durable: false,
             },
         );
-        let Some(number) = number else {
-            return;
-        };
-        waits.by_number.insert(number, token);
+        if let Some(number) = number {
+            waits.by_number.insert(number, token);
+        }
+    }
+
+    /// Lets an operation go on when all that was written down on any shard is durable.
+    pub(super) fn when_all_is_durable(&mut self, operation: u32) {
+        let client = self.operations.get(operation).origin.client;
+        let number = self.settle_everything(client);
+        self.waits.log.operations.insert(number, operation);
+    }
+
+    /// Begins a transaction of all shards that changes nothing; its number. [`Service::log_settled`] is told when it is durable, and so everything before it.
+    fn settle_everything(&mut self, client: Client) -> u64 {
         let shards = self.shards();
+        let number = self.shared.next_transaction(shards as u32);
         let commit = Commit {
             client,
             number,
@@ -113,10 +131,14 @@ impl Service {
                 envelopes.push(Envelope::Commit(commit));
             }
         }
+        number
     }
 
     /// A transaction of this shard is on all its shards: it may be one that somebody waits for.
     pub(super) fn log_settled(&mut self, number: u64) {
+        if let Some(operation) = self.waits.log.operations.remove(&number) {
+            self.load_log(operation);
+        }
         let Some(token) = self.waits.log.by_number.remove(&number) else {
             return;
         };
@@ -181,6 +203,9 @@ impl Service {
             .collect();
         for token in refused {
             self.end_log_wait(token, Some(NO_LOG));
+        }
+        for (_, operation) in std::mem::take(&mut self.waits.log.operations) {
+            self.end_reload(operation, NO_LOG.to_string());
         }
     }
 

@@ -23,6 +23,7 @@ mod log_waits;
 pub mod memcache_users;
 mod operations;
 mod reload;
+mod replay;
 mod rewrite;
 mod saving;
 mod scripts;

@@ -1,21 +1,25 @@
-//! DEBUG RELOAD: all data goes into a snapshot, is thrown away, and is loaded from the snapshot again, while nobody else does anything.
+//! DEBUG RELOAD: all data goes into a snapshot, is thrown away, and is loaded from the snapshot again, while nobody else does anything. DEBUG LOADAOF: the same from the log.
 //!
 //! Never: journals what it does; a log tells of the same data before and after, and where that would not be so the command is refused. The decision worth knowing: it is SAVE and
-//! the import of a start, one after the other, under a claim of every shard; during the second all shards' threads are blocked, as redis-server is.
+//! the import of a start, one after the other, or WAITAOF and the replay of a start, under a claim of every shard; during the second all shards' threads are blocked, as redis-server is.
 
 use super::commands::{Answered, Outcome, lower};
 use super::import::{Import, Source};
 use super::operations::Work;
+use super::replay::Replay;
 use super::server_operation::{Call, Finish, ServerOperation};
 use super::service::Service;
 use super::transactions::Then;
 use crate::config::EventClasses;
-use crate::engine::Client;
+use crate::engine::{Client, Journaling};
 use crate::protocol::args::Args;
 use crate::shard::locks::{Claims, Mode};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// How often a log is read that changes while it is read.
+const READS_MAX: usize = 10;
 
 /// What is to be done, and what not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,16 +32,26 @@ pub(super) struct Wanted {
     merge: bool,
 }
 
+/// Where the data comes from.
+#[derive(Clone)]
+enum From {
+    Snapshot(Arc<Import>),
+    Log(Arc<Replay>),
+}
+
 /// A shard's part: what is loaded, and whether what is there goes before.
 #[derive(Clone)]
 pub struct Reload {
-    import: Arc<Import>,
+    from: From,
     flushes: bool,
 }
 
 impl std::fmt::Debug for Reload {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Reload({})", self.import.name())
+        match &self.from {
+            From::Snapshot(import) => write!(formatter, "Reload({})", import.name()),
+            From::Log(_) => write!(formatter, "Reload(log)"),
+        }
     }
 }
 
@@ -61,8 +75,27 @@ impl Service {
         if (wanted.no_save || wanted.no_flush) && self.shard.journal.is_on() {
             return Err("ERR with appendonly yes only all data can be reloaded, because the log would not tell of what is loaded".into());
         }
+        // While a snapshot is made others may read: it holds its keys for reading, too. What is loaded from it is the same again.
+        let mode = match wanted.no_save {
+            true => Mode::Write,
+            false => Mode::Read,
+        };
+        self.begin_reload(index, mode, |operation| Then::Reload(operation, wanted))
+    }
+
+    /// `DEBUG LOADAOF`.
+    pub(super) fn debug_load_log(&mut self, index: u32) -> Outcome {
+        if !self.shard.journal.is_on() {
+            return Err("ERR there is no log to load: appendonly is no".into());
+        }
+        // Others may read until it begins: what is loaded is the same again.
+        self.begin_reload(index, Mode::Read, Then::LoadLog)
+    }
+
+    /// Claims every shard, and goes on with `then` of an operation.
+    fn begin_reload(&mut self, index: u32, mode: Mode, then: impl FnOnce(u32) -> Then) -> Outcome {
         if self.transactions.is_locked {
-            return Err("ERR DEBUG RELOAD cannot be part of a transaction".into());
+            return Err("ERR data cannot be loaded again in a transaction".into());
         }
         let Some(token) = self.connection_at(index).map(|connection| connection.token) else {
             return Ok(Answered::Later);
@@ -70,11 +103,6 @@ impl Service {
         let operation = ServerOperation::of_all(self.shards(), Finish::Reloaded);
         let Some(id) = self.begin(index, Work::Server(operation), true, false) else {
             return Ok(Answered::Later);
-        };
-        // While a snapshot is made others may read: it holds its keys for reading, too. What is loaded from it is the same again.
-        let mode = match wanted.no_save {
-            true => Mode::Write,
-            false => Mode::Read,
         };
         let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
         for shard in 0..self.shards() {
@@ -84,7 +112,7 @@ impl Service {
             shard: self.shard.id as u32,
             token: token.to_bits(),
         };
-        let transaction = self.acquire(claims, Vec::new(), Then::Reload(id, wanted), client);
+        let transaction = self.acquire(claims, Vec::new(), then(id), client);
         self.claim_next(transaction);
         Ok(Answered::Later)
     }
@@ -112,10 +140,40 @@ impl Service {
         if let Err(error) = import.begin(&self.config, &self.shared.scripts) {
             return self.end_reload(operation, format!("ERR {error}"));
         }
-        let reload = Reload {
-            import,
-            flushes: !wanted.no_flush,
-        };
+        self.reload_all(
+            operation,
+            Reload {
+                from: From::Snapshot(import),
+                flushes: !wanted.no_flush,
+            },
+        );
+    }
+
+    /// Nobody writes any more: once all that was written is durable it can be read.
+    pub(super) fn load_log_locked(&mut self, operation: u32, transaction: u32) {
+        self.operations.get(operation).transaction = Some(transaction);
+        self.when_all_is_durable(operation);
+    }
+
+    /// The log on disk has everything.
+    pub(super) fn load_log(&mut self, operation: u32) {
+        let directory = PathBuf::from(&self.config.appenddirname);
+        let read = || Replay::read(&directory, self.shards(), &mut Vec::new());
+        // A rewrite that ends meanwhile takes files away between one look and the next.
+        let mut tries = (1..READS_MAX).map(|_| read());
+        match tries.find(Result::is_ok).unwrap_or_else(read) {
+            Err(error) => self.end_reload(operation, format!("ERR {error}")),
+            Ok(replay) => self.reload_all(
+                operation,
+                Reload {
+                    from: From::Log(Arc::new(replay)),
+                    flushes: true,
+                },
+            ),
+        }
+    }
+
+    fn reload_all(&mut self, operation: u32, reload: Reload) {
         let own = self.shard.id;
         for shard in (0..self.shards()).filter(|shard| *shard != own) {
             self.send_question(shard, operation, Call::Reload(reload.clone()));
@@ -128,7 +186,12 @@ impl Service {
 
     /// Loads what is this shard's own.
     pub(super) fn reload_here(&mut self, reload: &Reload) -> Result<(), String> {
+        // Whoever walks over all keys for the log has lost his place.
+        self.shard.journal.walks_again = self.shard.journal.is_rewriting;
+        let journal = std::mem::take(&mut self.shard.journal);
         let engine = &mut self.shard.engine;
+        engine.set_journaling(Journaling::Off);
+        engine.set_memory_bytes_max(0);
         if reload.flushes {
             for db in 0..engine.databases() {
                 engine.flush(db, false);
@@ -136,8 +199,23 @@ impl Service {
         }
         // Nobody is told of keys that were there all along.
         engine.set_events_wanted(EventClasses::default());
-        let outcome = reload.import.load(&mut self.shard);
+        let (stats, may_block) = (self.shard.stats.clone(), self.shard.may_block);
+        self.shard.may_block = false;
+        let outcome = match &reload.from {
+            From::Snapshot(import) => import.load(&mut self.shard),
+            From::Log(replay) => replay.load(&mut self.shard),
+        };
+        (self.shard.stats, self.shard.may_block) = (stats, may_block);
+        let journaling = match (journal.is_on(), journal.is_rewriting) {
+            (false, _) => Journaling::Off,
+            (true, false) => Journaling::On,
+            (true, true) => Journaling::Rewriting,
+        };
+        self.shard.journal = journal;
+        let memory_bytes_max = self.config.maxmemory / self.shards() as u64;
         let engine = &mut self.shard.engine;
+        engine.set_journaling(journaling);
+        engine.set_memory_bytes_max(memory_bytes_max);
         engine.set_events_wanted(self.config.notify_keyspace_events);
         // What a command would write down of itself.
         engine.take_effect();

@@ -419,7 +419,7 @@ fn wait_and_tell(
                 let text = match (import, found) {
                     (Some(import), _) => import.progress_text(),
                     (None, Some(found)) => {
-                        let progress = &found.progress;
+                        let progress = &found.replay.progress;
                         let records = progress.records.load(Ordering::Relaxed);
                         let all = progress.records_all.load(Ordering::Relaxed).max(1);
                         let percent = records * 100 / all;
@@ -559,7 +559,9 @@ fn make_worker(
             keys.try_for_each(|key| key.store(shard))
         })?;
     } else if let Some(found) = found {
-        load(&mut shard, memory_bytes_max, |shard| found.load(shard))?;
+        load(&mut shard, memory_bytes_max, |shard| {
+            found.replay.load(shard)
+        })?;
     }
     let log = match found {
         None => None,
@@ -574,6 +576,7 @@ fn make_worker(
     let mut service = Service::new(shard, shared.clone());
     if let Some(found) = found {
         let libraries = found
+            .replay
             .libraries
             .lock()
             .expect("nobody panics while holding it");

@@ -37,6 +37,8 @@ pub(super) enum Then {
     Save(u32),
     /// DEBUG RELOAD, as this operation.
     Reload(u32, Wanted),
+    /// DEBUG LOADAOF: the operation goes on.
+    LoadLog(u32),
 }
 
 /// What is answered to who needs a key that a script holds for long.
@@ -505,7 +507,10 @@ impl Service {
         let then = transaction.then.take().expect("it goes on once");
         self.release(id);
         match then {
-            Then::Steps(operation, _, _) | Then::Save(operation) | Then::Reload(operation, _) => {
+            Then::Steps(operation, _, _)
+            | Then::Save(operation)
+            | Then::Reload(operation, _)
+            | Then::LoadLog(operation) => {
                 self.fail_operation(operation, BUSY);
             }
             Then::Attempt(waiting) => self.fail_wait(waiting, BUSY),
@@ -633,6 +638,7 @@ impl Service {
             Then::Script(key) => self.script_locked(key, id),
             Then::Save(operation) => self.save_locked(operation, id),
             Then::Reload(operation, wanted) => self.reload_locked(operation, wanted, id),
+            Then::LoadLog(operation) => self.load_log_locked(operation, id),
         }
     }
 

@@ -5,6 +5,7 @@ use super::support::process::TemporaryDirectory;
 use super::support::random::{Random, seed};
 use super::support::reply::Reply;
 use super::support::server::{Server, skip_unless_torc};
+use super::support::{WAIT_LIMIT, eventually};
 use super::{assert_same, call, data, functions, keyspace, text};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -154,19 +155,128 @@ fn a_log_tells_of_the_same_data() {
     torc.stop();
 }
 
-/// Others wait, and nothing they have done is lost.
+fn info(client: &mut Client, name: &str) -> String {
+    let text = call!(client, "INFO", "persistence").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.expect("INFO tells it").trim_start_matches(':').into()
+}
+
+/// Data of all kinds, some of it changed by transactions over several shards.
+fn change(client: &mut Client, random: &mut Random, round: usize) {
+    data::fill(client, random, &format!("round:{round}"), 30);
+    for words in [
+        "MULTI",
+        "SET one x",
+        "RPUSH two a b c",
+        "INCR three",
+        "EXEC",
+        "SET gone x PX 1",
+        "DEL two",
+        "APPEND one y",
+        "HSET four a 1 b 2",
+    ] {
+        let reply = client.words(words);
+        assert!(!matches!(reply, Reply::Error(_)), "{words}: {reply:?}");
+    }
+    eventually("it expires", WAIT_LIMIT, || {
+        call!(client, "EXISTS", "gone").integer() == 0
+    });
+}
+
 #[test]
-fn others_wait() {
+fn the_log_gives_the_same_data() {
+    let log = [DEBUG, ("appendonly", "yes"), ("save", "")];
+    if let Some(redis) = Server::start_redis(&log) {
+        let mut client = redis.client();
+        change(&mut client, &mut Random::new(seed("persistence.log")), 0);
+        let sum = digest(&mut client);
+        assert_eq!(call!(client, "DEBUG", "LOADAOF").text(), "OK");
+        assert_eq!(digest(&mut client), sum);
+        redis.stop();
+    }
+    if skip_unless_torc("redis-server has had its turn") {
+        return;
+    }
+    for (shards, rule) in [(1, "everysec"), (2, "always"), (5, "no")] {
+        let home = TemporaryDirectory::new();
+        let place = [("dir", text(home.path())), ("appendfsync", rule)];
+        let options = [&log[..], &place].concat();
+        let torc = Server::start_with_shards(shards, &options);
+        let mut client = torc.client();
+        let mut random = Random::new(seed("persistence.log"));
+        data::load_functions(&mut client, &["one", "two"]);
+        let libraries = functions(&mut client);
+        for round in 0..4 {
+            change(&mut client, &mut random, round);
+            if round == 2 {
+                // The walk over all keys of a rewrite that is under way begins again, or it would miss some.
+                call!(client, "BGREWRITEAOF");
+            }
+            let (sum, keys) = (digest(&mut client), keyspace(&mut client));
+            assert_eq!(call!(client, "DEBUG", "LOADAOF").text(), "OK");
+            assert_eq!(digest(&mut client), sum, "{shards} shards, round {round}");
+            assert_same(&keyspace(&mut client), &keys);
+            assert_eq!(functions(&mut client), libraries);
+        }
+        eventually("the rewrite ends", WAIT_LIMIT, || {
+            info(&mut client, "aof_rewrite_in_progress") == "0"
+        });
+        let sum = digest(&mut client);
+        torc.stop();
+        let torc = Server::start_with_shards(shards, &options);
+        let mut client = torc.client();
+        assert_eq!(digest(&mut client), sum);
+        client.words("MULTI");
+        client.words("DEBUG LOADAOF");
+        let reply = client.words("EXEC");
+        assert!(matches!(&reply.elements()[0], Reply::Error(_)), "{reply:?}");
+        client.words("CONFIG SET appendonly no");
+        eventually("there is no log any more", WAIT_LIMIT, || {
+            matches!(call!(client, "DEBUG", "LOADAOF"), Reply::Error(_))
+        });
+        assert_eq!(digest(&mut client), sum);
+        torc.stop();
+    }
+}
+
+/// What is written while the log is loaded again and again is kept, in memory and on disk.
+#[test]
+fn writers_wait_while_the_log_is_loaded() {
     if skip_unless_torc("redis-server serves nobody else meanwhile") {
         return;
     }
     let home = TemporaryDirectory::new();
-    let torc = Server::start_with_shards(2, &[DEBUG, ("dir", text(home.path()))]);
+    let options = [DEBUG, ("dir", text(home.path())), ("appendonly", "yes")];
+    let torc = Server::start_with_shards(2, &options);
+    let counts = count_during(&torc, |client| {
+        call!(client, "BGREWRITEAOF");
+        for reload in 0..20 {
+            let what = if reload % 2 == 0 { "LOADAOF" } else { "RELOAD" };
+            let reply = call!(client, "DEBUG", what);
+            assert_eq!(reply.text(), "OK");
+        }
+    });
+    let check = |torc: &Server| {
+        let mut client = torc.client();
+        for (number, count) in counts.iter().enumerate() {
+            let found = call!(client, "GET", format!("k{number}")).text();
+            assert_eq!(found, count.to_string());
+        }
+    };
+    check(&torc);
+    torc.stop();
+    let torc = Server::start_with_shards(3, &options);
+    check(&torc);
+    torc.stop();
+}
+
+/// Four clients count while something is done; how far each has come.
+fn count_during(torc: &Server, work: impl FnOnce(&mut Client)) -> Vec<i64> {
     let has_ended = AtomicBool::new(false);
-    let counts: Vec<i64> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|number| {
-                let (torc, has_ended) = (&torc, &has_ended);
+                let has_ended = &has_ended;
                 scope.spawn(move || {
                     let mut client = torc.client();
                     let mut count = 0;
@@ -179,24 +289,35 @@ fn others_wait() {
                 })
             })
             .collect();
-        let mut client = torc.client();
-        let mut reloads = 0;
-        while reloads < 10 {
-            match call!(client, "DEBUG", "RELOAD") {
-                Reply::Simple(_) => reloads += 1,
-                other => panic!("{other:?}"),
-            }
+        let work = std::panic::AssertUnwindSafe(|| work(&mut torc.client()));
+        let outcome = std::panic::catch_unwind(work);
+        // Also when it has failed: nobody waits for those who count for ever.
+        has_ended.store(true, Ordering::Relaxed);
+        if let Err(panic) = outcome {
+            std::panic::resume_unwind(panic);
+        }
+        let counts = writers.into_iter().map(|writer| writer.join());
+        counts.map(|count| count.expect("it counts")).collect()
+    })
+}
+
+/// Others wait, and nothing they have done is lost.
+#[test]
+fn others_wait() {
+    if skip_unless_torc("redis-server serves nobody else meanwhile") {
+        return;
+    }
+    let home = TemporaryDirectory::new();
+    let torc = Server::start_with_shards(2, &[DEBUG, ("dir", text(home.path()))]);
+    let counts = count_during(&torc, |client| {
+        for _ in 0..10 {
+            assert_eq!(call!(client, "DEBUG", "RELOAD").text(), "OK");
         }
         let reply = client.words("MULTI");
         assert_eq!(reply.text(), "OK");
         client.words("DEBUG RELOAD");
         let reply = client.words("EXEC");
         assert!(matches!(&reply.elements()[0], Reply::Error(_)), "{reply:?}");
-        has_ended.store(true, Ordering::Relaxed);
-        writers
-            .into_iter()
-            .map(|writer| writer.join().expect("it counts"))
-            .collect()
     });
     let mut client = torc.client();
     for (number, count) in counts.iter().enumerate() {

@@ -57,6 +57,7 @@ impl Service {
                 return Ok(Answered::AskAll(Call::ActiveExpiry(on), Finish::Ok));
             }
             ("reload", _) => return self.debug_reload(index, args),
+            ("loadaof", 2) => return self.debug_load_log(index),
             ("digest", 2) => return Ok(Answered::AskAll(Call::Digest, Finish::Digest)),
             ("digest-value", 3) => {
                 let key = args.get(2).to_vec();
@@ -153,6 +154,8 @@ const HELP: &[&str] = &[
     "    Output a hex signature representing all keys and values.",
     "DIGEST-VALUE <key>",
     "    Output a hex signature of the value of the key.",
+    "LOADAOF",
+    "    Throw all data away and load it again from the log.",
     "OBJECT <key>",
     "    Show low level info about `key` and associated value.",
     "PROTOCOL <type>",

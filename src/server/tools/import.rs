@@ -97,7 +97,7 @@ fn check_empty(config: &Config) -> Result<(), String> {
     let advice = "say --replace to lose what is there, or give another --dir";
     let found =
         Found::open(config, shards, [0; 16]).map_err(|error| format!("{error}; {advice}"))?;
-    let records = found.progress.records_all.load(Ordering::Relaxed);
+    let records = found.replay.progress.records_all.load(Ordering::Relaxed);
     let directory = found.directory.display().to_string();
     // The lock is let go of; the start takes it again.
     drop(found.done());
