@@ -199,7 +199,7 @@ impl Service {
         }
         // Nobody is told of keys that were there all along.
         engine.set_events_wanted(EventClasses::default());
-        let (stats, may_block) = (self.shard.stats.clone(), self.shard.may_block);
+        let (stats, may_block) = (self.shard.stats, self.shard.may_block);
         self.shard.may_block = false;
         let outcome = match &reload.from {
             From::Snapshot(import) => import.load(&mut self.shard),

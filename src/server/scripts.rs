@@ -8,7 +8,8 @@
 
 use super::commands::line_of_call;
 use super::connection::{Hold, Socket};
-use super::service::{Known, Service};
+use super::requests::Known;
+use super::service::Service;
 use super::transactions::{BUSY, Then, Transactions};
 use crate::command::table::{self, Command, flags};
 use crate::command::{self, Route, Run};

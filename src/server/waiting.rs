@@ -7,7 +7,8 @@
 use super::connection::{Hold, State};
 use super::log_waits::LogWaits;
 use super::operations::{Pending, Work};
-use super::service::{Known, Service};
+use super::requests::Known;
+use super::service::Service;
 use super::transactions::{Then, Transactions};
 use crate::command::table::{Command, command_index, flags};
 use crate::command::{self, Blocking, CommandError, Null, stream};

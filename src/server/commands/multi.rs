@@ -6,8 +6,9 @@
 //! executes what another sends it in order, and the locks are released behind the last command.
 
 use super::super::connection::{Exec, Hold, Multi, Queued, State};
+use super::super::requests::Known;
 use super::super::server_operation::{Call, Finish};
-use super::super::service::{Known, Service};
+use super::super::service::Service;
 use super::super::transactions::Then;
 use super::{Answered, Outcome};
 use crate::command::table::{Command, command_index, flags, resolved_row};
