@@ -79,6 +79,10 @@ pub struct Info {
     pub save_takes_s: Option<u64>,
     /// Good snapshots since the start.
     pub saves: u64,
+    /// Keys that a snapshot or the rewriting of the logs under way has done, and all of them.
+    pub saving_keys: (u64, u64),
+    /// Keys that the last import had, and those it left out because they had expired.
+    pub imported_keys: (u64, u64),
 
     /// CPU time of the process in the kernel, in microseconds.
     pub cpu_system_us: u64,
@@ -112,6 +116,8 @@ pub struct LogInfo {
     pub rewrite_failed: bool,
     /// Rewritings so far.
     pub rewrites: u64,
+    /// Those that have failed since one ended well.
+    pub failures: u64,
     /// Whether it cannot be written.
     pub write_failed: bool,
     /// Whether a sync takes longer than two seconds.

@@ -3,7 +3,7 @@
 use super::connection::{Hold, Peer, State};
 use super::service::Service;
 use crate::codec::element;
-use crate::config::{Config, PipelineOrder};
+use crate::config::{Config, LogLevel, PipelineOrder};
 use crate::protocol::{Dialect, Limits};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,6 +30,9 @@ impl Service {
         self.tell_emptied_in_part();
         self.metrics.sample_rates(self.now_ms);
         self.save_housekeeping();
+        if self.shard.id == 0 {
+            self.tell_progress();
+        }
         let timeout_ms = i64::from(self.config.timeout) * 1000;
         let now_ms = self.now_ms;
         let count = self.places_count();
@@ -70,6 +73,16 @@ impl Service {
             self.round_bytes = 0;
             // Buffers count as memory of the process, but must never make the cache evict: what clients may hold is bounded for each of them.
             self.evict_clients();
+        }
+    }
+
+    /// A line of the log now and then about what takes long.
+    fn tell_progress(&self) {
+        let shared = &self.shared;
+        for progress in [&shared.saves.progress, &shared.rewriting] {
+            if let Some(text) = progress.line() {
+                shared.say(LogLevel::Notice, text);
+            }
         }
     }
 

@@ -24,6 +24,7 @@ mod log_waits;
 pub mod memcache_users;
 mod messages;
 mod operations;
+mod progress;
 mod reload;
 mod replay;
 mod requests;

@@ -8,7 +8,7 @@
 
 use super::log_disk::LogDisk;
 use super::service::Service;
-use crate::config::AppendFsync;
+use crate::config::{AppendFsync, LogLevel};
 use crate::engine::Journaling;
 use crate::metrics::info::LogInfo;
 use crate::persist::entry;
@@ -66,6 +66,8 @@ pub(super) struct Rewriting {
     pub(super) last_took: Option<Duration>,
     /// Whether the last one has failed.
     pub(super) has_failed: bool,
+    /// How many have failed since one ended well.
+    failures: u64,
     /// Bytes of the log after the last one, or at the start.
     pub(super) base_bytes: Option<u64>,
     /// How many have ended well.
@@ -145,10 +147,29 @@ impl Service {
         self.rewriting.began = Some(Instant::now());
         self.rewriting.phase = Phase::Walking { db: 0, cursor: 0 };
         self.rewriting.lets_go = 0;
+        self.note_begin();
         self.shard.journal.begin_rewriting();
         self.shard.engine.set_journaling(Journaling::Rewriting);
         if self.config.no_appendfsync_on_rewrite {
             self.set_sync_rule();
+        }
+    }
+
+    fn note_begin(&mut self) {
+        let (shared, keys) = (&self.shared, self.keys());
+        if let Some(text) = shared.rewriting.begin() {
+            shared.say(LogLevel::Notice, text);
+        }
+        shared.rewriting.expect(keys);
+    }
+
+    fn note_end(&mut self, is_good: bool) {
+        if let Some((is_good, text)) = self.shared.rewriting.end(is_good) {
+            let level = match is_good {
+                true => LogLevel::Notice,
+                false => LogLevel::Warning,
+            };
+            self.shared.say(level, text);
         }
     }
 
@@ -187,9 +208,12 @@ impl Service {
         if std::mem::take(&mut journal.walks_again) {
             (db, cursor) = (0, 0);
         }
+        let mut keys = 0;
         cursor = engine.scan(db, cursor, KEYS_AT_ONCE, &mut |engine, item| {
             journal.walked(engine, db, item);
+            keys += 1;
         });
+        self.shared.rewriting.add(keys);
         if cursor == 0 {
             db += 1;
         }
@@ -313,6 +337,9 @@ impl Service {
     /// The log is given up, and its rewriting with it.
     pub(super) fn end_rewriting(&mut self) {
         self.end_hold();
+        if self.rewriting.is_under_way() {
+            self.note_end(false);
+        }
         self.rewriting = Rewriting::default();
     }
 
@@ -346,6 +373,7 @@ impl Service {
     /// Makes a log that begins the shard's: every key is written to it.
     pub(super) fn begin_log(&mut self, log: Log) {
         self.log_is_wanted = false;
+        self.note_begin();
         self.shard.journal.log = Some(Box::new(log));
         self.shard.journal.begin_rewriting();
         self.shard.engine.set_journaling(Journaling::Rewriting);
@@ -361,10 +389,13 @@ impl Service {
     /// All keys are in a log that begins.
     fn begun(&mut self) {
         let took = self.rewriting.began.map(|began| began.elapsed());
+        let has_failed = self.shared.log_home.shard_begun().is_err();
+        self.note_end(!has_failed);
         self.rewriting = Rewriting {
             last_took: took,
             base_bytes: self.shard.journal.log.as_ref().map(|log| log.bytes()),
-            has_failed: self.shared.log_home.shard_begun().is_err(),
+            has_failed,
+            failures: u64::from(has_failed),
             count: 1,
             ..Rewriting::default()
         };
@@ -381,10 +412,13 @@ impl Service {
         let rewriting = &mut self.rewriting;
         rewriting.phase = Phase::Idle;
         rewriting.last_took = rewriting.began.map(|began| began.elapsed());
-        rewriting.has_failed = end != RewriteEnd::Done;
+        let is_good = end == RewriteEnd::Done;
+        rewriting.has_failed = !is_good;
+        rewriting.failures = if is_good { 0 } else { rewriting.failures + 1 };
         // After a failure it is not tried again before the log has grown as much again.
         rewriting.base_bytes = Some(bytes);
-        rewriting.count += u64::from(!rewriting.has_failed);
+        rewriting.count += u64::from(is_good);
+        self.note_end(is_good);
         self.set_sync_rule();
     }
 
@@ -402,6 +436,7 @@ impl Service {
             last_rewriting_s: whole_seconds(rewriting.last_took),
             rewrite_failed: rewriting.has_failed || log.rewrite_failure().is_some(),
             rewrites: rewriting.count,
+            failures: rewriting.failures,
             write_failed: log.failure().is_some(),
             is_late: log.is_late(self.log_now_ms),
             records_waiting: log.sequence() - log.durable_sequence(),

@@ -888,12 +888,10 @@ impl Service {
                 2 => LogLevel::Notice,
                 _ => LogLevel::Warning,
             };
-            if level as u8 >= self.config.loglevel as u8
-                && let Some(lines) = self.shared.log_lines.get()
-            {
+            if level as u8 >= self.config.loglevel as u8 {
                 // A line of the log is one line, whatever is in it.
                 let text = String::from_utf8_lossy(&text).replace(char::is_control, " ");
-                let _ = lines.try_send((level, text));
+                self.shared.say(level, text);
             }
         }
     }

@@ -7,7 +7,8 @@ use super::interest::Interest;
 use super::log::Lines;
 use super::log_home::LogHome;
 use super::memcache_users::Users;
-use crate::config::Config;
+use super::progress::Progress;
+use crate::config::{Config, LogLevel};
 use crate::script::store::ScriptStore;
 use crate::shard::mesh::Inbox;
 use std::collections::BTreeMap;
@@ -51,6 +52,10 @@ pub struct Shared {
     pub memcached_users: Option<Users>,
     /// Where the logs are.
     pub(super) log_home: LogHome,
+    /// Keys that the start has imported, and those it left out because they had expired.
+    pub(super) imported_keys: OnceLock<(u64, u64)>,
+    /// How far the rewriting of the logs is.
+    pub(super) rewriting: Progress,
     /// Logs that cannot be written.
     pub(super) log_failures: LogFailures,
     /// Where shards leave lines for the log, once there is somebody who writes them.
@@ -135,6 +140,8 @@ impl Shared {
             config: Mutex::new(Arc::new(config)),
             memcached_users,
             log_home: LogHome::default(),
+            imported_keys: OnceLock::new(),
+            rewriting: Progress::new("rewriting the log", "rewritten the log with"),
             log_failures: LogFailures::default(),
             log_lines: OnceLock::new(),
             serving: AtomicBool::new(false),
@@ -197,6 +204,13 @@ impl Shared {
             }
         }
         best
+    }
+
+    /// Leaves a line for the log. When whoever writes it is behind it is dropped.
+    pub(super) fn say(&self, level: LogLevel, text: String) {
+        if let Some(lines) = self.log_lines.get() {
+            let _ = lines.try_send((level, text));
+        }
     }
 
     /// Asks every shard to stop.

@@ -102,6 +102,14 @@ impl Service {
             save_last_took_s: saves.last_took_s,
             save_takes_s: saves.takes_s,
             saves: saves.count,
+            saving_keys: {
+                let (saving, rewriting) = (
+                    self.shared.saves.progress.keys(),
+                    self.shared.rewriting.keys(),
+                );
+                (saving.0 + rewriting.0, saving.1 + rewriting.1)
+            },
+            imported_keys: self.shared.imported_keys.get().copied().unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             redis_version: REDIS_VERSION.to_string(),
             os: system(),

@@ -340,6 +340,9 @@ impl Server {
                 log.line(&shared.config(), LogLevel::Warning, &message);
             }
             log.line(&shared.config(), LogLevel::Notice, &import.summary());
+            let keys = (import.keys_total(), import.keys_expired());
+            // A start imports once.
+            let _ = shared.imported_keys.set(keys);
         }
         if let Some(warm) = warm {
             // Nobody has been served yet, so the files are not stale; from here on they would be.

@@ -134,6 +134,59 @@ fn fields_that_expire_make_a_newer_file() {
     torc.stop();
 }
 
+/// So many keys with values of 2000 bytes.
+fn fill(client: &mut Client, keys: usize) {
+    let mut pipeline = Vec::new();
+    let value = "x".repeat(2000);
+    for number in 0..keys {
+        pipeline.extend_from_slice(&request(&["SET", &format!("key:{number}"), &value]));
+    }
+    client.send(&pipeline).expect("the server receives");
+    for _ in 0..keys {
+        client.read().expect("an answer");
+    }
+}
+
+#[test]
+fn it_is_said_how_far_it_is() {
+    if skip_unless_torc("redis-server's log has other words") {
+        return;
+    }
+    let home = TemporaryDirectory::new();
+    let options = [("appendonly", "yes"), ("logfile", "log.txt")];
+    let torc = start(home.path(), 2, &options);
+    let mut client = torc.client();
+    fill(&mut client, 20_000);
+    for (command, last) in [
+        ("BGSAVE", "saved 20000 keys in "),
+        ("BGREWRITEAOF", "rewritten the log with "),
+    ] {
+        // Both in one send, so that the figures come while it is under way.
+        let requests = [request(&[command]), request(&["INFO", "persistence"])];
+        client
+            .send(&requests.concat())
+            .expect("the server receives");
+        client.read().expect("an answer");
+        let figures = client.read().expect("an answer").text();
+        let keys = |name: &str| -> u64 {
+            let line = figures.lines().find_map(|line| line.strip_prefix(name));
+            line.expect("INFO tells it").parse().expect("a number")
+        };
+        if command == "BGSAVE" {
+            // The rewrite begins with a later turn.
+            let all = keys("current_save_keys_total:");
+            assert!((1..=20_000).contains(&all), "{command}: {figures}");
+            assert!(keys("current_save_keys_processed:") <= all);
+        }
+        let log = home.path().join("log.txt");
+        eventually("its end is in the log", WAIT_LIMIT, || {
+            fs::read_to_string(&log).is_ok_and(|text| text.contains(last))
+        });
+        assert_eq!(figure(&mut client, "current_save_keys_total"), "0");
+    }
+    torc.stop();
+}
+
 #[test]
 fn what_is_said_of_it() {
     if skip_unless_torc("redis-server's times are its own") {
@@ -145,15 +198,7 @@ fn what_is_said_of_it() {
     assert_eq!(figure(&mut client, "rdb_last_bgsave_time_sec"), "-1");
     let began = call!(client, "LASTSAVE").integer();
     assert_eq!(figure(&mut client, "rdb_last_save_time"), began.to_string());
-    let mut pipeline = Vec::new();
-    let value = "x".repeat(2000);
-    for number in 0..20_000 {
-        pipeline.extend_from_slice(&request(&["SET", &format!("key:{number}"), &value]));
-    }
-    client.send(&pipeline).expect("the server receives");
-    for _ in 0..20_000 {
-        client.read().expect("an answer");
-    }
+    fill(&mut client, 20_000);
     assert_eq!(figure(&mut client, "rdb_changes_since_last_save"), "20000");
     // All in one send, so that the others come while the first is under way.
     let requests = ["BGSAVE", "BGSAVE", "SAVE"].map(|word| request(&[word]));

@@ -177,6 +177,13 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     heading(text, "Persistence");
     field(text, "loading", 0);
     field(text, "async_loading", 0);
+    // Nothing is copied, for nobody forks.
+    field(text, "current_cow_peak", 0);
+    field(text, "current_cow_size", 0);
+    field(text, "current_cow_size_age", 0);
+    field(text, "current_fork_perc", "0.00");
+    field(text, "current_save_keys_processed", info.saving_keys.0);
+    field(text, "current_save_keys_total", info.saving_keys.1);
     field(
         text,
         "rdb_changes_since_last_save",
@@ -194,6 +201,8 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     field(text, "rdb_current_bgsave_time_sec", takes);
     field(text, "rdb_saves", info.saves);
     field(text, "rdb_last_cow_size", 0);
+    field(text, "rdb_last_load_keys_expired", info.imported_keys.1);
+    field(text, "rdb_last_load_keys_loaded", info.imported_keys.0);
     let (outcome, bytes, keys, milliseconds) = &info.warm;
     field(text, "warm_restart_last_load", outcome);
     field(text, "warm_restart_last_load_bytes", bytes);
@@ -223,12 +232,16 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     );
     let rewrites = logs.iter().map(|log| log.rewrites).sum::<u64>();
     field(text, "aof_rewrites", rewrites);
+    let failures = logs.iter().map(|log| log.failures).max().unwrap_or(0);
+    field(text, "aof_rewrites_consecutive_failures", failures);
     field(
         text,
         "aof_last_write_status",
         status(|log| log.write_failed),
     );
     field(text, "aof_last_cow_size", 0);
+    field(text, "module_fork_in_progress", 0);
+    field(text, "module_fork_last_cow_size", 0);
     if !logs.is_empty() {
         let total = |of: fn(&LogInfo) -> u64| logs.iter().map(of).sum::<u64>();
         field(text, "aof_current_size", total(|log| log.bytes));

@@ -270,6 +270,16 @@ impl Import {
         )
     }
 
+    /// Keys that have been stored.
+    pub fn keys_total(&self) -> u64 {
+        self.figures.keys_total()
+    }
+
+    /// Keys that were left out because they had expired.
+    pub fn keys_expired(&self) -> u64 {
+        self.figures.expired.load(Ordering::Relaxed)
+    }
+
     /// What has been imported.
     pub fn summary(&self) -> String {
         let figures = &self.figures;

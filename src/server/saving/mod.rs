@@ -12,13 +12,14 @@ mod write;
 
 use super::commands::{Answered, Outcome};
 use super::operations::Work;
+use super::progress::Progress;
 use super::reload::Wanted;
 use super::server_operation::{Answer, Finish, ServerOperation};
 use super::service::Service;
 use super::shared::Shared;
 use super::transactions::WalkIsAwaitedBy;
 use super::worker::unix_ms;
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
 use crate::engine::Client;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
@@ -97,6 +98,8 @@ pub struct Saves {
     at_stop: OnceLock<Option<Arc<Save>>>,
     /// The last one in the background failed, and none has been made since.
     has_failed: AtomicBool,
+    /// How far the one under way is.
+    pub progress: Progress,
 }
 
 impl Saves {
@@ -119,6 +122,7 @@ impl Saves {
             asked_at_stop: AtomicBool::new(false),
             at_stop: OnceLock::new(),
             has_failed: AtomicBool::new(false),
+            progress: Progress::new("saving", "saved"),
         }
     }
 
@@ -160,9 +164,13 @@ impl Saves {
             began: Instant::now(),
         });
         state.tried_ms = unix_ms();
+        // Its end waits for the lock, and so comes behind what is noted here.
         write::begin(shared.clone(), save.clone(), receiver)
             .map_err(|error| format!("ERR no thread could be started: {error}"))?;
         state.under_way = Some(save.clone());
+        if let Some(text) = self.progress.begin() {
+            shared.say(LogLevel::Notice, text);
+        }
         Ok(save)
     }
 
@@ -180,6 +188,14 @@ impl Saves {
             figures.count += 1;
         }
         drop(state);
+        let line = match (self.progress.end(outcome.is_ok()), &outcome) {
+            (_, Err(error)) => Some((LogLevel::Warning, error.clone())),
+            (Some((true, text)), Ok(())) => Some((LogLevel::Notice, text)),
+            _ => None,
+        };
+        if let Some((level, text)) = line {
+            shared.say(level, text);
+        }
         save.outcome.set(outcome).expect("it ends once");
         shared.inboxes.iter().for_each(|inbox| inbox.wake());
     }
@@ -382,11 +398,23 @@ impl Service {
 
     fn begin_walk(&mut self, save: Arc<Save>) {
         self.note_saved();
-        if let Some(sender) = save.sender(self.shard.id) {
-            let policy = self.config.maxmemory_policy;
-            self.saving.walk = Some(Walk::new(sender, policy, save.clone()));
-        }
+        self.saving.walk = self.walk_for(&save);
         self.saving.saved_if = Some((save, self.shard.stats.changes));
+    }
+
+    /// This shard's walk for a snapshot, which it begins once.
+    fn walk_for(&self, save: &Arc<Save>) -> Option<Walk> {
+        let sender = save.sender(self.shard.id)?;
+        self.shared.saves.progress.expect(self.keys());
+        let policy = self.config.maxmemory_policy;
+        Some(Walk::new(sender, policy, save.clone()))
+    }
+
+    /// Keys of all databases of this shard.
+    pub(super) fn keys(&self) -> u64 {
+        let engine = &self.shard.engine;
+        let keys = (0..engine.databases()).map(|db| engine.len(db) as u64);
+        keys.sum()
     }
 
     /// Remembers what the last snapshot has, once it is known to be good.
@@ -486,9 +514,7 @@ impl Service {
                 false => None,
             }
         });
-        if let Some(sender) = save.as_ref().and_then(|save| save.sender(self.shard.id)) {
-            let save = save.as_ref().expect("it has the sender").clone();
-            let walk = Walk::new(sender, self.config.maxmemory_policy, save);
+        if let Some(walk) = save.as_ref().and_then(|save| self.walk_for(save)) {
             walk.finish(&mut self.shard.engine);
         }
     }

@@ -76,11 +76,8 @@ pub fn begin(shared: Arc<Shared>, save: Arc<Save>, chunks: Receiver<Chunk>) -> i
         if outcome.is_err() {
             let _ = fs::remove_file(&temporary);
         }
-        let outcome = outcome.map_err(|error| {
-            let text = format!("{} could not be written: {error}", config.dbfilename);
-            eprintln!("torc: {text}");
-            text
-        });
+        let outcome =
+            outcome.map_err(|error| format!("{} could not be written: {error}", config.dbfilename));
         shared.saves.end(&shared, &save, outcome);
     };
     let thread = thread::Builder::new().name("torc-save".into());
@@ -198,6 +195,7 @@ fn write_file(
             current = Some(db);
             writer.database(&mut output.buffer, db, 0, 0);
         }
+        shared.saves.progress.add(keys.len() as u64);
         let before = pieces.map(|pieces| (pieces, writer.clone(), output.position()));
         for written in keys {
             let (kind, value) = written.value.split_first().expect("a value has a kind");
