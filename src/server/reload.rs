@@ -88,8 +88,8 @@ impl Service {
         if !self.shard.journal.is_on() {
             return Err("ERR there is no log to load: appendonly is no".into());
         }
-        // Others may read until it begins: what is loaded is the same again.
-        self.begin_reload(index, Mode::Read, Then::LoadLog)
+        // Not for reading: a snapshot that is made meanwhile must not be in the middle of a value.
+        self.begin_reload(index, Mode::Write, Then::LoadLog)
     }
 
     /// Claims every shard, and goes on with `then` of an operation.
@@ -149,7 +149,7 @@ impl Service {
         );
     }
 
-    /// Nobody writes any more: once all that was written is durable it can be read.
+    /// Nobody does anything any more: once all that was written is durable it can be read.
     pub(super) fn load_log_locked(&mut self, operation: u32, transaction: u32) {
         self.operations.get(operation).transaction = Some(transaction);
         self.when_all_is_durable(operation);
@@ -186,8 +186,7 @@ impl Service {
 
     /// Loads what is this shard's own.
     pub(super) fn reload_here(&mut self, reload: &Reload) -> Result<(), String> {
-        // Whoever walks over all keys for the log has lost his place.
-        self.shard.journal.walks_again = self.shard.journal.is_rewriting;
+        self.rewrite_again();
         let journal = std::mem::take(&mut self.shard.journal);
         let engine = &mut self.shard.engine;
         engine.set_journaling(Journaling::Off);

@@ -74,7 +74,8 @@ fn map(
             shards.resize_with(shard + 1, BTreeMap::new);
         }
         let opened = File::open(entry.path()).and_then(|file| {
-            // SAFETY: nobody changes the files of a directory that is locked; who does all the same may see this process end.
+            // SAFETY: nobody changes the files of a directory that is locked, but this process, which only writes behind what it has read (DEBUG LOADAOF); who does all the same
+            // may see this process end.
             unsafe { Mmap::map(&file) }
         });
         let mapped =

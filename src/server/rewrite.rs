@@ -254,6 +254,16 @@ impl Service {
         }
     }
 
+    /// All data is about to be loaded again, and places in it will be others: a value that is being written begins anew, and so does the walk over all keys.
+    pub(super) fn rewrite_again(&mut self) {
+        let journal = &mut self.shard.journal;
+        if journal.is_rewriting {
+            journal.walks_again = true;
+            journal.large.give_up();
+            self.end_hold();
+        }
+    }
+
     /// Begins to write the next large value whose image is owed, if it can be held.
     fn open_next(&mut self) -> bool {
         let next = match self.rewriting.held.pop_front() {

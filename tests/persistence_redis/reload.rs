@@ -248,15 +248,49 @@ fn writers_wait_while_the_log_is_loaded() {
     let home = TemporaryDirectory::new();
     let options = [DEBUG, ("dir", text(home.path())), ("appendonly", "yes")];
     let torc = Server::start_with_shards(2, &options);
-    let counts = count_during(&torc, |client| {
-        call!(client, "BGREWRITEAOF");
-        for reload in 0..20 {
-            let what = if reload % 2 == 0 { "LOADAOF" } else { "RELOAD" };
-            let reply = call!(client, "DEBUG", what);
-            assert_eq!(reply.text(), "OK");
+    // Large values are written in pieces, which a reload comes in between of.
+    let mut client = torc.client();
+    for large in 0..4 {
+        for part in 0..20 {
+            let key = format!("large:{large}");
+            let mut words = vec!["HSET".to_string(), key];
+            words.extend((0..2000).map(|field| format!("{part}:{}", field / 2)));
+            assert_eq!(client.call(&words).integer(), 1000);
         }
+    }
+    let counts = count_during(&torc, |client| {
+        for reload in 0..30 {
+            // Refused while one is under way.
+            client.words("BGREWRITEAOF");
+            let what = match reload % 3 {
+                0 => "RELOAD",
+                _ => {
+                    client.words("BGSAVE");
+                    "LOADAOF"
+                }
+            };
+            eventually("it is loaded", WAIT_LIMIT, || {
+                // RELOAD is refused while there is a BGSAVE.
+                matches!(call!(client, "DEBUG", what), Reply::Simple(_))
+            });
+        }
+        eventually("the snapshot is written", WAIT_LIMIT, || {
+            info(client, "rdb_bgsave_in_progress") == "0"
+        });
     });
+    let check_large = |torc: &Server| {
+        let mut client = torc.client();
+        for large in 0..4 {
+            let key = format!("large:{large}");
+            assert_eq!(call!(client, "HLEN", &key).integer(), 20_000);
+            let reply = client.call(&["HGETALL", &key]);
+            let fields = reply.elements();
+            let same = |pair: &[Reply]| pair[0].text() == pair[1].text();
+            assert!(fields.chunks_exact(2).all(same));
+        }
+    };
     let check = |torc: &Server| {
+        check_large(torc);
         let mut client = torc.client();
         for (number, count) in counts.iter().enumerate() {
             let found = call!(client, "GET", format!("k{number}")).text();
@@ -267,6 +301,10 @@ fn writers_wait_while_the_log_is_loaded() {
     torc.stop();
     let torc = Server::start_with_shards(3, &options);
     check(&torc);
+    torc.stop();
+    // What the last snapshot has.
+    let torc = Server::start_with_shards(2, &options[..2]);
+    check_large(&torc);
     torc.stop();
 }
 
