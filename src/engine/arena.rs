@@ -120,7 +120,7 @@ const EXTENTS_AHEAD: usize = 2;
 
 /// Asks the processor to bring the cache line of an address near.
 #[inline]
-pub(super) fn prefetch_line(address: *const u8) {
+pub fn prefetch_line(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a prefetch reads nothing, whatever the address.
     unsafe {

@@ -150,6 +150,7 @@ pub enum Touch {
 pub struct OutOfMemory;
 
 pub use crate::config::Policy;
+pub use arena::prefetch_line;
 pub use size_class::SLOT_BYTES_MIN;
 
 /// How an engine is set up; the fields with a setter can change later.

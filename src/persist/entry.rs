@@ -160,6 +160,14 @@ fn take_wide(bytes: &mut &[u8]) -> Result<u128, EntryError> {
 }
 
 fn take_number(bytes: &mut &[u8]) -> Result<u64, EntryError> {
+    let mut number = 0;
+    for (place, byte) in bytes.iter().take(9).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[place + 1..];
+            return Ok(number);
+        }
+    }
     u64::try_from(take_wide(bytes)?).map_err(|_| EntryError)
 }
 

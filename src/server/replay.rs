@@ -9,7 +9,7 @@ use super::start::StartError;
 use crate::command::Run;
 use crate::command::dump::image::{self, ImageHead};
 use crate::command::table;
-use crate::engine::Touch;
+use crate::engine::{Touch, prefetch_line};
 use crate::persist::disk::FileName;
 use crate::persist::entry::{Command, Entry, Value};
 use crate::persist::recovery::{ShardFiles, read_shard};
@@ -25,6 +25,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Bytes of records that are brought near before they are looked at, at most.
+const AHEAD_BYTES_MAX: usize = 32 << 10;
+/// What a processor brings near at once.
+const CACHE_LINE_BYTES: usize = 64;
 /// Records whose keys are brought near together.
 const RUN_AT_ONCE: usize = 64;
 /// Files of a log, mapped for as long as anybody reads them.
@@ -199,18 +203,29 @@ impl Replay {
         loop {
             batch.clear();
             hashes.clear();
-            batch.extend(entries.by_ref().take(RUN_AT_ONCE));
+            let next = entries.by_ref().take(RUN_AT_ONCE);
+            batch.extend(next.map(|(position, body)| (position, body, Entry::decode(body))));
             if batch.is_empty() {
                 // Who had a lease has gone, and what follows must find the same as when the log was written: so not before the end.
                 shard.engine.void_leases(loader.won);
                 return Ok(());
             }
-            // The processor waits for memory most of the time here: for many keys at once.
-            let keys = batch.iter().filter_map(|(_, body)| first_key(body));
+            // The processor waits for memory most of the time here: for many keys at once, and for the next records, which are behind these and about as long.
+            if let (Some((_, first, _)), Some((_, last, _))) = (batch.first(), batch.last()) {
+                let end = last.as_ptr().wrapping_add(last.len());
+                let len = (end as usize).wrapping_sub(first.as_ptr() as usize);
+                let ahead = (0..len.min(AHEAD_BYTES_MAX)).step_by(CACHE_LINE_BYTES);
+                ahead.for_each(|at| prefetch_line(end.wrapping_add(at)));
+            }
+            let entries = batch.iter().filter_map(|(_, _, entry)| entry.ok());
+            let keys = entries.filter_map(first_key);
             hashes.extend(keys.map(|key| shard.engine.key(0, key).hash));
             shard.engine.prefetch(hashes.iter().copied());
-            for (position, body) in &batch {
-                loader.run(shard, body, &self.libraries).map_err(|what| {
+            for (position, body, entry) in &batch {
+                let outcome = entry.map_err(|error| error.to_string());
+                let outcome =
+                    outcome.and_then(|entry| loader.run(shard, body, entry, &self.libraries));
+                outcome.map_err(|what| {
                     format!(
                         "appenddirname {}: the record at {position} cannot be loaded: {what}",
                         self.directory.display()
@@ -224,8 +239,8 @@ impl Replay {
 }
 
 /// The key that an entry is about, as far as that is seen at once: nothing depends on it but speed.
-fn first_key(body: &[u8]) -> Option<&[u8]> {
-    match Entry::decode(body).ok()? {
+fn first_key(entry: Entry<'_>) -> Option<&[u8]> {
+    match entry {
         Entry::Command(mut command) => command.words.nth(1),
         Entry::Value(value) => Some(value.key),
         Entry::Part(_) | Entry::Library(_) => None,
@@ -255,9 +270,10 @@ impl Loader {
         &mut self,
         shard: &mut Shard,
         body: &[u8],
+        entry: Entry<'_>,
         libraries: &Mutex<Option<Vec<u8>>>,
     ) -> Result<(), String> {
-        match Entry::decode(body).map_err(|error| error.to_string())? {
+        match entry {
             Entry::Part(part) => {
                 for entry in part.entries {
                     let entry = entry.map_err(|error| error.to_string())?;
