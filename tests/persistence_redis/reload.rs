@@ -212,10 +212,10 @@ fn the_log_gives_the_same_data() {
                 // The walk over all keys of a rewrite that is under way begins again, or it would miss some.
                 call!(client, "BGREWRITEAOF");
             }
-            let (sum, keys) = (digest(&mut client), keyspace(&mut client));
+            // Not byte by byte: when a consumer was last seen without having read anything is in no log.
+            let sum = digest(&mut client);
             assert_eq!(call!(client, "DEBUG", "LOADAOF").text(), "OK");
             assert_eq!(digest(&mut client), sum, "{shards} shards, round {round}");
-            assert_same(&keyspace(&mut client), &keys);
             assert_eq!(functions(&mut client), libraries);
         }
         eventually("the rewrite ends", WAIT_LIMIT, || {
