@@ -160,6 +160,7 @@ fn take_wide(bytes: &mut &[u8]) -> Result<u128, EntryError> {
 }
 
 fn take_number(bytes: &mut &[u8]) -> Result<u64, EntryError> {
+    // Nearly all end within 64 bits, and most with their first byte: a start decodes tens of millions.
     let mut number = 0;
     for (place, byte) in bytes.iter().take(9).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * place);

@@ -64,8 +64,6 @@ pub(super) struct Rewriting {
     began: Option<Instant>,
     /// What the last one took.
     pub(super) last_took: Option<Duration>,
-    /// Whether the last one has failed.
-    pub(super) has_failed: bool,
     /// How many have failed since one ended well.
     failures: u64,
     /// Bytes of the log after the last one, or at the start.
@@ -404,7 +402,6 @@ impl Service {
         self.rewriting = Rewriting {
             last_took: took,
             base_bytes: self.shard.journal.log.as_ref().map(|log| log.bytes()),
-            has_failed,
             failures: u64::from(has_failed),
             count: 1,
             ..Rewriting::default()
@@ -423,7 +420,6 @@ impl Service {
         rewriting.phase = Phase::Idle;
         rewriting.last_took = rewriting.began.map(|began| began.elapsed());
         let is_good = end == RewriteEnd::Done;
-        rewriting.has_failed = !is_good;
         rewriting.failures = if is_good { 0 } else { rewriting.failures + 1 };
         // After a failure it is not tried again before the log has grown as much again.
         rewriting.base_bytes = Some(bytes);
@@ -444,7 +440,7 @@ impl Service {
             is_scheduled: rewriting.is_asked,
             rewriting_s: whole_seconds(rewriting.takes()),
             last_rewriting_s: whole_seconds(rewriting.last_took),
-            rewrite_failed: rewriting.has_failed || log.rewrite_failure().is_some(),
+            rewrite_failed: rewriting.failures > 0 || log.rewrite_failure().is_some(),
             rewrites: rewriting.count,
             failures: rewriting.failures,
             write_failed: log.failure().is_some(),
