@@ -1,8 +1,9 @@
-//! Removing fields of hashes that have expired, in the background.
+//! Fields of hashes that have expired: removing them in the background, and the hash as soon as none is left.
 //!
 //! An index has the earliest expiry of a field for each hash that has one, with the item's reference. It is always true to the items: whoever
 //! writes, moves or frees an item says so here, and a large hash is out of the index while it is taken out of its item to be changed.
-//! It never decides whether a field is visible, which the hash does by the time it is told.
+//! It never decides whether a field is visible, which the hash does by the time it is told. A hash all of whose fields have expired is as little there as a key that has expired,
+//! for every look-up and at that very moment: when the background comes to it makes no difference, so that a log run again, where no background works, finds the same.
 //!
 //! The one decision worth knowing: an item's time in the index is not kept anywhere, but read off the hash again. So an entry is 16 bytes, a hash
 //! whose fields do not expire has none, and as long as nobody uses expiries of fields every write pays one comparison.
@@ -31,6 +32,8 @@ const HASH_UNITS: usize = 8;
 pub(super) struct FieldExpiries {
     /// Unix time in milliseconds, and the item's reference.
     index: BTreeSet<(i64, u32)>,
+    /// Nothing in the index is earlier than this.
+    earliest_ms: i64,
 }
 
 impl FieldExpiries {
@@ -38,6 +41,22 @@ impl FieldExpiries {
     #[inline]
     pub(super) fn bytes(&self) -> u64 {
         self.index.len() as u64 * INDEX_BYTES_EACH
+    }
+
+    /// Whether a field may have expired: not for long after [`FieldExpiries::look`] if none has.
+    #[inline]
+    pub(super) fn may_be_due(&self, now_ms: i64) -> bool {
+        self.earliest_ms <= now_ms
+    }
+
+    /// Finds out when a field expires next.
+    pub(super) fn look(&mut self) {
+        self.earliest_ms = self.index.first().map_or(i64::MAX, |&(time, _)| time);
+    }
+
+    fn insert(&mut self, time: i64, item: Item) {
+        self.index.insert((time, item.0));
+        self.earliest_ms = self.earliest_ms.min(time);
     }
 
     /// Writes the index.
@@ -53,8 +72,12 @@ impl FieldExpiries {
     /// See [`FieldExpiries::freeze`].
     pub(super) fn thaw(input: &mut In<'_>) -> Result<FieldExpiries, String> {
         let entries = (0..input.count()?).map(|_| Ok((input.i64()?, input.u32()?)));
-        let index = entries.collect::<Result<_, String>>()?;
-        Ok(FieldExpiries { index })
+        let mut expiries = FieldExpiries {
+            index: entries.collect::<Result<_, String>>()?,
+            earliest_ms: 0,
+        };
+        expiries.look();
+        Ok(expiries)
     }
 
     #[cfg(test)]
@@ -76,7 +99,7 @@ impl Engine {
     /// An item was written.
     pub(super) fn note_fields(&mut self, item: Item) {
         if let Some(time) = self.first_field_expiry(item) {
-            self.field_expiries.index.insert((time, item.0));
+            self.field_expiries.insert(time, item);
         }
     }
 
@@ -101,8 +124,38 @@ impl Engine {
             && let Some(time) = self.first_field_expiry(to)
             && self.field_expiries.index.remove(&(time, from.0))
         {
-            self.field_expiries.index.insert((time, to.0));
+            self.field_expiries.insert(time, to);
         }
+    }
+
+    /// Whether an item is a hash that all fields have left. With background expiry turned off (DEBUG SET-ACTIVE-EXPIRE) nobody is told so, as in Redis: fields go when they are asked for.
+    #[inline]
+    pub(super) fn is_spent(&self, item: Item) -> bool {
+        self.field_expiries.may_be_due(self.now_ms) && self.all_fields_expired(item)
+    }
+
+    #[cold]
+    fn all_fields_expired(&self, item: Item) -> bool {
+        let expired = match self.value(item) {
+            Value::Packed(Type::Hash, run) => HashView::Packed(run).all_expired(self.now_ms),
+            Value::Collection(Collection::Hash(large)) => large.all_expired(self.now_ms),
+            _ => false,
+        };
+        expired && self.active_expiry()
+    }
+
+    /// Deletes such a hash.
+    #[cold]
+    pub(super) fn delete_spent(&mut self, db: usize, hash: u64, item: Item) {
+        let fields = match self.value(item) {
+            Value::Packed(Type::Hash, run) => HashView::Packed(run).len(),
+            Value::Collection(Collection::Hash(large)) => large.len(),
+            _ => unreachable!("only a hash has fields"),
+        };
+        self.expired_fields += fields as u64;
+        self.notify_item(EventClass::Hash, "hexpired", db, item.0);
+        self.notify_item(EventClass::Generic, "del", db, item.0);
+        self.delete(db, hash, item.0);
     }
 
     /// Whether there are fields to remove now.
@@ -127,7 +180,7 @@ impl Engine {
         taken
     }
 
-    /// Removes some expired fields of one hash, and the hash with its last one; the steps it took.
+    /// Removes some expired fields of one hash, or the hash if all have; the steps it took.
     fn expire_fields_of(&mut self, item: Item) -> usize {
         let hash = self.hash(item.0);
         let found = self
@@ -144,6 +197,10 @@ impl Engine {
             self.delete_found(item.0, false);
             return HASH_UNITS;
         }
+        if self.is_spent(item) {
+            self.delete_spent(db, hash, item);
+            return HASH_UNITS;
+        }
         let mut value = self
             .take_out::<Hash>(item)
             .expect("only hashes are indexed");
@@ -154,14 +211,8 @@ impl Engine {
         self.notify_item(EventClass::Hash, "hexpired", db, item.0);
         let after = value.heap_bytes() as u64;
         self.bytes_collections = self.bytes_collections + after - before;
-        if value.is_empty() {
-            self.bytes_collections -= after;
-            self.notify_item(EventClass::Generic, "del", db, item.0);
-            self.delete(db, hash, item.0);
-        } else {
-            self.item_changed(db, hash, item.0);
-            self.put_rest_back(db, hash, item, value);
-        }
+        self.item_changed(db, hash, item.0);
+        self.put_rest_back(db, hash, item, value);
         HASH_UNITS + removed * FIELD_UNITS
     }
 

@@ -34,7 +34,7 @@ impl Engine {
         for &reference in &found {
             let item = Item(reference);
             let is_there = self.expiry(item).is_none_or(|expiry| expiry > self.now_ms);
-            if is_there && !self.is_doomed(db, reference) {
+            if is_there && !self.is_doomed(db, reference) && !self.is_spent(item) {
                 visit(self, item);
             }
         }
@@ -50,6 +50,10 @@ impl Engine {
             let hash = self.hash(reference);
             if self.is_doomed(db, reference) {
                 self.delete_doomed(db, hash, reference);
+                continue;
+            }
+            if self.is_spent(item) {
+                self.delete_spent(db, hash, item);
                 continue;
             }
             if self.expiry(item).is_none_or(|expiry| expiry > self.now_ms) {

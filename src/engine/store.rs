@@ -142,6 +142,9 @@ impl Engine {
     /// Sets the time of this turn, Unix milliseconds. Items whose expiry is at or before it are gone for every look-up.
     pub fn set_now(&mut self, now_ms: i64) {
         self.now_ms = now_ms;
+        if self.field_expiries.may_be_due(now_ms) {
+            self.field_expiries.look();
+        }
         self.eviction.set_now(now_ms);
         self.bytes_used_max = self.bytes_used_max.max(self.bytes_used());
     }
@@ -192,7 +195,7 @@ impl Engine {
         }
     }
 
-    /// Looks a key up; an expired one is deleted and not found.
+    /// Looks a key up; one that has expired, itself or all its fields, is deleted and not found.
     #[inline]
     pub fn find(&mut self, key: &Key<'_>, touch: Touch) -> Option<Item> {
         let arena = &self.arena;
@@ -211,6 +214,10 @@ impl Engine {
         }
         if self.tags.has_dropped() && self.tags.is_doomed(key.db, key.hash) {
             self.delete_doomed(key.db, key.hash, reference);
+            return None;
+        }
+        if self.is_spent(Item(reference)) {
+            self.delete_spent(key.db, key.hash, Item(reference));
             return None;
         }
         if touch == Touch::Yes {

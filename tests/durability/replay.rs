@@ -449,3 +449,35 @@ fn what_has_expired_stays_away() {
         subject.running.server.stop();
     }
 }
+
+#[test]
+fn a_key_after_a_hash_whose_fields_have_expired_is_there() {
+    if is_skipped() {
+        return;
+    }
+    for shards in [1, 2] {
+        let place = Place::new(shards, &[("appendfsync", "always")]);
+        let mut subject = Subject::new(place.start());
+        for number in 0..40 {
+            // Neither the time of the hash nor its type is that of what comes after it.
+            subject.words(&format!("HSET key:{number} a 1 b 2"));
+            subject.words(&format!("EXPIRE key:{number} 10000"));
+            subject.words(&format!("HPEXPIRE key:{number} 1 FIELDS 2 a b"));
+        }
+        for number in 0..40 {
+            crate::support::eventually("it has expired", crate::support::WAIT_LIMIT, || {
+                subject.words(&format!("EXISTS key:{number}")).integer() == 0
+            });
+            let line = match number % 3 {
+                0 => format!("HSET key:{number} c 3"),
+                1 => format!("RPUSH key:{number} element"),
+                _ => format!("INCR key:{number}"),
+            };
+            assert_eq!(subject.words(&line).integer(), 1, "{line}");
+        }
+        subject = restart(&place, subject, true, "after fields");
+        assert_eq!(subject.words("DBSIZE").integer(), 40);
+        assert_eq!(subject.words("TTL key:0").integer(), -1);
+        subject.running.server.stop();
+    }
+}

@@ -415,6 +415,17 @@ impl<'a> HashView<'a> {
         }
     }
 
+    /// Whether there are fields and every one of them has expired. O(1) when the hash is large.
+    pub fn all_expired(self, now_ms: i64) -> bool {
+        match self {
+            HashView::Packed(bytes) if Run::new(bytes).tag() == TAG_EXPIRES => {
+                self.iter(now_ms).next().is_none()
+            }
+            HashView::Packed(_) => false,
+            HashView::Large(large) => large.all_expired(now_ms),
+        }
+    }
+
     fn encoding_of(self) -> Encoding {
         match self {
             HashView::Packed(bytes) if Run::new(bytes).tag() == TAG_EXPIRES => {

@@ -83,6 +83,15 @@ impl LargeHash {
         self.table.len() - self.due(now_ms)
     }
 
+    /// Whether every field has expired. O(1).
+    pub fn all_expired(&self, now_ms: i64) -> bool {
+        self.expiries.len() == self.table.len()
+            && self
+                .expiries
+                .last()
+                .is_some_and(|(time, _)| *time <= now_ms)
+    }
+
     #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
         self.hasher.hash(name)
