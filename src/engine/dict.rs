@@ -59,7 +59,7 @@ pub struct Dictionary {
 
 /// A hash's place in the order of [`Dictionary::scan`]: monotone in bits 16 to 48 of the hash, and twice as dense at one end as at the other.
 #[inline]
-fn position(hash: u64) -> u32 {
+pub fn position(hash: u64) -> u32 {
     let uniform = (hash >> 16) as u32 as u64;
     let bend = (uniform * (u64::from(u32::MAX) - uniform)) >> 32;
     (uniform + bend / 3) as u32

@@ -3,8 +3,9 @@
 //! A cursor is a place in the order of the dictionary's positions, which belong to the keys and not to the tables: that is why what is
 //! present throughout is visited once, whatever the tables do meanwhile.
 
+use super::dict::position;
 use super::store::hash_of;
-use super::{Engine, EventClass, Item};
+use super::{Engine, EventClass, Item, Key};
 
 /// Expired and dropped items that one search for a random key deletes at most.
 const EXPIRED_MAX: usize = 1000;
@@ -40,6 +41,11 @@ impl Engine {
         }
         self.found = found;
         u64::from(next)
+    }
+
+    /// Whether a scan that goes on at this cursor has passed the place of a key.
+    pub fn is_before_cursor(&self, key: &Key<'_>, cursor: u64) -> bool {
+        u64::from(position(key.hash)) < cursor
     }
 
     /// A random live key of a database.

@@ -79,6 +79,10 @@ pub struct Info {
     pub save_takes_s: Option<u64>,
     /// Good snapshots since the start.
     pub saves: u64,
+    /// Bytes that the snapshot under way takes because keys change meanwhile, and the most it has taken.
+    pub save_bytes: (u64, u64),
+    /// The most that the last one has taken.
+    pub save_last_bytes_max: u64,
     /// Keys that a snapshot or the rewriting of the logs under way has done, and all of them.
     pub saving_keys: (u64, u64),
     /// Keys that the last import had, and those it left out because they had expired.

@@ -184,6 +184,9 @@ impl Service {
         mut args: Args<'_>,
         muted: bool,
     ) -> bool {
+        if self.shard.picture.is_some() && !self.transactions.is_locked {
+            self.before_change_of(index, row, &args);
+        }
         if !self.transactions.is_quiet()
             && !self.transactions.is_locked
             && self.park_here(index, row, &mut args, muted)
@@ -228,6 +231,16 @@ impl Service {
         self.tell_changes_by(origin.client);
         self.serve_awaited();
         has_replied
+    }
+
+    #[cold]
+    fn before_change_of(&mut self, index: u32, row: &'static Command, args: &Args<'_>) {
+        let db = self
+            .connection_at(index)
+            .map(|connection| connection.session.db);
+        if let Some(db) = db {
+            self.before_change(row, args, db);
+        }
     }
 
     fn park_here(

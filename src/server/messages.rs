@@ -93,6 +93,9 @@ impl Service {
             let mut args = message.args(&view, &mut ranges);
             self.metrics.hops_received += 1;
             let row = table::resolved_row(header.command, &args);
+            if self.shard.picture.is_some() && !header.locked {
+                self.before_change(row, &args, header.db as usize);
+            }
             let waits = !self.transactions.is_quiet() && !header.locked && {
                 let client = match header.reply_to {
                     ReplyTo::Connection { token, .. } => token,

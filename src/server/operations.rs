@@ -639,6 +639,7 @@ impl Service {
             count: self.shards(),
             engine: engine.expect("address space for what one command needs"),
             journal: Journal::default(),
+            picture: None,
             stats: Default::default(),
             settings: self.shard.settings.clone(),
             may_block: true,

@@ -187,6 +187,7 @@ impl Service {
     /// Loads what is this shard's own.
     pub(super) fn reload_here(&mut self, reload: &Reload) -> Result<(), String> {
         self.rewrite_again();
+        self.void_save();
         let journal = std::mem::take(&mut self.shard.journal);
         let engine = &mut self.shard.engine;
         engine.set_journaling(Journaling::Off);

@@ -188,6 +188,8 @@ pub enum Finish {
     LogDurable,
     /// SAVE.
     Saved,
+    /// BGSAVE.
+    SaveBegun,
     /// DEBUG RELOAD.
     Reloaded,
     /// DEBUG DIGEST.
@@ -587,7 +589,7 @@ impl Service {
         match operation.finish {
             Finish::Ok => reply.ok(),
             Finish::Said(said) => reply.bytes.extend_from_slice(&said),
-            Finish::Saved | Finish::SavedAtStop | Finish::SavedOrNotAtStop => {
+            Finish::Saved | Finish::SaveBegun | Finish::SavedAtStop | Finish::SavedOrNotAtStop => {
                 self.finish_save(&operation.finish, answers.pop(), reply);
             }
             Finish::FunctionStats => {

@@ -102,6 +102,8 @@ impl Service {
             save_last_took_s: saves.last_took_s,
             save_takes_s: saves.takes_s,
             saves: saves.count,
+            save_bytes: saves.bytes,
+            save_last_bytes_max: saves.last_bytes_max,
             saving_keys: {
                 let (saving, rewriting) = (
                     self.shared.saves.progress.keys(),

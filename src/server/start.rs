@@ -460,6 +460,7 @@ fn new_shard(engine: Engine, config: &Config, id: usize, count: usize) -> Shard 
         count,
         engine,
         journal: Journal::default(),
+        picture: None,
         stats: Default::default(),
         may_block: true,
         settings: Settings {

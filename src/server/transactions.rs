@@ -35,6 +35,8 @@ pub(super) enum Then {
     Script(u32),
     /// SAVE, as this operation.
     Save(u32),
+    /// BGSAVE, as this operation, or a snapshot that a rule has asked for.
+    BackgroundSave(Option<u32>),
     /// DEBUG RELOAD, as this operation.
     Reload(u32, Wanted),
     /// DEBUG LOADAOF: the operation goes on.
@@ -513,6 +515,9 @@ impl Service {
             | Then::LoadLog(operation) => {
                 self.fail_operation(operation, BUSY);
             }
+            Then::BackgroundSave(operation) => {
+                self.background_save_refused(operation, BUSY.into());
+            }
             Then::Attempt(waiting) => self.fail_wait(waiting, BUSY),
             Then::Exec(token) => self.fail_exec(token, BUSY),
             Then::Script(key) => self.script_refused(key),
@@ -637,6 +642,7 @@ impl Service {
             Then::Exec(token) => self.exec_locked(token, id, is_unchanged),
             Then::Script(key) => self.script_locked(key, id),
             Then::Save(operation) => self.save_locked(operation, id),
+            Then::BackgroundSave(operation) => self.begin_background_save(operation, id),
             Then::Reload(operation, wanted) => self.reload_locked(operation, wanted, id),
             Then::LoadLog(operation) => self.load_log_locked(operation, id),
         }

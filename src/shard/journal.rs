@@ -465,6 +465,9 @@ impl Shard {
 
     /// Empties a database for memcached's flush_all.
     pub fn flush(&mut self, db: usize) {
+        if let Some(picture) = &mut self.picture {
+            picture.void();
+        }
         self.engine.flush(db, true);
         if self.journal.is_on() {
             let words: [&[u8]; 1] = [b"FLUSHDB"];
@@ -475,7 +478,7 @@ impl Shard {
 }
 
 /// Shows the keys of a command that are this shard's, or the last key if it is.
-fn for_keys_here(
+pub(super) fn for_keys_here(
     row: &Command,
     args: &Args<'_>,
     only_last: bool,

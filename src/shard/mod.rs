@@ -11,15 +11,19 @@ pub mod locks;
 pub mod mesh;
 pub mod message;
 pub mod operation;
+pub mod picture;
+#[cfg(test)]
+mod picture_tests;
 pub mod slots;
 
-use crate::command::table::Command;
+use crate::command::table::{Command, flags};
 use crate::command::{self, CommandStats, Context, Settings};
 use crate::engine::{Client, Engine, Touch};
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use journal::Journal;
 use message::Origin;
+use picture::Picture;
 
 /// The keys that a request reads, for a client that is to be told when they change.
 pub struct KeysRead {
@@ -66,6 +70,8 @@ pub struct Shard {
     pub engine: Engine,
     /// What its log is told.
     pub journal: Journal,
+    /// A picture of its keys that is being taken.
+    pub picture: Option<Box<Picture>>,
     /// What commands count.
     pub stats: CommandStats,
     /// Settings of commands.
@@ -86,6 +92,12 @@ impl Shard {
         first_key_hash: Option<u64>,
         reply: &mut Reply,
     ) {
+        if let Some(picture) = &mut self.picture
+            && command.flags & flags::WRITE != 0
+        {
+            let shard = (self.id, self.count);
+            picture.before(command, &args, db, shard, &mut self.engine);
+        }
         let (mut context, journal) = self.context(command, args, db, touch, first_key_hash, reply);
         if journal.is_on() {
             journal.execute(command, &mut context);

@@ -196,6 +196,9 @@ impl Shard {
     /// Carries one step out here and now, and writes down what it changes.
     pub fn perform(&mut self, work: KeyWork) -> KeyOutcome {
         let written = work.key_written().filter(|_| self.journal.is_on()).cloned();
+        if let (Some(picture), Some(key)) = (&mut self.picture, work.key_written()) {
+            picture.before_key(&mut self.engine, key.db, &key.bytes);
+        }
         let outcome = self.carry_out(work);
         if let Some(key) = written {
             self.journal.image(&mut self.engine, key.db, &key.bytes);
@@ -976,6 +979,7 @@ mod tests {
                 count: 2,
                 engine,
                 journal: Default::default(),
+                picture: None,
                 stats: Default::default(),
                 settings: Settings {
                     string_bytes_max: STRING_BYTES_MAX,

@@ -12,6 +12,7 @@ mod import;
 mod keyspace;
 mod large;
 mod load;
+mod moment;
 mod reload;
 mod save;
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A figure of INFO.
-fn figure(client: &mut Client, name: &str) -> String {
+pub fn figure(client: &mut Client, name: &str) -> String {
     let info = call!(client, "INFO", "persistence").text();
     let line = info
         .lines()
@@ -38,7 +38,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 /// BGSAVE, waited for.
-fn save_in_background(client: &mut Client) {
+pub fn save_in_background(client: &mut Client) {
     let before: u64 = figure(client, "rdb_saves").parse().expect("a number");
     assert_eq!(call!(client, "BGSAVE").text(), "Background saving started");
     eventually("the snapshot is written", WAIT_LIMIT, || {
@@ -58,7 +58,7 @@ fn fail_in_background(client: &mut Client) {
     assert_eq!(figure(client, "rdb_last_bgsave_status"), "err");
 }
 
-fn start(directory: &Path, shards: usize, more: &[(&str, &str)]) -> Server {
+pub fn start(directory: &Path, shards: usize, more: &[(&str, &str)]) -> Server {
     let all = [&[("dir", text(directory))], more].concat();
     Server::start_with_shards(shards, &all)
 }

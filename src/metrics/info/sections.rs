@@ -177,9 +177,9 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     heading(text, "Persistence");
     field(text, "loading", 0);
     field(text, "async_loading", 0);
-    // Nothing is copied, for nobody forks.
-    field(text, "current_cow_peak", 0);
-    field(text, "current_cow_size", 0);
+    // Nobody forks: what it takes to give out keys as they were before they changed.
+    field(text, "current_cow_peak", info.save_bytes.1);
+    field(text, "current_cow_size", info.save_bytes.0);
     field(text, "current_cow_size_age", 0);
     field(text, "current_fork_perc", "0.00");
     field(text, "current_save_keys_processed", info.saving_keys.0);
@@ -200,7 +200,7 @@ pub fn persistence(info: &Info, _: &ShardMetrics, text: &mut String) {
     let takes = seconds(info.save_takes_s);
     field(text, "rdb_current_bgsave_time_sec", takes);
     field(text, "rdb_saves", info.saves);
-    field(text, "rdb_last_cow_size", 0);
+    field(text, "rdb_last_cow_size", info.save_last_bytes_max);
     field(text, "rdb_last_load_keys_expired", info.imported_keys.1);
     field(text, "rdb_last_load_keys_loaded", info.imported_keys.0);
     let (outcome, bytes, keys, milliseconds) = &info.warm;

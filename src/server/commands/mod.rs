@@ -93,7 +93,7 @@ impl Service {
             ServerCommand::Pubsub => self.pubsub_command(&args, &mut reply),
             ServerCommand::Subscribe(kind) => self.subscribe(index, kind, &args),
             ServerCommand::Unsubscribe(kind) => self.unsubscribe(index, kind, &args),
-            ServerCommand::BgSave => self.bgsave(&args, &mut reply),
+            ServerCommand::BgSave => self.bgsave(index, &args, muted, &mut reply),
             ServerCommand::LastSave => self.lastsave(&mut reply),
             ServerCommand::Save => self.save(index, Finish::Saved, muted),
             ServerCommand::Shutdown => self.shutdown(index, &args, muted),

@@ -60,6 +60,7 @@ impl Replay {
                 count: 1,
                 engine,
                 journal: Journal::default(),
+                picture: None,
                 stats: Default::default(),
                 may_block: false,
                 settings: Settings {

@@ -1,10 +1,10 @@
 //! Snapshots in Redis' format: SAVE, BGSAVE, the rules of `save`, and the one at the stop. They are written to `dbfilename` in `dir`.
 //!
-//! Never: forks, or holds more than a few hundred keys' bytes. The decisions worth knowing. Each shard walks its keys in slices of its turns ([`walk`]) and hands them to
-//! one thread that writes the file ([`write`]). For BGSAVE a key is written as it is when the walk comes to it: the file is no picture of one
-//! moment, a transaction over several keys may be in it half, and a key that is renamed meanwhile may be missing. A large value is handed over in pieces over many turns,
-//! during which its key is held for reading; one shard at a time does that, because pieces of two values cannot take turns in the file. SAVE holds all writers back (a claim of every shard, for
-//! reading), and so does the stop, where there are none any more: those files are of one moment. The version is 10, which Redis 7.0 reads, unless a hash has fields
+//! Never: forks, or keeps a copy of the data. The decisions worth knowing. A snapshot is of one moment, on all shards: every writer is held back (a claim of every shard, for reading) until all
+//! have begun their pictures (`shard::picture`), which is about as long as two messages take, and for SAVE until the end, as at the stop, where there are no writers any more. Each shard walks its
+//! keys in slices of its turns ([`walk`]) and hands them to one thread that writes the file ([`write`]). A large value is handed over in pieces over many turns,
+//! during which its key is held for reading; one shard at a time does that, because pieces of two values cannot take turns in the file. Who empties or exchanges databases meanwhile takes the
+//! moment away: the snapshot begins again, and is of a later one. The version is 10, which Redis 7.0 reads, unless a hash has fields
 //! that expire: then it is 12, of Redis 7.4.
 
 pub mod walk;
@@ -19,12 +19,16 @@ use super::service::Service;
 use super::shared::Shared;
 use super::transactions::WalkIsAwaitedBy;
 use super::worker::unix_ms;
+use crate::command;
+use crate::command::table::{Command, flags};
 use crate::config::{Config, LogLevel};
 use crate::engine::Client;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
-use crate::shard::locks::{Claims, Mode};
+use crate::shard::locks::{Claims, Mode, Ticket};
 use crate::shard::operation::Envelope;
+use crate::shard::picture::Picture;
+use crate::shard::slots;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
@@ -35,6 +39,8 @@ use write::Chunk;
 
 /// Chunks of keys that may wait for the writing thread.
 const CHUNKS_MAX: usize = 32;
+/// So often one begins again because a database was emptied meanwhile.
+const AGAIN_MAX: u32 = 10;
 /// After a failure the rules wait so long, as in Redis.
 const RETRY_MS: i64 = 5000;
 /// What Redis says to who wants two at a time.
@@ -50,6 +56,11 @@ pub struct Save {
     is_background: bool,
     /// A shard hands over a large value.
     is_large_open: AtomicBool,
+    /// What it was to be of is gone: another one follows.
+    is_void: AtomicBool,
+    /// Bytes that each shard's picture takes, and the most that all have taken.
+    picture_bytes: Vec<AtomicU64>,
+    picture_bytes_max: AtomicU64,
     began: Instant,
 }
 
@@ -62,6 +73,18 @@ impl Save {
     fn sender(&self, shard: usize) -> Option<SyncSender<Chunk>> {
         let senders = self.senders.lock();
         senders.expect("nobody panics with it")[shard].take()
+    }
+
+    fn note_bytes(&self, shard: usize, bytes: usize) {
+        self.picture_bytes[shard].store(bytes as u64, Ordering::Relaxed);
+        let all = self.bytes();
+        self.picture_bytes_max.fetch_max(all, Ordering::Relaxed);
+    }
+
+    /// Bytes that it takes because keys change meanwhile.
+    fn bytes(&self) -> u64 {
+        let bytes = self.picture_bytes.iter();
+        bytes.map(|bytes| bytes.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -78,12 +101,20 @@ pub struct SaveFigures {
     pub takes_s: Option<u64>,
     /// Good ones since the start.
     pub count: u64,
+    /// Bytes that the one under way takes because keys change meanwhile, and the most it has taken.
+    pub bytes: (u64, u64),
+    /// The most that the last one has taken.
+    pub last_bytes_max: u64,
 }
 
 struct State {
     under_way: Option<Arc<Save>>,
     figures: SaveFigures,
     tried_ms: i64,
+    /// One is to begin as soon as it can.
+    is_wanted: bool,
+    /// How often one has begun again.
+    again: u32,
 }
 
 /// What all shards share of snapshots.
@@ -114,8 +145,12 @@ impl Saves {
                     last_took_s: None,
                     takes_s: None,
                     count: 0,
+                    bytes: (0, 0),
+                    last_bytes_max: 0,
                 },
                 tried_ms: 0,
+                is_wanted: false,
+                again: 0,
             }),
             unsaved: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             not_at_stop: AtomicBool::new(false),
@@ -133,9 +168,16 @@ impl Saves {
     /// For INFO and LASTSAVE.
     pub fn figures(&self) -> SaveFigures {
         let state = self.state();
-        let takes = state.under_way.as_ref();
+        let Some(save) = &state.under_way else {
+            return SaveFigures {
+                takes_s: state.is_wanted.then_some(0),
+                ..state.figures
+            };
+        };
+        let bytes_max = save.picture_bytes_max.load(Ordering::Relaxed);
         SaveFigures {
-            takes_s: takes.map(|save| save.began.elapsed().as_secs()),
+            takes_s: Some(save.began.elapsed().as_secs()),
+            bytes: (save.bytes(), bytes_max),
             ..state.figures
         }
     }
@@ -161,6 +203,9 @@ impl Saves {
             outcome: OnceLock::new(),
             is_background,
             is_large_open: AtomicBool::new(false),
+            is_void: AtomicBool::new(false),
+            picture_bytes: (0..shared.shards()).map(|_| AtomicU64::new(0)).collect(),
+            picture_bytes_max: AtomicU64::new(0),
             began: Instant::now(),
         });
         state.tried_ms = unix_ms();
@@ -168,6 +213,7 @@ impl Saves {
         write::begin(shared.clone(), save.clone(), receiver)
             .map_err(|error| format!("ERR no thread could be started: {error}"))?;
         state.under_way = Some(save.clone());
+        state.is_wanted = false;
         if let Some(text) = self.progress.begin() {
             shared.say(LogLevel::Notice, text);
         }
@@ -178,6 +224,21 @@ impl Saves {
     fn end(&self, shared: &Shared, save: &Save, outcome: Result<(), String>) {
         let mut state = self.state();
         state.under_way = None;
+        state.figures.last_bytes_max = save.picture_bytes_max.load(Ordering::Relaxed);
+        if outcome.is_err()
+            && save.is_background
+            && save.is_void.load(Ordering::Relaxed)
+            && state.again < AGAIN_MAX
+        {
+            state.again += 1;
+            state.is_wanted = true;
+            drop(state);
+            self.progress.end(true);
+            let text = "the snapshot begins again, because a database was emptied or exchanged";
+            shared.say(LogLevel::Notice, text.into());
+            return save.outcome.set(outcome).expect("it ends once");
+        }
+        state.again = 0;
         let figures = &mut state.figures;
         // Who waited for a SAVE that failed knows it, and Redis counts it for nothing.
         figures.is_good = outcome.is_ok() || figures.is_good && !save.is_background;
@@ -202,8 +263,9 @@ impl Saves {
 
     /// Whether the rules ask for one now.
     fn is_due(&self, config: &Config, now_ms: i64) -> bool {
-        if config.save.is_empty() {
-            return false;
+        let is_wanted = self.state().is_wanted;
+        if is_wanted || config.save.is_empty() {
+            return is_wanted;
         }
         let unsaved = self.unsaved.iter();
         let unsaved: u64 = unsaved.map(|count| count.load(Ordering::Relaxed)).sum();
@@ -223,8 +285,21 @@ impl Saves {
     }
 }
 
-/// A shard is to begin its part.
-struct SaveBegins(Arc<Save>);
+/// A shard is to begin its part, and to say so to this one.
+struct SaveBegins(Arc<Save>, usize);
+
+/// It has.
+struct SaveBegun;
+
+/// A snapshot in the background whose shards have not all begun: writers are held back.
+struct Beginning {
+    /// How many are still to begin.
+    left: usize,
+    /// What holds the writers back.
+    transaction: u32,
+    /// BGSAVE, unless a rule has asked.
+    operation: Option<u32>,
+}
 
 /// Who waits for a snapshot.
 struct Awaiting {
@@ -246,6 +321,9 @@ enum Then {
 pub struct Saving {
     walk: Option<Walk>,
     awaiting: Option<Awaiting>,
+    /// A rule has asked for one, and writers are not held back yet.
+    is_claiming: bool,
+    beginning: Option<Beginning>,
     /// Changes that the shard had counted when the last good snapshot came by; wraps around with CONFIG RESETSTAT.
     saved: u64,
     /// The same for one whose outcome is not known yet.
@@ -304,10 +382,7 @@ impl Service {
         let Some(id) = self.begin(index, Work::Server(operation), true, muted) else {
             return Ok(Answered::Later);
         };
-        let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
-        for shard in 0..self.shards() {
-            claims.entry(shard).or_default().add_whole(Mode::Read);
-        }
+        let claims = self.claims_of_all();
         let client = Client {
             shard: self.shard.id as u32,
             token: token.to_bits(),
@@ -355,15 +430,96 @@ impl Service {
     }
 
     /// `BGSAVE [SCHEDULE]`.
-    pub(super) fn bgsave(&mut self, args: &Args<'_>, reply: &mut Reply) -> Outcome {
+    pub(super) fn bgsave(
+        &mut self,
+        index: u32,
+        args: &Args<'_>,
+        muted: bool,
+        reply: &mut Reply,
+    ) -> Outcome {
         match args.len() {
             1 => {}
             2 if args.get(1).eq_ignore_ascii_case(b"schedule") => {}
             _ => return Err("ERR syntax error".into()),
         }
-        self.begin_save(true)?;
-        reply.simple("Background saving started");
-        Ok(Answered::Now)
+        let shared = self.shared.clone();
+        let mut state = shared.saves.state();
+        if state.under_way.is_some() || state.is_wanted {
+            return Err(UNDER_WAY.into());
+        }
+        if self.transactions.is_locked {
+            // A transaction cannot wait for its own end.
+            state.is_wanted = true;
+            reply.simple("Background saving scheduled");
+            return Ok(Answered::Now);
+        }
+        drop(state);
+        let operation = ServerOperation::of_one(Finish::SaveBegun);
+        if let Some(id) = self.begin(index, Work::Server(operation), true, muted) {
+            self.hold_writers_back(Some(id));
+        }
+        Ok(Answered::Later)
+    }
+
+    /// Goes on with [`Service::begin_background_save`] when nobody changes anything.
+    fn hold_writers_back(&mut self, operation: Option<u32>) {
+        let token = operation.map(|id| self.operations.get(id).token);
+        let client = Client {
+            shard: self.shard.id as u32,
+            token: token.map_or(0, |token| token.to_bits()),
+        };
+        let claims = self.claims_of_all();
+        let then = super::transactions::Then::BackgroundSave(operation);
+        let transaction = self.acquire(claims, Vec::new(), then, client);
+        self.claim_next(transaction);
+    }
+
+    /// Every shard, for reading.
+    fn claims_of_all(&self) -> BTreeMap<usize, Claims> {
+        let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
+        for shard in 0..self.shards() {
+            claims.entry(shard).or_default().add_whole(Mode::Read);
+        }
+        claims
+    }
+
+    /// Writers are held back: this is the moment.
+    pub(super) fn begin_background_save(&mut self, operation: Option<u32>, transaction: u32) {
+        self.saving.is_claiming = false;
+        if let Err(error) = self.begin_save(true) {
+            self.release(transaction);
+            return self.background_save_refused(operation, error);
+        }
+        self.saving.beginning = Some(Beginning {
+            left: self.shards(),
+            transaction,
+            operation,
+        });
+        self.save_has_begun();
+    }
+
+    /// There is none, for this reason.
+    pub(super) fn background_save_refused(&mut self, operation: Option<u32>, error: String) {
+        self.saving.is_claiming = false;
+        if let Some(operation) = operation {
+            self.take_answer(operation, Answer::Saved(Err(error)));
+        }
+    }
+
+    /// One more shard has begun; after the last one writers go on.
+    fn save_has_begun(&mut self) {
+        let Some(beginning) = &mut self.saving.beginning else {
+            return;
+        };
+        beginning.left -= 1;
+        if beginning.left == 0 {
+            let (transaction, operation) = (beginning.transaction, beginning.operation);
+            self.saving.beginning = None;
+            self.release(transaction);
+            if let Some(operation) = operation {
+                self.take_answer(operation, Answer::Saved(Ok(())));
+            }
+        }
     }
 
     /// LASTSAVE.
@@ -378,7 +534,7 @@ impl Service {
         let save = shared.saves.begin(&shared, is_background)?;
         let own = self.shard.id;
         for shard in (0..self.shards()).filter(|&shard| shard != own) {
-            let begins = Box::new(SaveBegins(save.clone()));
+            let begins = Box::new(SaveBegins(save.clone(), own));
             let envelopes = &mut self.message_to(shard).envelopes;
             envelopes.push(Envelope::Server(begins));
         }
@@ -391,8 +547,18 @@ impl Service {
         &mut self,
         matter: Box<dyn std::any::Any + Send>,
     ) -> Result<(), Box<dyn std::any::Any + Send>> {
-        let begins = matter.downcast::<SaveBegins>()?;
-        self.begin_walk(begins.0);
+        let matter = match matter.downcast::<SaveBegins>() {
+            Err(matter) => matter,
+            Ok(begins) => {
+                let SaveBegins(save, from) = *begins;
+                self.begin_walk(save);
+                let begun = Envelope::Server(Box::new(SaveBegun));
+                self.message_to(from).envelopes.push(begun);
+                return Ok(());
+            }
+        };
+        matter.downcast::<SaveBegun>()?;
+        self.save_has_begun();
         Ok(())
     }
 
@@ -403,11 +569,12 @@ impl Service {
     }
 
     /// This shard's walk for a snapshot, which it begins once.
-    fn walk_for(&self, save: &Arc<Save>) -> Option<Walk> {
+    fn walk_for(&mut self, save: &Arc<Save>) -> Option<Walk> {
         let sender = save.sender(self.shard.id)?;
         self.shared.saves.progress.expect(self.keys());
-        let policy = self.config.maxmemory_policy;
-        Some(Walk::new(sender, policy, save.clone()))
+        let picture = Picture::begin(&self.shard.engine, self.config.maxmemory_policy);
+        self.shard.picture = Some(Box::new(picture));
+        Some(Walk::new(sender, save.clone()))
     }
 
     /// Keys of all databases of this shard.
@@ -453,26 +620,83 @@ impl Service {
     /// Goes on with a walk for a while. None: it has come to the end, or nobody wants it any more.
     fn walk_to_save(&mut self, mut walk: Walk) -> Option<Walk> {
         let began = Instant::now();
-        let awaited = walk.hold.map(|hold| self.transactions.waits_for_walk(hold));
-        let slice = match awaited {
-            None | Some(WalkIsAwaitedBy::Nobody) => walk::SLICE,
-            Some(_) => walk::SLICE.max(self.turn.left_for_walks()),
+        let slice = match self.is_save_awaited(&walk) {
+            true => walk::SLICE.max(self.turn.left_for_walks()),
+            false => walk::SLICE,
         };
-        if awaited == Some(WalkIsAwaitedBy::Everybody)
-            && let Some(hold) = walk.hold
-            && walk.lets_go()
+        if let Some(hold) = walk.hold
+            && self.transactions.waits_for_walk(hold) == WalkIsAwaitedBy::Everybody
+            && walk.lets_go(&mut self.shard)
         {
             self.end_walk_hold(hold);
         }
-        loop {
-            match walk.slice(&mut self.shard.engine, began, slice) {
-                Step::More => return Some(walk),
+        let goes_on = loop {
+            match walk.slice(&mut self.shard, began, slice) {
+                Step::More => break true,
                 Step::Wants(key) => {
                     let hold = self.hold_ahead_for_walk(&key);
-                    walk.open(&mut self.shard.engine, hold);
+                    walk.answer(&mut self.shard, hold);
                 }
                 Step::LetsGo(hold) => self.end_walk_hold(hold),
-                Step::End => return None,
+                Step::End => break false,
+            }
+        };
+        if let Some(picture) = &self.shard.picture {
+            walk.note_bytes(self.shard.id, picture.bytes());
+        }
+        if !goes_on {
+            self.shard.picture = None;
+        }
+        goes_on.then_some(walk)
+    }
+
+    /// Whether somebody waits for what a walk holds.
+    fn is_save_awaited(&self, walk: &Walk) -> bool {
+        let picture = self.shard.picture.as_ref();
+        let later = picture.into_iter().flat_map(|picture| picture.holds());
+        let mut holds = walk.hold.into_iter().chain(later);
+        holds.any(|hold| self.transactions.waits_for_walk(hold) != WalkIsAwaitedBy::Nobody)
+    }
+
+    /// All data is about to be loaded again.
+    pub(super) fn void_save(&mut self) {
+        if let Some(walk) = &self.saving.walk {
+            walk.void();
+            self.give_up_save();
+        }
+    }
+
+    /// The walk under way comes to nothing, and lets go of what it holds.
+    pub(super) fn give_up_save(&mut self) {
+        let walk = self.saving.walk.take();
+        let picture = self.shard.picture.take();
+        let later = picture.iter().flat_map(|picture| picture.holds());
+        let holds: Vec<Ticket> = walk
+            .and_then(|walk| walk.hold)
+            .into_iter()
+            .chain(later)
+            .collect();
+        holds.into_iter().for_each(|hold| self.end_walk_hold(hold));
+    }
+
+    /// A request is about to be carried out that may change something. If it would take long to put down for the snapshot under way what there is, its key is held until that is
+    /// done over several turns, and the request waits for it like any that meets a lock.
+    #[cold]
+    pub(super) fn before_change(&mut self, row: &Command, args: &Args<'_>, db: usize) {
+        if row.flags & flags::WRITE == 0 {
+            return;
+        }
+        let shards = self.shards();
+        for at in command::key_positions(row, args) {
+            let key = args.get(at);
+            let shard = &mut self.shard;
+            if let Some(picture) = &mut shard.picture
+                && slots::owner(key, shards) == shard.id
+                && picture.is_slow(&mut shard.engine, db, key)
+                && let Some(hold) = self.hold_for_walk([key].into_iter(), Mode::Read)
+                && let Some(picture) = &mut self.shard.picture
+            {
+                picture.put_first(&self.shard.engine, db, key, hold);
             }
         }
     }
@@ -484,9 +708,10 @@ impl Service {
         let unsaved = &shared.saves.unsaved[self.shard.id];
         unsaved.store(self.changes_unsaved(), Ordering::Relaxed);
         let is_serving = !shared.stopping.load(Ordering::Relaxed);
-        if self.shard.id == 0 && is_serving && shared.saves.is_due(&self.config, self.now_ms) {
-            // Another shard may have been faster; then there is one.
-            let _ = self.begin_save(true);
+        let is_free = !self.saving.is_claiming && self.shard.id == 0 && is_serving;
+        if is_free && shared.saves.is_due(&self.config, self.now_ms) {
+            self.saving.is_claiming = true;
+            self.hold_writers_back(None);
         }
     }
 
@@ -495,9 +720,7 @@ impl Service {
         let shared = self.shared.clone();
         let saves = &shared.saves;
         // One in the background comes to nothing.
-        if let Some(hold) = self.saving.walk.take().and_then(|walk| walk.hold) {
-            self.end_walk_hold(hold);
-        }
+        self.give_up_save();
         let save = saves.at_stop.get_or_init(|| {
             // What is under way ends as soon as all shards have let go of it.
             let under_way = saves.state().under_way.clone();
@@ -515,7 +738,8 @@ impl Service {
             }
         });
         if let Some(walk) = save.as_ref().and_then(|save| self.walk_for(save)) {
-            walk.finish(&mut self.shard.engine);
+            walk.finish(&mut self.shard);
+            self.shard.picture = None;
         }
     }
 
@@ -532,6 +756,7 @@ impl Service {
         };
         match (outcome, finish) {
             (Ok(()), Finish::SavedAtStop) | (_, Finish::SavedOrNotAtStop) => self.stop_unsaved(),
+            (Ok(()), Finish::SaveBegun) => reply.simple("Background saving started"),
             (Ok(()), _) => reply.ok(),
             (Err(_), Finish::SavedAtStop) => {
                 reply.error("ERR Errors trying to SHUTDOWN. Check logs.");

@@ -1,15 +1,15 @@
-//! A shard's walk over its keys for a snapshot, in slices of its turns.
+//! A shard's part of a snapshot in slices of its turns: what its picture gives out goes to the writing thread.
 //!
-//! Never: waits for the writing thread in a turn, or goes on for long: a slice ends by the clock, also within a large value, which goes in pieces. Their keys are set aside, and taken
-//! up as soon as they can be held; who holds them is the caller's business.
+//! Never: waits for the writing thread in a turn, unless so much waits for it that memory would have no bound, or goes on for long: a slice ends by the clock, also within a large value,
+//! which goes in pieces. Their keys are set aside, and taken up as soon as they can be held; who holds them is the caller's business.
 
 use super::Save;
-use super::write::{Chunk, Piece, Written};
+use super::write::{Chunk, Piece};
 use crate::command::dump::pieces::{Form, Pieces, Progress, is_large};
-use crate::command::dump::{VERSION_7_0, VERSION_7_4, rdb_value};
-use crate::engine::{Engine, Item, Policy, Touch, Type};
+use crate::engine::{Engine, Item, Touch};
+use crate::shard::Shard;
 use crate::shard::locks::Ticket;
-use std::collections::VecDeque;
+use crate::shard::picture::{Batch, Picture};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
@@ -17,12 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How long a slice lasts while nobody waits for the key that is held.
 pub const SLICE: Duration = Duration::from_micros(60);
-/// Keys looked for at a time: between two looks at the clock.
-const KEYS_AT_A_TIME: usize = 2;
-/// A chunk goes when it has so many keys, or so many bytes.
-const CHUNK_KEYS: usize = 128;
-/// See [`CHUNK_KEYS`].
-const CHUNK_BYTES: usize = 256 << 10;
 /// Bytes of a large value between two looks at the clock.
 const STEP_BYTES: usize = 4 << 10;
 /// A piece of a large value goes when it has so many bytes.
@@ -31,6 +25,8 @@ const PIECE_BYTES: usize = 128 << 10;
 const PIECES_MAX: usize = 32;
 /// So often a walk lets go of a value that it has begun because somebody waits for the whole shard; then it goes on to its end.
 const LETS_GO_MAX: u32 = 10;
+/// Bytes of keys that were given out before they changed, and that the writing thread has no room for: from then on the shard waits for it.
+const READY_BYTES_MAX: usize = 32 << 20;
 
 /// What the caller is to do.
 pub enum Step {
@@ -56,16 +52,8 @@ struct Open {
 pub struct Walk {
     sender: SyncSender<Chunk>,
     save: Arc<Save>,
-    /// Keys are evicted by how long they have not been used.
-    is_by_age: bool,
-    db: usize,
-    cursor: u64,
-    keys: Vec<Written>,
-    bytes: usize,
     /// What the writing thread had no room for.
     left: Option<Chunk>,
-    /// Keys of large values that are still to come, with their databases.
-    large: VecDeque<(usize, Box<[u8]>)>,
     open: Option<Open>,
     /// What the caller holds for the value that is open.
     pub hold: Option<Ticket>,
@@ -77,45 +65,27 @@ pub struct Walk {
     is_at_end: bool,
 }
 
-/// A key as it goes into the file, without its value.
-fn head(engine: &Engine, item: Item, is_by_age: bool) -> Written {
-    Written {
-        key: engine.key_bytes(item).into(),
-        expires_at_ms: engine.expiry(item),
-        idle_s: is_by_age.then(|| engine.idle_ms(item) / 1000),
-        frequency: engine.frequency(item),
-        value: Vec::new(),
+fn chunk(batch: Batch) -> Chunk {
+    Chunk::Keys {
+        db: batch.db as u32,
+        keys: batch.keys,
     }
 }
 
-/// A key as it goes into the file.
-fn written(engine: &Engine, item: Item, is_by_age: bool) -> Written {
-    // A stream says to Redis 7.0 what it knows; a hash says when its fields expire, if any do.
-    let version = match engine.type_of(item) {
-        Type::Hash => VERSION_7_4,
-        _ => VERSION_7_0,
-    };
-    let value =
-        rdb_value(engine, item, version).expect("the type is the one that it was asked for");
-    Written {
-        value,
-        ..head(engine, item, is_by_age)
-    }
+/// The picture that a walk is of.
+fn picture(shard: &mut Shard) -> (&mut Picture, &mut Engine) {
+    let picture = shard.picture.as_mut();
+    let picture = picture.expect("it is there for as long as the walk");
+    (picture, &mut shard.engine)
 }
 
 impl Walk {
-    /// From the first key on, to this thread; what is said of how keys were used goes by the policy.
-    pub fn new(sender: SyncSender<Chunk>, policy: Policy, save: Arc<Save>) -> Walk {
+    /// To this thread.
+    pub fn new(sender: SyncSender<Chunk>, save: Arc<Save>) -> Walk {
         Walk {
             sender,
             save,
-            is_by_age: matches!(policy, Policy::AllKeysLru | Policy::VolatileLru),
-            db: 0,
-            cursor: 0,
-            keys: Vec::new(),
-            bytes: 0,
             left: None,
-            large: VecDeque::new(),
             open: None,
             hold: None,
             lets_go: 0,
@@ -125,10 +95,25 @@ impl Walk {
         }
     }
 
+    /// Says what the shard's picture takes.
+    pub fn note_bytes(&self, shard: usize, bytes: usize) {
+        self.save.note_bytes(shard, bytes);
+    }
+
     /// Goes on until the turn has had enough of it, or the caller has to do something.
-    pub fn slice(&mut self, engine: &mut Engine, began: Instant, lasts: Duration) -> Step {
+    pub fn slice(&mut self, shard: &mut Shard, began: Instant, lasts: Duration) -> Step {
         self.is_blocked = false;
         self.is_refused = false;
+        let (picture, engine) = picture(shard);
+        if picture.is_void() {
+            self.void();
+        }
+        if self.save.is_void.load(Ordering::Relaxed) {
+            return self.end(picture);
+        }
+        if picture.ready_bytes() > READY_BYTES_MAX && !self.relieve(picture, engine) {
+            return self.end(picture);
+        }
         loop {
             if let Some(chunk) = self.left.take() {
                 match self.sender.try_send(chunk) {
@@ -138,11 +123,11 @@ impl Walk {
                         self.is_blocked = true;
                         return Step::More;
                     }
-                    Err(TrySendError::Disconnected(_)) => return self.end(),
+                    Err(TrySendError::Disconnected(_)) => return self.end(picture),
                 }
             }
             if self.is_at_end {
-                return self.end();
+                return self.end(picture);
             }
             if self.open.is_none()
                 && let Some(hold) = self.hold.take()
@@ -153,17 +138,25 @@ impl Walk {
                 return Step::More;
             }
             if self.open.is_some() {
-                if let Some(step) = self.go_on(engine, &|| began.elapsed() < lasts) {
+                // Nothing else can go before its end: the writing thread waits for that.
+                if let Some(step) = self.go_on(picture, engine, &|| began.elapsed() < lasts) {
                     return step;
                 }
-            } else if let Some((_, key)) = self.large.front()
+            } else if let Some(batch) = picture.take(false) {
+                self.left = Some(chunk(batch));
+            } else if let Some(next) = picture.next_large()
                 && !self.is_refused
                 && self.take_turn()
             {
-                return Step::Wants(key.clone());
-            } else if self.db < engine.databases() {
-                self.advance(engine);
-            } else if self.large.is_empty() {
+                match next.hold {
+                    None => return Step::Wants(next.key.clone()),
+                    Some(_) => self.open(picture, engine, None),
+                }
+            } else if !picture.is_walked() {
+                picture.walk(engine);
+            } else if let Some(batch) = picture.take(true) {
+                self.left = Some(chunk(batch));
+            } else if picture.next_large().is_none() {
                 self.is_at_end = true;
                 self.left = Some(Chunk::End);
             } else {
@@ -173,10 +166,15 @@ impl Walk {
         }
     }
 
+    /// The moment is gone, for all shards.
+    pub fn void(&self) {
+        self.save.is_void.store(true, Ordering::Relaxed);
+    }
+
     /// Lets go of what is held before it ends.
-    fn end(&mut self) -> Step {
+    fn end(&mut self, picture: &mut Picture) -> Step {
         self.open = None;
-        match self.hold.take() {
+        match self.hold.take().or_else(|| picture.take_hold()) {
             Some(hold) => Step::LetsGo(hold),
             None => Step::End,
         }
@@ -194,33 +192,36 @@ impl Walk {
     }
 
     /// The key that was wanted is held, or cannot be at present.
-    pub fn open(&mut self, engine: &mut Engine, hold: Option<Ticket>) {
-        let (db, key) = self.large.pop_front().expect("it was wanted");
-        self.hold = hold;
-        if hold.is_none() {
-            self.large.push_back((db, key));
+    pub fn answer(&mut self, shard: &mut Shard, hold: Option<Ticket>) {
+        let (picture, engine) = picture(shard);
+        if hold.is_some() {
+            self.open(picture, engine, hold);
+        } else {
+            picture.put_off_large();
             self.is_refused = true;
             self.end_turn();
-            return;
         }
-        let item = engine.find(&engine.key(db, &key), Touch::No);
+    }
+
+    /// Begins with the next large value, unless it has been given out, whose key is held: by `hold`, or already.
+    fn open(&mut self, picture: &mut Picture, engine: &mut Engine, hold: Option<Ticket>) {
+        let (large, is_owed) = picture.take_large(engine).expect("it was looked at");
+        self.hold = large.hold.or(hold);
+        let key = engine.key(large.db, &large.key);
+        let item = engine.find(&key, Touch::No).filter(|_| is_owed);
         match item {
-            Some(item) if is_large(engine, item) => {
-                let pieces = self.begin(engine, db, item);
-                self.left = Some(pieces);
-            }
+            Some(item) if is_large(engine, item) => self.begin(picture, engine, large.db, item),
             Some(item) => {
-                let keys = vec![written(engine, item, self.is_by_age)];
-                let db = db as u32;
-                self.left = Some(Chunk::Keys { db, keys });
+                // Fields of it have expired.
+                picture.give(engine, large.db, item);
                 self.end_turn();
             }
             None => self.end_turn(),
         }
     }
 
-    fn begin(&mut self, engine: &Engine, db: usize, item: Item) -> Chunk {
-        let mut key = head(engine, item, self.is_by_age);
+    fn begin(&mut self, picture: &Picture, engine: &Engine, db: usize, item: Item) {
+        let mut key = picture.head(engine, item);
         let (pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut key.value);
         let (sender, receiver): (_, Receiver<Piece>) = mpsc::sync_channel(PIECES_MAX);
         self.open = Some(Open {
@@ -229,22 +230,27 @@ impl Walk {
             bytes: Vec::new(),
             is_over: false,
         });
-        Chunk::Large {
+        self.left = Some(Chunk::Large {
             db: db as u32,
             key,
             pieces: receiver,
-        }
+        });
     }
 
     /// Hands over more of a large value. A step: that is all for now.
-    fn go_on(&mut self, engine: &mut Engine, goes_on: &dyn Fn() -> bool) -> Option<Step> {
+    fn go_on(
+        &mut self,
+        picture: &mut Picture,
+        engine: &mut Engine,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Option<Step> {
         let open = self.open.as_mut().expect("it is open");
         while !open.is_over && open.bytes.len() < PIECE_BYTES {
             match open.pieces.step(engine, &mut open.bytes, STEP_BYTES) {
                 Progress::More => {}
                 Progress::End => open.is_over = true,
                 Progress::Gone => {
-                    self.give_up();
+                    self.give_up(picture, engine);
                     return None;
                 }
             }
@@ -274,90 +280,93 @@ impl Walk {
                 self.is_blocked = true;
                 Some(Step::More)
             }
-            Err(TrySendError::Disconnected(_)) => Some(self.end()),
+            Err(TrySendError::Disconnected(_)) => Some(self.end(picture)),
         }
     }
 
     /// The value is not handed over to its end now, and comes later if it is there then.
-    fn give_up(&mut self) {
+    fn give_up(&mut self, picture: &mut Picture, engine: &Engine) {
         if let Some(open) = self.open.take() {
-            let key = (open.pieces.db(), open.pieces.key().into());
-            self.large.push_back(key);
+            picture.put_back_large(engine, open.pieces.db(), open.pieces.key());
             self.end_turn();
         }
     }
 
     /// Somebody waits for the whole shard. Whether it gives up what it has begun, so that the caller lets go of what it holds.
-    pub fn lets_go(&mut self) -> bool {
+    pub fn lets_go(&mut self, shard: &mut Shard) -> bool {
         // What the writing thread has not been given cannot be taken back.
         let may = self.lets_go < LETS_GO_MAX && self.open.is_some() && self.left.is_none();
         if may {
             self.lets_go += 1;
             self.hold = None;
-            self.give_up();
+            let (picture, engine) = picture(shard);
+            self.give_up(picture, engine);
         }
         may
     }
 
+    /// Hands over what has been begun, and waits for the writing thread. False: nobody takes it.
+    fn hand_over(&mut self, picture: &mut Picture, engine: &mut Engine) -> bool {
+        if let Some(chunk) = self.left.take()
+            && self.sender.send(chunk).is_err()
+        {
+            return false;
+        }
+        while let Some(open) = &mut self.open {
+            let progress = match open.is_over {
+                true => Progress::End,
+                false => open.pieces.step(engine, &mut open.bytes, PIECE_BYTES),
+            };
+            let bytes = std::mem::take(&mut open.bytes);
+            let is_taken = match progress {
+                Progress::Gone => {
+                    self.give_up(picture, engine);
+                    continue;
+                }
+                _ if bytes.is_empty() => true,
+                _ => open.sender.send(Piece::Bytes(bytes)).is_ok(),
+            };
+            if !is_taken || progress == Progress::End && open.sender.send(Piece::End).is_err() {
+                return false;
+            }
+            if progress == Progress::End {
+                self.open = None;
+                self.end_turn();
+            }
+        }
+        true
+    }
+
+    /// Waits until less is ready than the half of what there may be. False: nobody takes it.
+    #[cold]
+    fn relieve(&mut self, picture: &mut Picture, engine: &mut Engine) -> bool {
+        let mut is_taken = self.hand_over(picture, engine);
+        while is_taken
+            && picture.ready_bytes() > READY_BYTES_MAX / 2
+            && let Some(batch) = picture.take(true)
+        {
+            is_taken = self.sender.send(chunk(batch)).is_ok();
+        }
+        is_taken
+    }
+
     /// All the rest at once; waits for the writing thread. Nobody changes anything any more.
-    pub fn finish(mut self, engine: &mut Engine) {
-        loop {
-            if let Some(chunk) = self.left.take()
-                && self.sender.send(chunk).is_err()
-            {
-                return;
-            }
-            if self.is_at_end {
-                return;
-            }
-            if let Some(mut open) = self.open.take() {
-                let mut progress = Progress::More;
-                while progress == Progress::More {
-                    progress = open.pieces.step(engine, &mut open.bytes, PIECE_BYTES);
-                    let bytes = std::mem::take(&mut open.bytes);
-                    if progress != Progress::Gone && open.sender.send(Piece::Bytes(bytes)).is_err()
-                    {
-                        return;
-                    }
-                }
-                if progress == Progress::End && open.sender.send(Piece::End).is_err() {
-                    return;
-                }
-            } else if let Some((db, key)) = self.large.pop_front() {
-                let item = engine.find(&engine.key(db, &key), Touch::No);
-                self.left = item.map(|item| self.begin(engine, db, item));
-            } else if self.db < engine.databases() {
-                self.advance(engine);
+    pub fn finish(mut self, shard: &mut Shard) {
+        let (picture, engine) = picture(shard);
+        while !self.is_at_end {
+            if let Some(batch) = picture.take(picture.is_walked()) {
+                self.left = Some(chunk(batch));
+            } else if picture.next_large().is_some() {
+                self.open(picture, engine, None);
+            } else if !picture.is_walked() {
+                picture.walk(engine);
             } else {
                 self.is_at_end = true;
                 self.left = Some(Chunk::End);
             }
-        }
-    }
-
-    /// Gathers a few keys; what is to be sent then is in `left`.
-    fn advance(&mut self, engine: &mut Engine) {
-        let (keys, bytes, is_by_age) = (&mut self.keys, &mut self.bytes, self.is_by_age);
-        let (large, db) = (&mut self.large, self.db);
-        self.cursor = engine.scan(db, self.cursor, KEYS_AT_A_TIME, &mut |engine, item| {
-            if is_large(engine, item) {
-                large.push_back((db, engine.key_bytes(item).into()));
+            if !self.hand_over(picture, engine) {
                 return;
             }
-            let key = written(engine, item, is_by_age);
-            *bytes += key.key.len() + key.value.len();
-            keys.push(key);
-        });
-        let is_full = self.keys.len() >= CHUNK_KEYS || self.bytes >= CHUNK_BYTES;
-        if (is_full || self.cursor == 0) && !self.keys.is_empty() {
-            self.bytes = 0;
-            self.left = Some(Chunk::Keys {
-                db: self.db as u32,
-                keys: std::mem::take(&mut self.keys),
-            });
-        }
-        if self.cursor == 0 {
-            self.db += 1;
         }
     }
 }

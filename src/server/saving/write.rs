@@ -10,6 +10,7 @@ use crate::server::commands::REDIS_VERSION;
 use crate::server::shared::Shared;
 use crate::server::snapshot::bytes_resident;
 use crate::server::worker::unix_ms;
+use crate::shard::picture::Written;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -21,20 +22,6 @@ use std::thread;
 const BUFFER_BYTES: usize = 256 << 10;
 /// So often the disk is given what was written, so that the last sync is short.
 const SYNC_BYTES: u64 = 32 << 20;
-
-/// A key as it goes into the file.
-pub struct Written {
-    /// Its name.
-    pub key: Box<[u8]>,
-    /// When it expires, Unix milliseconds.
-    pub expires_at_ms: Option<i64>,
-    /// For how many seconds it was not used, if keys are evicted by that.
-    pub idle_s: Option<u64>,
-    /// How often it was used, if keys are evicted by that.
-    pub frequency: Option<u8>,
-    /// The kind of its value, then the value.
-    pub value: Vec<u8>,
-}
 
 /// What goes on with a large value.
 pub enum Piece {
@@ -68,10 +55,13 @@ pub enum Chunk {
 
 /// Starts the thread.
 pub fn begin(shared: Arc<Shared>, save: Arc<Save>, chunks: Receiver<Chunk>) -> io::Result<()> {
+    let functions = shared.scripts.functions();
+    let codes: Vec<Vec<u8>> = functions.codes().map(Vec::from).collect();
+    drop(functions);
     let write = move || {
         let config = shared.config();
         let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
-        let outcome = write_file(&shared, &config, &chunks, &temporary);
+        let outcome = write_file(&shared, &config, &codes, &chunks, &temporary);
         drop(chunks);
         if outcome.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -148,6 +138,7 @@ fn write_pieces(
 fn write_file(
     shared: &Shared,
     config: &Config,
+    codes: &[Vec<u8>],
     chunks: &Receiver<Chunk>,
     temporary: &Path,
 ) -> io::Result<()> {
@@ -175,7 +166,7 @@ fn write_file(
         writer = writer.without_checksum();
     }
     let mut is_raised = false;
-    for code in shared.scripts.functions().codes() {
+    for code in codes {
         writer.function(&mut output.buffer, code);
     }
     let (mut ended, mut current) = (0, None);
