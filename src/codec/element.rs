@@ -101,13 +101,18 @@ pub fn set_compression(compresses: bool) {
     COMPRESSES.store(compresses, Ordering::Relaxed);
 }
 
+/// Whether a string of this length may be compressed.
+#[inline]
+pub fn may_compress(len: usize) -> bool {
+    len > UNCOMPRESSED_BYTES_MAX && COMPRESSES.load(Ordering::Relaxed)
+}
+
 /// Writes a string, as an integer or compressed where that is shorter.
 pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
     if let Some(value) = small_integer(text) {
         return write_integer(out, value);
     }
-    if text.len() > UNCOMPRESSED_BYTES_MAX
-        && COMPRESSES.load(Ordering::Relaxed)
+    if may_compress(text.len())
         && let Some(compressed) = lzf::compress(text)
     {
         out.push(0xc0 | special::COMPRESSED);

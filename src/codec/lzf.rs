@@ -15,6 +15,10 @@ const LITERALS_MAX: usize = 32;
 const COPY_MAX: usize = 264;
 const DISTANCE_MAX: usize = 8192;
 const HASH_BITS: u32 = 16;
+/// Positions in shorter inputs are numbers of 16 bits, with room for several inputs between two clearings.
+const SHORT_BYTES_END: usize = 1 << 15;
+/// Longer inputs are not compressed.
+const LONG_BYTES_END: usize = 1 << 31;
 
 /// The decompressed bytes, which must be exactly so many; None otherwise, and where the input is cut short or copies from before the start.
 pub fn decompress(input: &[u8], len: usize) -> Option<Vec<u8>> {
@@ -60,53 +64,71 @@ pub fn decompress(input: &[u8], len: usize) -> Option<Vec<u8>> {
 
 /// Where three bytes were last seen, by a hash of them; what an earlier input left there is below `base` and counts as nothing, so that a
 /// table of this size need not be cleared for each short input.
-struct Seen {
-    positions: Box<[u32]>,
+struct Seen<Position> {
+    positions: Box<[Position]>,
     base: u32,
 }
 
 thread_local! {
-    static SEEN: RefCell<Seen> = RefCell::new(Seen {
-        positions: vec![0; 1 << HASH_BITS].into(),
-        base: 1,
-    });
+    /// For short inputs: half of the memory, which the processor's first table of pages has room for.
+    static SEEN_SHORT: RefCell<Seen<u16>> = RefCell::new(Seen::new());
+    static SEEN: RefCell<Seen<u32>> = RefCell::new(Seen::new());
 }
 
-impl Seen {
+impl<Position: Copy + Default + Into<u32> + TryFrom<u32>> Seen<Position> {
+    fn new() -> Seen<Position> {
+        Seen {
+            positions: vec![Position::default(); 1 << HASH_BITS].into(),
+            base: 1,
+        }
+    }
+
     /// Forgets everything, to remember positions of an input of so many bytes.
     fn begin(&mut self, len: u32) {
-        if self.base.checked_add(len).is_none() {
-            self.positions.fill(0);
+        let end = self.base.checked_add(len);
+        if end.is_none_or(|end| Position::try_from(end).is_err()) {
+            self.positions.fill(Position::default());
             self.base = 1;
         }
     }
 
     /// Remembers a position, and tells the one that was remembered for the same hash.
+    #[inline]
     fn replace(&mut self, input: &[u8], at: usize) -> Option<usize> {
         let three = u32::from_be_bytes([0, input[at], input[at + 1], input[at + 2]]);
         let hash = (three >> (24 - HASH_BITS)).wrapping_sub(three.wrapping_mul(5));
         let slot = &mut self.positions[(hash & ((1 << HASH_BITS) - 1)) as usize];
-        let before = std::mem::replace(slot, self.base + at as u32);
+        let position = Position::try_from(self.base + at as u32);
+        let position = position.unwrap_or_else(|_| unreachable!("the beginning saw to it"));
+        let before: u32 = std::mem::replace(slot, position).into();
         Some(before.checked_sub(self.base)? as usize)
+    }
+
+    fn compress(&mut self, input: &[u8], limit: usize) -> Option<Vec<u8>> {
+        let len = input.len() as u32;
+        self.begin(len);
+        let compressed = compress_with(self, input, limit);
+        self.base += len;
+        compressed
     }
 }
 
-/// The compressed bytes, None unless they are at least four shorter, and for more than 4 GiB. Which copies are found, and when it is given up, is
+/// The compressed bytes, None unless they are at least four shorter, and for more than 2 GiB. Which copies are found, and when it is given up, is
 /// liblzf's choice as Redis builds it, so that equal values have equal payloads here and there.
 pub fn compress(input: &[u8]) -> Option<Vec<u8>> {
     let limit = input.len().checked_sub(4).filter(|limit| *limit > 0)?;
-    let len = u32::try_from(input.len())
-        .ok()
-        .filter(|len| *len < u32::MAX / 2)?;
-    SEEN.with_borrow_mut(|seen| {
-        seen.begin(len);
-        let compressed = compress_with(seen, input, limit);
-        seen.base += len;
-        compressed
-    })
+    match input.len() {
+        0..SHORT_BYTES_END => SEEN_SHORT.with_borrow_mut(|seen| seen.compress(input, limit)),
+        SHORT_BYTES_END..LONG_BYTES_END => SEEN.with_borrow_mut(|seen| seen.compress(input, limit)),
+        _ => None,
+    }
 }
 
-fn compress_with(seen: &mut Seen, input: &[u8], limit: usize) -> Option<Vec<u8>> {
+fn compress_with<Position: Copy + Default + Into<u32> + TryFrom<u32>>(
+    seen: &mut Seen<Position>,
+    input: &[u8],
+    limit: usize,
+) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(limit);
     // The place of the control byte of the literals that come next.
     out.push(0);
@@ -191,6 +213,18 @@ fn end_literals(out: &mut Vec<u8>, literals: usize) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn tables_are_cleared_in_time() {
+        let text: Vec<u8> = (0..20_000u32).flat_map(|n| (n / 3).to_le_bytes()).collect();
+        for len in [100, 1000, 32_767, 32_768, 70_000] {
+            for from in 0..50 {
+                let input = &text[from * 7..][..len];
+                let compressed = compress(input).expect("it repeats itself");
+                assert_eq!(decompress(&compressed, len).as_deref(), Some(input));
+            }
+        }
+    }
 
     #[test]
     fn by_hand() {

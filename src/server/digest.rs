@@ -93,7 +93,7 @@ impl Service {
             return sum;
         }
         let value = rdb_value(engine, item, VERSION_7_4).expect("the type is the one it has");
-        let (kind, body) = value.split_first().expect("a value has a kind");
+        let (kind, body) = value.plain().split_first().expect("a value has a kind");
         let value = decode_value(*kind, body, usize::MAX).expect("it was just made");
         let mut sum = Digest::default();
         match value {

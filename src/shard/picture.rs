@@ -8,15 +8,17 @@
 use super::journal::for_keys_here;
 use super::locks::Ticket;
 use crate::command::dump::pieces::{Form, Pieces, Progress, is_large};
-use crate::command::dump::{VERSION_7_0, VERSION_7_4, rdb_value};
+use crate::command::dump::{Payload, VERSION_7_0, VERSION_7_4, rdb_value};
 use crate::command::table::Command;
 use crate::engine::{Engine, Item, Key, Policy, Touch, Type, Value};
 use crate::protocol::args::Args;
 use foldhash::HashSet;
 use std::collections::VecDeque;
 
-/// Keys looked for at a time.
-const KEYS_AT_A_TIME: usize = 2;
+/// Keys looked for at a time: the fewest, and the most where values are short.
+const KEYS_AT_A_TIME: (usize, usize) = (2, 16);
+/// So many bytes at a time are few.
+const FEW_BYTES: usize = 4 << 10;
 /// A batch is full when it has so many keys, or so many bytes.
 const BATCH_KEYS: usize = 128;
 /// See [`BATCH_KEYS`].
@@ -38,8 +40,8 @@ pub struct Written {
     pub idle_s: Option<u64>,
     /// How often it was used, if keys are evicted by that.
     pub frequency: Option<u8>,
-    /// The kind of its value, then the value.
-    pub value: Vec<u8>,
+    /// Its value.
+    pub value: Payload,
 }
 
 /// Keys of one database.
@@ -67,6 +69,47 @@ pub struct LargeKey {
     pub hold: Option<Ticket>,
 }
 
+/// Parts of the marks of a database: when one needs more room, only its own are put into another place.
+const PARTS: usize = 1 << PARTS_BITS;
+/// See [`PARTS`].
+const PARTS_BITS: u32 = 8;
+
+/// Hashes of keys of one database that the walk is to pass over.
+#[derive(Default, Clone)]
+struct Marks {
+    /// None, or all of them; by the hash's highest bits.
+    parts: Vec<HashSet<u64>>,
+}
+
+impl Marks {
+    fn part(hash: u64) -> usize {
+        (hash >> (u64::BITS - PARTS_BITS)) as usize
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let part = self.parts.get(Marks::part(hash));
+        part.is_some_and(|part| part.contains(&hash))
+    }
+
+    fn insert(&mut self, hash: u64) {
+        if self.parts.is_empty() {
+            self.parts.resize_with(PARTS, HashSet::default);
+        }
+        self.parts[Marks::part(hash)].insert(hash);
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, hash: u64) -> bool {
+        let part = self.parts.get_mut(Marks::part(hash));
+        part.is_some_and(|part| part.remove(&hash))
+    }
+
+    fn bytes(&self) -> usize {
+        let capacities = self.parts.iter().map(HashSet::capacity);
+        capacities.sum::<usize>() * MARK_BYTES + size_of_val(&*self.parts)
+    }
+}
+
 /// See the module.
 pub struct Picture {
     /// Keys are evicted by how long they have not been used.
@@ -74,8 +117,9 @@ pub struct Picture {
     /// Where the walk is: at this cursor of this database.
     db: usize,
     cursor: u64,
+    keys_at_a_time: usize,
     /// The marks, of each database: hashes of keys that the walk has not come to.
-    changed: Vec<HashSet<u64>>,
+    changed: Vec<Marks>,
     /// Large values, in the order in which they are to be given out. Those that have been are not in `owed` any more.
     large: VecDeque<LargeKey>,
     /// Databases and hashes of large values that are still to be given out though the walk has passed them, or has to.
@@ -93,7 +137,8 @@ impl Picture {
             is_by_age: matches!(policy, Policy::AllKeysLru | Policy::VolatileLru),
             db: 0,
             cursor: 0,
-            changed: vec![HashSet::default(); engine.databases()],
+            keys_at_a_time: KEYS_AT_A_TIME.0,
+            changed: vec![Marks::default(); engine.databases()],
             large: VecDeque::new(),
             owed: HashSet::default(),
             ready: VecDeque::new(),
@@ -148,7 +193,7 @@ impl Picture {
 
     /// Whether a key, if there is one, is still to be given out.
     fn is_owed(&self, engine: &Engine, key: &Key<'_>) -> bool {
-        let is_ahead = !self.has_passed(engine, key) && !self.changed[key.db].contains(&key.hash);
+        let is_ahead = !self.has_passed(engine, key) && !self.changed[key.db].has(key.hash);
         is_ahead || !self.owed.is_empty() && self.owed.contains(&(key.db, key.hash))
     }
 
@@ -165,10 +210,10 @@ impl Picture {
 
     /// Goes a few keys on.
     pub fn walk(&mut self, engine: &mut Engine) {
-        let db = self.db;
-        let next = engine.scan(db, self.cursor, KEYS_AT_A_TIME, &mut |engine, item| {
+        let (db, before) = (self.db, self.ready_bytes);
+        let next = engine.scan(db, self.cursor, self.keys_at_a_time, &mut |engine, item| {
             let key = engine.key(db, engine.key_bytes(item));
-            if !self.changed[db].is_empty() && self.changed[db].remove(&key.hash) {
+            if self.changed[db].remove(key.hash) {
                 // It is another one than it was, or was given out before it changed.
             } else if is_large(engine, item) {
                 self.owed.insert((db, key.hash));
@@ -182,9 +227,15 @@ impl Picture {
                 self.put(db, written);
             }
         });
+        // A call of the scan costs as much as some keys.
+        let (fewest, most) = KEYS_AT_A_TIME;
+        self.keys_at_a_time = match self.ready_bytes - before <= FEW_BYTES {
+            true => most.min(2 * self.keys_at_a_time),
+            false => fewest,
+        };
         self.cursor = next;
         if next == 0 {
-            self.changed[db] = HashSet::default();
+            self.changed[db] = Marks::default();
             self.db += 1;
         }
     }
@@ -201,7 +252,7 @@ impl Picture {
             expires_at_ms: engine.expiry(item),
             idle_s: self.is_by_age.then(|| engine.idle_ms(item) / 1000),
             frequency: engine.frequency(item),
-            value: Vec::new(),
+            value: Payload::default(),
         }
     }
 
@@ -225,19 +276,21 @@ impl Picture {
             let written = self.written(engine, item);
             return self.put(db, written);
         }
-        let mut written = self.head(engine, item);
-        let (mut pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut written.value);
-        loop {
-            match pieces.step(engine, &mut written.value, STEP_BYTES) {
-                Progress::More => {}
-                Progress::End => return self.put(db, written),
-                Progress::Gone => return,
-            }
+        let head = self.head(engine, item);
+        let mut value = Vec::new();
+        let (mut pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut value);
+        let mut progress = Progress::More;
+        while progress == Progress::More {
+            progress = pieces.step(engine, &mut value, STEP_BYTES);
+        }
+        if progress == Progress::End {
+            let value = Payload::of(value);
+            self.put(db, Written { value, ..head });
         }
     }
 
     fn put(&mut self, db: usize, written: Written) {
-        let bytes = written.key.len() + written.value.len();
+        let bytes = written.key.len() + written.value.plain().len();
         self.ready_bytes += bytes;
         match self.ready.back_mut() {
             Some(batch) if batch.db == db && !batch.is_full() => {
@@ -269,8 +322,8 @@ impl Picture {
 
     /// Bytes that it takes, about.
     pub fn bytes(&self) -> usize {
-        let marks = self.changed.iter().map(HashSet::capacity);
-        self.ready_bytes + marks.sum::<usize>() * MARK_BYTES
+        let marks = self.changed.iter().map(Marks::bytes);
+        self.ready_bytes + marks.sum::<usize>()
     }
 
     /// Whether it would take long to give out a key that is about to be changed.

@@ -118,7 +118,7 @@ fn note(all: &mut Keys, db: usize, written: Written) {
         value,
         ..
     } = written;
-    let before = all.insert((db, key.to_vec()), (expires_at_ms, value));
+    let before = all.insert((db, key.to_vec()), (expires_at_ms, value.compressed()));
     assert!(
         before.is_none(),
         "{} is given out twice",

@@ -62,7 +62,7 @@ fn check_string(client: &mut Client, random: &mut Random) {
     let text = element(random);
     call!(client, "SET", "key", text);
     assert_eq!(read_dump(client), DumpedValue::String(text.clone()));
-    restore(client, &dump::string(&text));
+    restore(client, &dump::string(&text).finish());
     assert_eq!(call!(client, "GET", "key").bytes(), text);
 }
 
@@ -70,7 +70,7 @@ fn check_list(client: &mut Client, random: &mut Random) {
     let elements = elements(random);
     send(client, &["RPUSH", "key"], &elements);
     assert_eq!(read_dump(client), DumpedValue::List(elements.clone()));
-    restore(client, &dump::list(elements.iter()));
+    restore(client, &dump::list(elements.iter()).finish());
     assert_eq!(
         strings(&call!(client, "LRANGE", "key", "0", "-1")),
         elements
@@ -85,7 +85,7 @@ fn check_set(client: &mut Client, random: &mut Random) {
         panic!("a set");
     };
     assert_eq!(members.iter().cloned().collect::<BTreeSet<_>>(), expected);
-    restore(client, &dump::set(expected.len(), expected.iter()));
+    restore(client, &dump::set(expected.len(), expected.iter()).finish());
     let members: BTreeSet<_> = strings(&call!(client, "SMEMBERS", "key"))
         .into_iter()
         .collect();
@@ -120,7 +120,8 @@ fn check_sorted_set(client: &mut Client, random: &mut Random) {
         &dump::sorted_set(
             expected.len(),
             expected.iter().map(|(member, score)| (member, *score)),
-        ),
+        )
+        .finish(),
     );
     let found = pairs(&strings(&call!(
         client,
@@ -162,7 +163,7 @@ fn check_hash(client: &mut Client, random: &mut Random) {
         .collect();
     assert_eq!(found, expected);
     let fields = expected.iter().map(|(name, value)| (name, value, None));
-    restore(client, &dump::hash(expected.len(), fields));
+    restore(client, &dump::hash(expected.len(), fields).finish());
     assert_eq!(pairs(&strings(&call!(client, "HGETALL", "key"))), expected);
 }
 

@@ -369,7 +369,7 @@ fn contest(with_deletions: bool) {
         }
         contest.compare();
         // What is written here is taken there, and is the same again.
-        let payload = dump::stream(contest.ours.view(), VERSION_7_0);
+        let payload = dump::stream(contest.ours.view(), VERSION_7_0).finish();
         let reply = call!(contest.client, "RESTORE", "s", "0", payload, "REPLACE");
         assert_eq!(reply, Reply::Simple(b"OK".to_vec()));
         contest.compare();

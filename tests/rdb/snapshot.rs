@@ -193,22 +193,22 @@ pub fn encoded_anew(key: &KeyEntry<'_>, version: RdbVersion) -> Vec<u8> {
         keep_fields(&mut value);
     }
     let mut payload = match value {
-        DumpedValue::String(text) => dump::string(&text),
-        DumpedValue::List(elements) => dump::list(elements.iter()),
-        DumpedValue::Set(members) => dump::set(members.len(), members.iter()),
+        DumpedValue::String(text) => dump::string(&text).finish(),
+        DumpedValue::List(elements) => dump::list(elements.iter()).finish(),
+        DumpedValue::Set(members) => dump::set(members.len(), members.iter()).finish(),
         DumpedValue::SortedSet(members) => {
             let pairs = members.iter().map(|(member, score)| (member, *score));
-            dump::sorted_set(members.len(), pairs)
+            dump::sorted_set(members.len(), pairs).finish()
         }
         DumpedValue::Hash(fields) => {
             let triples = fields
                 .iter()
                 .map(|field| (&field.name, &field.value, field.expires_at_ms));
-            dump::hash(fields.len(), triples)
+            dump::hash(fields.len(), triples).finish()
         }
         DumpedValue::Stream(parts) => {
             let stream = Stream::from_parts(parts).expect("a sound stream");
-            dump::stream(stream.view(), version.number())
+            dump::stream(stream.view(), version.number()).finish()
         }
     };
     payload.truncate(payload.len() - 10);

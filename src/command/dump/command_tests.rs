@@ -127,10 +127,13 @@ fn sets_come_back() {
 fn fields_of_hashes_keep_their_expiries_and_expired_ones_stay_away() {
     let mut shard = Shard::new();
     let payload_of = |fields: &[(&str, Option<i64>)]| {
-        word(&hash(
-            fields.len(),
-            fields.iter().map(|(name, expiry)| (name, "value", *expiry)),
-        ))
+        word(
+            &hash(
+                fields.len(),
+                fields.iter().map(|(name, expiry)| (name, "value", *expiry)),
+            )
+            .finish(),
+        )
     };
     let payload = payload_of(&[
         ("a", None),
@@ -245,7 +248,9 @@ fn values_for_files_have_what_their_version_knows() {
         let mut value_of = |name: &[u8]| {
             let key = shard.engine.key(0, name);
             let item = shard.engine.find(&key, Touch::No).unwrap();
-            rdb_value(&shard.engine, item, version).unwrap()
+            rdb_value(&shard.engine, item, version)
+                .unwrap()
+                .compressed()
         };
         let hash = value_of(b"h");
         assert_eq!(hash[0], hash_kind, "version {version}");

@@ -2,7 +2,7 @@
 //! Never: the format, which is the codec's beside it.
 //! The decision worth knowing: payloads are those of Redis 7.0, which every later version reads; only hashes whose fields expire need a newer one.
 
-use super::{DumpError, DumpedField, DumpedValue, FOOTER_BYTES, VERSION_7_0, VERSION_7_4, decode};
+use super::{DumpError, DumpedField, DumpedValue, Payload, VERSION_7_0, VERSION_7_4, decode};
 use crate::command::number::integer;
 use crate::command::string_value::string_value;
 use crate::command::transfer::renews;
@@ -40,23 +40,21 @@ struct Forms {
 
 /// A value as in an RDB file of this version, [`VERSION_7_0`] or later: its kind, then its body. A file has no other place for what its version does not
 /// know, so expiries of fields are left out before [`VERSION_7_4`], and the times at which consumers were active before [`super::VERSION_7_2`].
-pub fn rdb_value(engine: &Engine, item: Item, version: u16) -> Result<Vec<u8>, CommandError> {
+pub fn rdb_value(engine: &Engine, item: Item, version: u16) -> Result<Payload, CommandError> {
     let forms = Forms {
         fields_expire: version >= VERSION_7_4,
         stream_version: version,
     };
-    let mut payload = payload_of(engine, item, forms)?;
-    payload.truncate(payload.len() - FOOTER_BYTES);
-    Ok(payload)
+    payload_of(engine, item, forms)
 }
 
 /// What DUMP writes of a value.
 pub(super) fn payload(engine: &Engine, item: Item) -> Result<Vec<u8>, CommandError> {
-    payload_of(engine, item, DUMPED)
+    Ok(payload_of(engine, item, DUMPED)?.finish())
 }
 
 /// The payload of a value.
-fn payload_of(engine: &Engine, item: Item, forms: Forms) -> Result<Vec<u8>, CommandError> {
+fn payload_of(engine: &Engine, item: Item, forms: Forms) -> Result<Payload, CommandError> {
     Ok(match engine.type_of(item) {
         Type::String => super::string(&string_value(engine, item)),
         Type::List => {

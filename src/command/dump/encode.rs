@@ -1,7 +1,7 @@
 //! Values into payloads. Each function takes iterators, so that a large collection is not
 //! copied first, and the number of its elements, which goes before them; the two must agree.
 
-use super::writer::Writer;
+use super::writer::{Payload, Writer};
 use super::{NODE_PACKED, NODE_PLAIN, VERSION_7_0, VERSION_7_2, VERSION_7_4, kind};
 use crate::engine::value::list::ListLimits;
 use crate::engine::value::stream::LargeStream;
@@ -18,14 +18,14 @@ const PACKED_ENTRIES_MAX: usize = 128;
 const PACKED_VALUE_BYTES_MAX: usize = 64;
 
 /// A payload of a string.
-pub fn string(text: &[u8]) -> Vec<u8> {
+pub fn string(text: &[u8]) -> Payload {
     let mut out = Writer::new(kind::STRING);
     out.string(text);
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 /// A payload of a list, from its head.
-pub fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+pub fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Payload {
     let mut nodes: Vec<(u64, Vec<u8>)> = Vec::new();
     for element in elements {
         let element = element.as_ref();
@@ -47,19 +47,19 @@ pub fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
         out.number(form);
         out.string(&node);
     }
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 /// A payload of a set.
-pub fn set(len: usize, members: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+pub fn set(len: usize, members: impl Iterator<Item = impl AsRef<[u8]>>) -> Payload {
     let mut out = Writer::new(kind::SET);
     out.number(len as u64);
     members.for_each(|member| out.string(member.as_ref()));
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 /// A payload of a set of integers that is held as such, in their order.
-pub fn intset(members: impl Iterator<Item = i64> + Clone) -> Vec<u8> {
+pub fn intset(members: impl Iterator<Item = i64> + Clone) -> Payload {
     let is_within =
         |low: i64, high: i64| members.clone().all(|value| (low..=high).contains(&value));
     let width: u32 = if is_within(i16::MIN.into(), i16::MAX.into()) {
@@ -76,11 +76,11 @@ pub fn intset(members: impl Iterator<Item = i64> + Clone) -> Vec<u8> {
     }
     let mut out = Writer::new(kind::SET_INTSET);
     out.string(&packed);
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 /// A payload of a small sorted set, in the order of its scores, which are written as Redis 7.2 writes numbers.
-pub fn packed_sorted_set(members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>) -> Vec<u8> {
+pub fn packed_sorted_set(members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>) -> Payload {
     let mut packed = listpack::empty();
     let mut appender = Appender::new(&mut packed);
     for (member, score) in members {
@@ -90,25 +90,25 @@ pub fn packed_sorted_set(members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>)
     drop(appender);
     let mut out = Writer::new(kind::SORTED_SET_LISTPACK);
     out.string(&packed);
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 /// A payload of a sorted set; Redis writes the greatest scores first.
-pub fn sorted_set(len: usize, members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>) -> Vec<u8> {
+pub fn sorted_set(len: usize, members: impl Iterator<Item = (impl AsRef<[u8]>, f64)>) -> Payload {
     let mut out = Writer::new(kind::SORTED_SET);
     out.number(len as u64);
     for (member, score) in members {
         out.string(member.as_ref());
         out.bytes(&score.to_le_bytes());
     }
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 /// A payload of a hash: names, values and expiries in milliseconds since 1970.
 pub fn hash<N: AsRef<[u8]>, V: AsRef<[u8]>>(
     len: usize,
     fields: impl Iterator<Item = (N, V, Option<i64>)> + Clone,
-) -> Vec<u8> {
+) -> Payload {
     if let Some(earliest) = fields.clone().filter_map(|(.., expires)| expires).min() {
         return expiring_hash(len, fields, earliest);
     }
@@ -127,7 +127,7 @@ pub fn hash<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         drop(appender);
         let mut out = Writer::new(kind::HASH_LISTPACK);
         out.string(&packed);
-        return out.finish(VERSION_7_0);
+        return out.end(VERSION_7_0);
     }
     let mut out = Writer::new(kind::HASH);
     out.number(len as u64);
@@ -135,14 +135,14 @@ pub fn hash<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         out.string(name.as_ref());
         out.string(value.as_ref());
     }
-    out.finish(VERSION_7_0)
+    out.end(VERSION_7_0)
 }
 
 fn expiring_hash<N: AsRef<[u8]>, V: AsRef<[u8]>>(
     len: usize,
     fields: impl Iterator<Item = (N, V, Option<i64>)>,
     earliest: i64,
-) -> Vec<u8> {
+) -> Payload {
     let mut out = Writer::new(kind::HASH_EXPIRING);
     out.bytes(&earliest.to_le_bytes());
     out.number(len as u64);
@@ -151,11 +151,11 @@ fn expiring_hash<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         out.string(name.as_ref());
         out.string(value.as_ref());
     }
-    out.finish(VERSION_7_4)
+    out.end(VERSION_7_4)
 }
 
 /// A payload of a stream, for servers of this version: from [`VERSION_7_2`] on it says when consumers were active.
-pub fn stream(stream: &LargeStream, version: u16) -> Vec<u8> {
+pub fn stream(stream: &LargeStream, version: u16) -> Payload {
     let parts = stream.to_parts();
     let active = version >= VERSION_7_2;
     let mut out = Writer::new(if active {
@@ -204,5 +204,5 @@ pub fn stream(stream: &LargeStream, version: u16) -> Vec<u8> {
             }
         }
     }
-    out.finish(if active { VERSION_7_2 } else { VERSION_7_0 })
+    out.end(if active { VERSION_7_2 } else { VERSION_7_0 })
 }

@@ -94,7 +94,7 @@ fn write_value(engine: &Engine, item: Item, out: &mut Vec<u8>) {
         Value::Packed(..) | Value::Collection(_) => {
             let dumped = rdb_value(engine, item, VERSION_7_4);
             let dumped = dumped.expect("the type is the one that it was asked for");
-            out.extend_from_slice(&dumped);
+            out.extend_from_slice(dumped.plain());
         }
     }
 }

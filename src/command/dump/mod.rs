@@ -25,6 +25,7 @@ use crate::engine::value::stream::parts::StreamParts;
 pub use commands::{rdb_value, store};
 pub use decode::{decode, decode_value};
 pub use encode::{hash, intset, list, packed_sorted_set, set, sorted_set, stream, string};
+pub use writer::Payload;
 
 /// The version of Redis 7.0, the oldest that is written.
 pub const VERSION_7_0: u16 = 10;

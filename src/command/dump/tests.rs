@@ -54,6 +54,7 @@ fn hash_of(fields: &[DumpedField]) -> Vec<u8> {
             .iter()
             .map(|field| (&field.name, &field.value, field.expires_at_ms)),
     )
+    .finish()
 }
 
 /// One payload of each form that is written.
@@ -68,22 +69,23 @@ static PAYLOADS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     ];
     let large: Vec<_> = many.iter().map(|name| field(name, "value", None)).collect();
     vec![
-        string(b"hello"),
-        string(b"-129"),
-        string(&b"compressible ".repeat(50)),
-        list(many.iter()),
-        set(many.len(), many.iter()),
+        string(b"hello").finish(),
+        string(b"-129").finish(),
+        string(&b"compressible ".repeat(50)).finish(),
+        list(many.iter()).finish(),
+        set(many.len(), many.iter()).finish(),
         sorted_set(
             many.len(),
             many.iter()
                 .zip(0..)
                 .map(|(member, score)| (member, f64::from(score))),
-        ),
+        )
+        .finish(),
         hash_of(&[field("a", "1", None)]),
         hash_of(&large),
         hash_of(&fields),
-        stream(stream_with_groups().view(), VERSION_7_0),
-        stream(stream_with_groups().view(), VERSION_7_2),
+        stream(stream_with_groups().view(), VERSION_7_0).finish(),
+        stream(stream_with_groups().view(), VERSION_7_2).finish(),
     ]
 });
 
@@ -103,30 +105,40 @@ fn what_is_written_is_read() {
         "word",
     ] {
         assert_eq!(
-            read(&string(text.as_bytes())),
+            read(&string(text.as_bytes()).finish()),
             Ok(DumpedValue::String(text.into()))
         );
     }
     let long = b"compressible ".repeat(50);
-    assert!(string(&long).len() < 100);
-    assert_eq!(read(&string(&long)), Ok(DumpedValue::String(long)));
+    assert!(string(&long).finish().len() < 100);
+    assert!(string(&long).plain().len() > long.len());
+    let parts = [&long[..], b"short", b"12", &long, &[b'-'; 21]];
+    let all = list(parts.iter()).compressed();
+    assert!(all.len() < 200, "{} bytes", all.len());
+    let read_again = decode_value(all[0], &all[1..], BYTES_MAX);
+    assert_eq!(
+        read_again,
+        Ok(DumpedValue::List(parts.map(Vec::from).to_vec()))
+    );
+    assert_eq!(read(&string(&long).finish()), Ok(DumpedValue::String(long)));
     let elements: Vec<Vec<u8>> = (0..3000usize)
         .map(|number| vec![b'0' + (number % 10) as u8; number % 40])
         .collect();
     assert_eq!(
-        read(&list(elements.iter())),
+        read(&list(elements.iter()).finish()),
         Ok(DumpedValue::List(elements))
     );
     let members = texts(&["a", "1", "b"]);
     assert_eq!(
-        read(&set(members.len(), members.iter())),
+        read(&set(members.len(), members.iter()).finish()),
         Ok(DumpedValue::Set(members))
     );
     let scored = vec![(b"a".to_vec(), -0.5), (b"b".to_vec(), f64::INFINITY)];
     let payload = sorted_set(
         scored.len(),
         scored.iter().map(|(member, score)| (member, *score)),
-    );
+    )
+    .finish();
     assert_eq!(read(&payload), Ok(DumpedValue::SortedSet(scored)));
     for fields in [
         vec![field("a", "1", None), field("b", "", None)],
@@ -145,11 +157,13 @@ fn what_is_written_is_read() {
 fn streams_keep_everything() {
     let original = stream_with_groups();
     let parts = original.view().to_parts();
-    let Ok(DumpedValue::Stream(again)) = read(&stream(original.view(), VERSION_7_2)) else {
+    let Ok(DumpedValue::Stream(again)) = read(&stream(original.view(), VERSION_7_2).finish())
+    else {
         panic!("a stream");
     };
     assert_eq!(again, parts);
-    let Ok(DumpedValue::Stream(older)) = read(&stream(original.view(), VERSION_7_0)) else {
+    let Ok(DumpedValue::Stream(older)) = read(&stream(original.view(), VERSION_7_0).finish())
+    else {
         panic!("a stream");
     };
     assert_eq!(older.nodes, parts.nodes);
@@ -247,11 +261,11 @@ fn forms_of_older_versions() {
     ] {
         let members = wide.map(|member| member.to_string().into_bytes());
         let expected = DumpedValue::Set(members.to_vec());
-        assert_eq!(read(&intset(wide.into_iter())), Ok(expected));
+        assert_eq!(read(&intset(wide.into_iter()).finish()), Ok(expected));
     }
     let small = [("x", -2.5), ("y", 7.0), ("z", f64::INFINITY)];
     assert_eq!(
-        read(&packed_sorted_set(small.into_iter())),
+        read(&packed_sorted_set(small.into_iter()).finish()),
         Ok(DumpedValue::SortedSet(
             small.map(|(member, score)| (member.into(), score)).to_vec()
         ))
@@ -423,12 +437,12 @@ fn a_payload_that_redis_7_0_made() {
     // DUMP of the string "10", from the documentation of the command's format: type, integer of eight bits, version, checksum.
     let payload = b"\x00\xc0\n\n\x00n\x9fWE\x0e\xaec\xbb";
     assert_eq!(read(payload), Ok(DumpedValue::String(b"10".to_vec())));
-    assert_eq!(string(b"10"), payload);
+    assert_eq!(string(b"10").finish(), payload);
 }
 
 #[test]
 fn footers_are_checked() {
-    let payload = string(b"hello");
+    let payload = string(b"hello").finish();
     for at in 0..payload.len() {
         let mut bad = payload.clone();
         bad[at] ^= 1;
@@ -463,14 +477,14 @@ fn what_is_wrong_inside_is_refused() {
     );
     assert_eq!(
         read(&two(kind::SET, b"\x01\x01", b"")),
-        read(&set(2, texts(&["\x01\x01", ""]).iter()))
+        read(&set(2, texts(&["\x01\x01", ""]).iter()).finish())
     );
     let trailing = payload_of(kind::STRING, |out| {
         out.string(b"a");
         out.bytes(b"b");
     });
     assert_eq!(read(&trailing), Err(DumpError::Format));
-    let not_a_number = sorted_set(1, [(b"a", f64::NAN)].into_iter());
+    let not_a_number = sorted_set(1, [(b"a", f64::NAN)].into_iter()).finish();
     assert_eq!(read(&not_a_number), Err(DumpError::Format));
     let module = payload_of(7, |out| out.number(1));
     assert_eq!(read(&module), Err(DumpError::Format));
@@ -491,11 +505,11 @@ fn announcements_take_no_memory() {
         });
         assert!(read(&compressed).is_err());
     }
-    let bomb = string(&vec![0; 10 << 20]);
+    let bomb = string(&vec![0; 10 << 20]).finish();
     assert!(bomb.len() < 200_000);
     assert_eq!(decode(&bomb, 1 << 20), Err(DumpError::TooLarge));
     assert!(decode(&bomb, 16 << 20).is_ok());
-    let many = set(100_000, (0..100_000).map(|number: i32| number.to_string()));
+    let many = set(100_000, (0..100_000).map(|number: i32| number.to_string())).finish();
     assert_eq!(decode(&many, 1 << 20), Err(DumpError::TooLarge));
 }
 
@@ -540,8 +554,8 @@ proptest! {
     #[test]
     fn any_strings_are_written_and_read(elements in prop::collection::vec(any::<Vec<u8>>(), 1..50)) {
         for element in &elements {
-            prop_assert_eq!(read(&string(element)), Ok(DumpedValue::String(element.clone())));
+            prop_assert_eq!(read(&string(element).finish()), Ok(DumpedValue::String(element.clone())));
         }
-        prop_assert_eq!(read(&list(elements.iter())), Ok(DumpedValue::List(elements)));
+        prop_assert_eq!(read(&list(elements.iter()).finish()), Ok(DumpedValue::List(elements)));
     }
 }

@@ -58,6 +58,8 @@ pub struct Save {
     is_large_open: AtomicBool,
     /// What it was to be of is gone: another one follows.
     is_void: AtomicBool,
+    /// Whether each shard has so much ready that it would soon have to wait for the writing thread.
+    behind: Vec<AtomicBool>,
     /// Bytes that each shard's picture takes, and the most that all have taken.
     picture_bytes: Vec<AtomicU64>,
     picture_bytes_max: AtomicU64,
@@ -75,10 +77,17 @@ impl Save {
         senders.expect("nobody panics with it")[shard].take()
     }
 
-    fn note_bytes(&self, shard: usize, bytes: usize) {
+    fn note_picture(&self, shard: usize, bytes: usize, is_behind: bool) {
         self.picture_bytes[shard].store(bytes as u64, Ordering::Relaxed);
+        self.behind[shard].store(is_behind, Ordering::Relaxed);
         let all = self.bytes();
         self.picture_bytes_max.fetch_max(all, Ordering::Relaxed);
+    }
+
+    /// Whether the writing thread has time to compress.
+    fn may_compress(&self) -> bool {
+        let mut behind = self.behind.iter();
+        !behind.any(|is_behind| is_behind.load(Ordering::Relaxed))
     }
 
     /// Bytes that it takes because keys change meanwhile.
@@ -204,6 +213,9 @@ impl Saves {
             is_background,
             is_large_open: AtomicBool::new(false),
             is_void: AtomicBool::new(false),
+            behind: (0..shared.shards())
+                .map(|_| AtomicBool::new(false))
+                .collect(),
             picture_bytes: (0..shared.shards()).map(|_| AtomicU64::new(0)).collect(),
             picture_bytes_max: AtomicU64::new(0),
             began: Instant::now(),
@@ -574,7 +586,8 @@ impl Service {
         self.shared.saves.progress.expect(self.keys());
         let picture = Picture::begin(&self.shard.engine, self.config.maxmemory_policy);
         self.shard.picture = Some(Box::new(picture));
-        Some(Walk::new(sender, save.clone()))
+        let bytes = self.shard.engine.stats().bytes_used;
+        Some(Walk::new(sender, save.clone(), bytes))
     }
 
     /// Keys of all databases of this shard.
@@ -642,7 +655,7 @@ impl Service {
             }
         };
         if let Some(picture) = &self.shard.picture {
-            walk.note_bytes(self.shard.id, picture.bytes());
+            walk.note_picture(self.shard.id, picture);
         }
         if !goes_on {
             self.shard.picture = None;

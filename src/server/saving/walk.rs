@@ -5,6 +5,7 @@
 
 use super::Save;
 use super::write::{Chunk, Piece};
+use crate::command::dump::Payload;
 use crate::command::dump::pieces::{Form, Pieces, Progress, is_large};
 use crate::engine::{Engine, Item, Touch};
 use crate::shard::Shard;
@@ -25,8 +26,13 @@ const PIECE_BYTES: usize = 128 << 10;
 const PIECES_MAX: usize = 32;
 /// So often a walk lets go of a value that it has begun because somebody waits for the whole shard; then it goes on to its end.
 const LETS_GO_MAX: u32 = 10;
-/// Bytes of keys that were given out before they changed, and that the writing thread has no room for: from then on the shard waits for it.
+/// Bytes of keys that were given out before they changed, and that the writing thread has no room for: from then on the shard waits for it. So many, or this part of
+/// the shard's memory if that is more.
 const READY_BYTES_MAX: usize = 32 << 20;
+/// See [`READY_BYTES_MAX`].
+const READY_DIVISOR: usize = 32;
+/// From this part of them on the writing thread is short of time.
+const BACKLOG_DIVISOR: usize = 8;
 
 /// What the caller is to do.
 pub enum Step {
@@ -58,6 +64,7 @@ pub struct Walk {
     /// What the caller holds for the value that is open.
     pub hold: Option<Ticket>,
     lets_go: u32,
+    ready_bytes_max: usize,
     /// A key could not be held in this slice.
     is_refused: bool,
     /// Nothing can be done until the writing thread has room, or others let go of a key.
@@ -80,9 +87,10 @@ fn picture(shard: &mut Shard) -> (&mut Picture, &mut Engine) {
 }
 
 impl Walk {
-    /// To this thread.
-    pub fn new(sender: SyncSender<Chunk>, save: Arc<Save>) -> Walk {
+    /// To this thread, of so many bytes of memory.
+    pub fn new(sender: SyncSender<Chunk>, save: Arc<Save>, bytes: u64) -> Walk {
         Walk {
+            ready_bytes_max: READY_BYTES_MAX.max(bytes as usize / READY_DIVISOR),
             sender,
             save,
             left: None,
@@ -96,8 +104,9 @@ impl Walk {
     }
 
     /// Says what the shard's picture takes.
-    pub fn note_bytes(&self, shard: usize, bytes: usize) {
-        self.save.note_bytes(shard, bytes);
+    pub fn note_picture(&self, shard: usize, picture: &Picture) {
+        let is_behind = picture.ready_bytes() > self.ready_bytes_max / BACKLOG_DIVISOR;
+        self.save.note_picture(shard, picture.bytes(), is_behind);
     }
 
     /// Goes on until the turn has had enough of it, or the caller has to do something.
@@ -111,7 +120,7 @@ impl Walk {
         if self.save.is_void.load(Ordering::Relaxed) {
             return self.end(picture);
         }
-        if picture.ready_bytes() > READY_BYTES_MAX && !self.relieve(picture, engine) {
+        if picture.ready_bytes() > self.ready_bytes_max && !self.relieve(picture, engine) {
             return self.end(picture);
         }
         loop {
@@ -222,7 +231,9 @@ impl Walk {
 
     fn begin(&mut self, picture: &Picture, engine: &Engine, db: usize, item: Item) {
         let mut key = picture.head(engine, item);
-        let (pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut key.value);
+        let mut value = Vec::new();
+        let (pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut value);
+        key.value = Payload::of(value);
         let (sender, receiver): (_, Receiver<Piece>) = mpsc::sync_channel(PIECES_MAX);
         self.open = Some(Open {
             pieces,
@@ -337,12 +348,12 @@ impl Walk {
         true
     }
 
-    /// Waits until less is ready than the half of what there may be. False: nobody takes it.
+    /// Waits until no more is ready than may be. False: nobody takes it.
     #[cold]
     fn relieve(&mut self, picture: &mut Picture, engine: &mut Engine) -> bool {
         let mut is_taken = self.hand_over(picture, engine);
         while is_taken
-            && picture.ready_bytes() > READY_BYTES_MAX / 2
+            && picture.ready_bytes() > self.ready_bytes_max
             && let Some(batch) = picture.take(true)
         {
             is_taken = self.sender.send(chunk(batch)).is_ok();

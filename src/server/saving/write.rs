@@ -4,6 +4,7 @@
 
 use super::Save;
 use crate::codec::crc64::Crc64;
+use crate::command::dump::Payload;
 use crate::config::Config;
 use crate::persist::rdb::{KeyToWrite, Preface, RdbVersion, RdbWriter};
 use crate::server::commands::REDIS_VERSION;
@@ -13,15 +14,26 @@ use crate::server::worker::unix_ms;
 use crate::shard::picture::Written;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
 
+/// Shards and whoever else has work go before this thread where there are too few cores.
+const NICENESS: i32 = 10;
+/// After so many values that have hardly become shorter, so many are not compressed at all before the next.
+const IN_VAIN_MAX: u32 = 64;
+/// See [`IN_VAIN_MAX`].
+const UNTRIED_MAX: u32 = 31;
+/// Less than this part of a value is hardly anything.
+const GAIN_DIVISOR: usize = 16;
 /// Bytes written at a time.
 const BUFFER_BYTES: usize = 256 << 10;
 /// So often the disk is given what was written, so that the last sync is short.
-const SYNC_BYTES: u64 = 32 << 20;
+const GIVEN_BYTES: u64 = 4 << 20;
+/// So much may be on its way to the disk: for more the thread waits.
+const UNDER_WAY_BYTES_MAX: u64 = 32 << 20;
 
 /// What goes on with a large value.
 pub enum Piece {
@@ -59,9 +71,11 @@ pub fn begin(shared: Arc<Shared>, save: Arc<Save>, chunks: Receiver<Chunk>) -> i
     let codes: Vec<Vec<u8>> = functions.codes().map(Vec::from).collect();
     drop(functions);
     let write = move || {
+        // SAFETY: the call is about this thread alone, and touches no memory.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
         let config = shared.config();
         let temporary = PathBuf::from(format!("temp-{}.rdb", std::process::id()));
-        let outcome = write_file(&shared, &config, &codes, &chunks, &temporary);
+        let outcome = write_file(&shared, &save, &config, &codes, &chunks, &temporary);
         drop(chunks);
         if outcome.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -79,20 +93,41 @@ struct Output {
     buffer: Vec<u8>,
     /// Bytes of the file, without those of the buffer.
     written: u64,
-    unsynced: u64,
+    /// How much of it the disk has been given.
+    given: u64,
 }
 
 impl Output {
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all(&self.buffer)?;
         self.written += self.buffer.len() as u64;
-        self.unsynced += self.buffer.len() as u64;
         self.buffer.clear();
-        if self.unsynced >= SYNC_BYTES {
-            self.unsynced = 0;
-            self.file.sync_data()?;
+        if self.written >= self.given + GIVEN_BYTES {
+            self.give();
         }
         Ok(())
+    }
+
+    /// Has the disk begin with what it has not been given, and waits for what it was given long ago. What goes wrong here goes wrong in the sync at the end.
+    fn give(&mut self) {
+        let range = |from: u64, to: u64, flags| {
+            // SAFETY: the file is open, and the call is about its pages alone.
+            unsafe {
+                libc::sync_file_range(
+                    self.file.as_raw_fd(),
+                    from as i64,
+                    (to - from) as i64,
+                    flags,
+                )
+            };
+        };
+        range(self.given, self.written, libc::SYNC_FILE_RANGE_WRITE);
+        self.given = self.written;
+        let end = self.written.saturating_sub(UNDER_WAY_BYTES_MAX);
+        let start = end.saturating_sub(GIVEN_BYTES);
+        if start < end {
+            range(start, end, libc::SYNC_FILE_RANGE_WAIT_BEFORE);
+        }
     }
 
     /// Bytes of what there is so far.
@@ -109,9 +144,38 @@ impl Output {
                 self.file.set_len(position)?;
                 self.file.seek(SeekFrom::Start(position))?;
                 self.written = position;
+                self.given = self.given.min(position);
             }
         }
         Ok(())
+    }
+}
+
+/// Whether it is worth the time to compress: of values that do not become shorter only a few are tried. What is read is the same.
+#[derive(Default)]
+struct Worth {
+    /// Values in a row that have not become shorter, and then those that were not tried.
+    in_vain: u32,
+    untried: u32,
+}
+
+impl Worth {
+    fn compress(&mut self, value: Payload, has_time: bool) -> Vec<u8> {
+        if !value.may_compress() || !has_time {
+            return value.into_plain();
+        }
+        if self.in_vain >= IN_VAIN_MAX && self.untried < UNTRIED_MAX {
+            self.untried += 1;
+            return value.into_plain();
+        }
+        self.untried = 0;
+        let len = value.plain().len();
+        let bytes = value.compressed();
+        self.in_vain = match bytes.len() < len - len / GAIN_DIVISOR {
+            true => 0,
+            false => self.in_vain.saturating_add(1),
+        };
+        bytes
     }
 }
 
@@ -137,6 +201,7 @@ fn write_pieces(
 
 fn write_file(
     shared: &Shared,
+    save: &Save,
     config: &Config,
     codes: &[Vec<u8>],
     chunks: &Receiver<Chunk>,
@@ -152,7 +217,7 @@ fn write_file(
         file: open?,
         buffer: Vec::with_capacity(2 * BUFFER_BYTES),
         written: 0,
-        unsynced: 0,
+        given: 0,
     };
     let preface = Preface {
         redis_version: REDIS_VERSION,
@@ -169,6 +234,7 @@ fn write_file(
     for code in codes {
         writer.function(&mut output.buffer, code);
     }
+    let mut worth = Worth::default();
     let (mut ended, mut current) = (0, None);
     while ended < shared.shards() {
         let Ok(chunk) = chunks.recv() else {
@@ -189,7 +255,8 @@ fn write_file(
         shared.saves.progress.add(keys.len() as u64);
         let before = pieces.map(|pieces| (pieces, writer.clone(), output.position()));
         for written in keys {
-            let (kind, value) = written.value.split_first().expect("a value has a kind");
+            let value = worth.compress(written.value, save.may_compress());
+            let (kind, value) = value.split_first().expect("a value has a kind");
             if !is_raised && !RdbVersion::V10.knows(*kind) {
                 is_raised = true;
                 writer.raise(RdbVersion::V12);
