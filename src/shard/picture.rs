@@ -278,7 +278,7 @@ impl Picture {
         }
         let head = self.head(engine, item);
         let mut value = Vec::new();
-        let (mut pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut value);
+        let (mut pieces, _) = Pieces::begin(engine, db, item, Form::RdbPlain, &mut value);
         let mut progress = Progress::More;
         while progress == Progress::More {
             progress = pieces.step(engine, &mut value, STEP_BYTES);

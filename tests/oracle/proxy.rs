@@ -18,6 +18,8 @@ pub fn start(server: SocketAddr) -> SocketAddr {
 }
 
 fn serve(mut stream: TcpStream, server: SocketAddr) {
+    // Replies go one by one, and must not wait for each other's acknowledgement.
+    stream.set_nodelay(true).expect("a socket");
     let mut upstream = Client::connect(server).expect("the server accepts");
     let mut pending = Vec::new();
     let mut piece = vec![0; 64 * 1024];

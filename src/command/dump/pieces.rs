@@ -30,6 +30,8 @@ pub enum Form {
     Image,
     /// A kind and a value as in an RDB file of version 10, or of version 12 where fields of a hash expire.
     Rdb,
+    /// The same for who is in a hurry: strings in it are not compressed.
+    RdbPlain,
 }
 
 /// What has come of a step.
@@ -135,7 +137,7 @@ impl Pieces {
         let key: Box<[u8]> = engine.key_bytes(item).into();
         let head = match form {
             Form::Image => image::write_head(engine, &engine.key(db, &key), item, out),
-            Form::Rdb => ImageHead {
+            Form::Rdb | Form::RdbPlain => ImageHead {
                 kind: 0,
                 expires_at_ms: engine.expiry(item),
             },
@@ -144,7 +146,7 @@ impl Pieces {
         let mut earliest = None;
         let (kind, len, place) = match engine.value(item) {
             Value::Large(text) => {
-                if form == Form::Rdb {
+                if form != Form::Image {
                     out.push(kind::STRING);
                     element::write_number(out, text.len() as u64);
                 }
@@ -170,7 +172,7 @@ impl Pieces {
             Value::Collection(Collection::Stream(stream)) => {
                 let kind = match form {
                     Form::Image => kind::STREAM_3,
-                    Form::Rdb => kind::STREAM_2,
+                    Form::Rdb | Form::RdbPlain => kind::STREAM_2,
                 };
                 let len = stream.log().nodes_len();
                 (Some(kind), len, Place::Stream(Stage::Nodes(StreamId::MIN)))
