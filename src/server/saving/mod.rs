@@ -7,6 +7,7 @@
 //! moment away: the snapshot begins again, and is of a later one. The version is 10, which Redis 7.0 reads, unless a hash has fields
 //! that expire: then it is 12, of Redis 7.4.
 
+mod channel;
 pub mod walk;
 mod write;
 
@@ -29,9 +30,9 @@ use crate::shard::locks::{Claims, Mode, Ticket};
 use crate::shard::operation::Envelope;
 use crate::shard::picture::Picture;
 use crate::shard::slots;
+use channel::Sender;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 use walk::{Step, Walk};
@@ -49,7 +50,7 @@ const UNDER_WAY: &str = "ERR Background save already in progress";
 /// One snapshot in the making.
 pub struct Save {
     /// Where the shards hand over what they find; taken once by each.
-    senders: Mutex<Vec<Option<SyncSender<Chunk>>>>,
+    senders: Mutex<Vec<Option<Sender<Chunk>>>>,
     /// What has become of it: an error says why there is no new file.
     outcome: OnceLock<Result<(), String>>,
     /// Nobody waits for it, so that a failure is to be told otherwise.
@@ -72,7 +73,7 @@ impl Save {
         self.outcome.get()
     }
 
-    fn sender(&self, shard: usize) -> Option<SyncSender<Chunk>> {
+    fn sender(&self, shard: usize) -> Option<Sender<Chunk>> {
         let senders = self.senders.lock();
         senders.expect("nobody panics with it")[shard].take()
     }
@@ -205,7 +206,7 @@ impl Saves {
         if state.under_way.is_some() {
             return Err(UNDER_WAY.into());
         }
-        let (sender, receiver) = mpsc::sync_channel(CHUNKS_MAX);
+        let (sender, receiver) = channel::bounded(CHUNKS_MAX);
         let senders = (0..shared.shards()).map(|_| Some(sender.clone()));
         let save = Arc::new(Save {
             senders: Mutex::new(senders.collect()),

@@ -4,6 +4,7 @@
 //! which goes in pieces. Their keys are set aside, and taken up as soon as they can be held; who holds them is the caller's business.
 
 use super::Save;
+use super::channel::{self, Receiver, Sender};
 use super::write::{Chunk, Piece};
 use crate::command::dump::Payload;
 use crate::command::dump::pieces::{Form, Pieces, Progress, is_large};
@@ -13,7 +14,7 @@ use crate::shard::locks::Ticket;
 use crate::shard::picture::{Batch, Picture};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::TrySendError;
 use std::time::{Duration, Instant};
 
 /// How long a slice lasts while nobody waits for the key that is held.
@@ -49,14 +50,14 @@ pub enum Step {
 /// A large value that is being handed over.
 struct Open {
     pieces: Pieces,
-    sender: SyncSender<Piece>,
+    sender: Sender<Piece>,
     bytes: Vec<u8>,
     is_over: bool,
 }
 
 /// See the module.
 pub struct Walk {
-    sender: SyncSender<Chunk>,
+    sender: Sender<Chunk>,
     save: Arc<Save>,
     /// What the writing thread had no room for.
     left: Option<Chunk>,
@@ -88,7 +89,7 @@ fn picture(shard: &mut Shard) -> (&mut Picture, &mut Engine) {
 
 impl Walk {
     /// To this thread, of so many bytes of memory.
-    pub fn new(sender: SyncSender<Chunk>, save: Arc<Save>, bytes: u64) -> Walk {
+    pub fn new(sender: Sender<Chunk>, save: Arc<Save>, bytes: u64) -> Walk {
         Walk {
             ready_bytes_max: READY_BYTES_MAX.max(bytes as usize / READY_DIVISOR),
             sender,
@@ -234,7 +235,7 @@ impl Walk {
         let mut value = Vec::new();
         let (pieces, _) = Pieces::begin(engine, db, item, Form::Rdb, &mut value);
         key.value = Payload::of(value);
-        let (sender, receiver): (_, Receiver<Piece>) = mpsc::sync_channel(PIECES_MAX);
+        let (sender, receiver): (_, Receiver<Piece>) = channel::bounded(PIECES_MAX);
         self.open = Some(Open {
             pieces,
             sender,

@@ -3,6 +3,7 @@
 //! Never: leaves its file behind when anything goes wrong, or takes a snapshot for whole that not all shards have finished.
 
 use super::Save;
+use super::channel::Receiver;
 use crate::codec::crc64::Crc64;
 use crate::command::dump::Payload;
 use crate::config::Config;
@@ -17,7 +18,6 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::thread;
 
 /// Shards and whoever else has work go before this thread where there are too few cores.
