@@ -51,8 +51,8 @@ pub(super) struct Durability {
     owed: VecDeque<(u64, usize, Commit)>,
     /// Its log cannot be written, and all know.
     has_failed: bool,
-    /// Up to here replies may leave, as of the last look.
-    released: u64,
+    /// Up to here replies may leave, as of the last look; None when somebody may have stopped waiting for something else than a record since.
+    released: Option<u64>,
 }
 
 impl Durability {
@@ -284,7 +284,7 @@ impl Service {
                 envelopes.push(Envelope::Settled { number });
             }
         }
-        self.durability.released = 0;
+        self.durability.released = None;
         self.log_settled(number);
     }
 
@@ -293,7 +293,7 @@ impl Service {
         self.durability
             .unsettled
             .retain(|_, other| *other != number);
-        self.durability.released = 0;
+        self.durability.released = None;
     }
 
     /// Nothing is written down any more (`CONFIG SET appendonly no`), and nobody waits for it.
@@ -388,7 +388,7 @@ impl Service {
                 envelopes.push(Envelope::Durable { number });
             }
         }
-        let released = self.released_sequence();
+        let released = Some(self.released_sequence());
         if released == self.durability.released {
             return;
         }

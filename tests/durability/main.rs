@@ -16,6 +16,7 @@ mod support;
 
 mod client;
 mod crash;
+mod empty_logs;
 mod every_second;
 mod failures;
 mod leases;

@@ -58,7 +58,16 @@ impl Subject {
         });
         let line = words.collect::<Vec<_>>().join(" ");
         self.note(line);
-        self.client.call(arguments)
+        let outcome = self.client.send(&request(arguments));
+        outcome
+            .and_then(|()| self.client.read())
+            .unwrap_or_else(|error| {
+                panic!("{error}; the last requests were:\n{}", self.last_requests())
+            })
+    }
+
+    fn last_requests(&self) -> String {
+        Vec::from(self.told.clone()).join("\n")
     }
 
     fn words(&mut self, line: &str) -> Reply {
@@ -244,7 +253,8 @@ fn compare(before: &Everything, after: &Everything) -> Result<usize, String> {
 /// Ends a server, by one way or the other, and starts the next; both looks must agree.
 fn restart(place: &Place, subject: Subject, kill: bool, what: &str) -> Subject {
     let before = subject.everything();
-    let Subject { running, told, .. } = subject;
+    let told = subject.last_requests();
+    let running = subject.running;
     match kill {
         true => running.kill(),
         false => running.server.stop(),
@@ -252,10 +262,7 @@ fn restart(place: &Place, subject: Subject, kill: bool, what: &str) -> Subject {
     let (next, outcome) = start_and_compare(place, &before);
     match outcome {
         Ok(keys) => println!("{what}: {keys} keys are as they were"),
-        Err(wrong) => panic!(
-            "{what} (killed: {kill}): {wrong}\nthe last requests were:\n{}",
-            Vec::from(told).join("\n")
-        ),
+        Err(wrong) => panic!("{what} (killed: {kill}): {wrong}\nthe last requests were:\n{told}"),
     }
     next
 }
