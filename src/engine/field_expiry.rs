@@ -8,13 +8,12 @@
 //! The one decision worth knowing: an item's time in the index is not kept anywhere, but read off the hash again. So an entry is 16 bytes, a hash
 //! whose fields do not expire has none, and as long as nobody uses expiries of fields every write pays one comparison.
 
-use super::collection::Collection;
 use super::frozen::{In, Out};
 use super::item;
 use super::store::{Payload, Record};
 use super::value::Stored;
-use super::value::hash::{Hash, HashView};
-use super::{Engine, EventClass, Item, Key, Kind, Type, Value};
+use super::value::hash::Hash;
+use super::{Engine, EventClass, Item, Key, Kind, Type};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -89,11 +88,7 @@ impl FieldExpiries {
 impl Engine {
     /// The earliest expiry of a field of an item, past ones included; None for what is no hash.
     pub(super) fn first_field_expiry(&self, item: Item) -> Option<i64> {
-        match self.value(item) {
-            Value::Packed(Type::Hash, run) => HashView::Packed(run).next_expiry(),
-            Value::Collection(Collection::Hash(large)) => HashView::Large(large).next_expiry(),
-            _ => None,
-        }
+        self.view::<Hash>(item).ok()?.next_expiry()
     }
 
     /// An item was written.
@@ -136,22 +131,17 @@ impl Engine {
 
     #[cold]
     fn all_fields_expired(&self, item: Item) -> bool {
-        let expired = match self.value(item) {
-            Value::Packed(Type::Hash, run) => HashView::Packed(run).all_expired(self.now_ms),
-            Value::Collection(Collection::Hash(large)) => large.all_expired(self.now_ms),
-            _ => false,
-        };
-        expired && self.active_expiry()
+        let hash = self.view::<Hash>(item);
+        self.active_expiry() && hash.is_ok_and(|hash| hash.all_expired(self.now_ms))
     }
 
     /// Deletes such a hash.
     #[cold]
     pub(super) fn delete_spent(&mut self, db: usize, hash: u64, item: Item) {
-        let fields = match self.value(item) {
-            Value::Packed(Type::Hash, run) => HashView::Packed(run).len(),
-            Value::Collection(Collection::Hash(large)) => large.len(),
-            _ => unreachable!("only a hash has fields"),
-        };
+        let fields = self
+            .view::<Hash>(item)
+            .expect("only a hash has fields")
+            .len();
         self.expired_fields += fields as u64;
         self.notify_item(EventClass::Hash, "hexpired", db, item.0);
         self.notify_item(EventClass::Generic, "del", db, item.0);

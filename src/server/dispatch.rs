@@ -184,7 +184,7 @@ impl Service {
         mut args: Args<'_>,
         muted: bool,
     ) -> bool {
-        if self.shard.picture.is_some() && !self.transactions.is_locked {
+        if self.shard.is_pictured_before(row) && !self.transactions.is_locked {
             self.before_change_of(index, row, &args);
         }
         if !self.transactions.is_quiet()

@@ -93,7 +93,7 @@ impl Service {
             let mut args = message.args(&view, &mut ranges);
             self.metrics.hops_received += 1;
             let row = table::resolved_row(header.command, &args);
-            if self.shard.picture.is_some() && !header.locked {
+            if self.shard.is_pictured_before(row) && !header.locked {
                 self.before_change(row, &args, header.db as usize);
             }
             let waits = !self.transactions.is_quiet() && !header.locked && {

@@ -92,8 +92,8 @@ impl Shard {
         first_key_hash: Option<u64>,
         reply: &mut Reply,
     ) {
-        if let Some(picture) = &mut self.picture
-            && command.flags & flags::WRITE != 0
+        if self.is_pictured_before(command)
+            && let Some(picture) = &mut self.picture
         {
             let shard = (self.id, self.count);
             picture.before(command, &args, db, shard, &mut self.engine);
@@ -104,6 +104,12 @@ impl Shard {
         } else {
             command::execute(command, &mut context);
         }
+    }
+
+    /// Whether a picture is being taken that has to know what a command changes.
+    #[inline]
+    pub fn is_pictured_before(&self, command: &Command) -> bool {
+        self.picture.is_some() && command.flags & flags::WRITE != 0
     }
 
     /// Names of the keys that a command learns from the values that are here; see [`command::FurtherKeys`]. Nothing is counted.

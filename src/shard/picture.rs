@@ -29,6 +29,10 @@ const STEP_BYTES: usize = 1 << 20;
 const SLOW_BYTES_MIN: usize = 512 << 10;
 /// Bytes of a mark: a hash, a tag, and the room that a table keeps free, about.
 const MARK_BYTES: usize = 10;
+/// Parts of the marks of a database: when one needs more room, only its own are put into another place.
+const PARTS: usize = 1 << PARTS_BITS;
+/// See [`PARTS`].
+const PARTS_BITS: u32 = 8;
 
 /// A key as it goes into a file of Redis' format.
 pub struct Written {
@@ -68,11 +72,6 @@ pub struct LargeKey {
     /// What is held of it already, for somebody who waits to change it.
     pub hold: Option<Ticket>,
 }
-
-/// Parts of the marks of a database: when one needs more room, only its own are put into another place.
-const PARTS: usize = 1 << PARTS_BITS;
-/// See [`PARTS`].
-const PARTS_BITS: u32 = 8;
 
 /// Hashes of keys of one database that the walk is to pass over.
 #[derive(Default, Clone)]
@@ -216,12 +215,7 @@ impl Picture {
             if self.changed[db].remove(key.hash) {
                 // It is another one than it was, or was given out before it changed.
             } else if is_large(engine, item) {
-                self.owed.insert((db, key.hash));
-                self.large.push_back(LargeKey {
-                    db,
-                    key: key.bytes.into(),
-                    hold: None,
-                });
+                self.set_aside(&key);
             } else {
                 let written = self.written(engine, item);
                 self.put(db, written);
@@ -367,11 +361,14 @@ impl Picture {
 
     /// It has not been given out, and comes later.
     pub fn put_back_large(&mut self, engine: &Engine, db: usize, bytes: &[u8]) {
-        let key = engine.key(db, bytes);
-        self.owed.insert((db, key.hash));
+        self.set_aside(&engine.key(db, bytes));
+    }
+
+    fn set_aside(&mut self, key: &Key<'_>) {
+        self.owed.insert((key.db, key.hash));
         self.large.push_back(LargeKey {
-            db,
-            key: bytes.into(),
+            db: key.db,
+            key: key.bytes.into(),
             hold: None,
         });
     }

@@ -21,7 +21,7 @@ use super::shared::Shared;
 use super::transactions::WalkIsAwaitedBy;
 use super::worker::unix_ms;
 use crate::command;
-use crate::command::table::{Command, flags};
+use crate::command::table::Command;
 use crate::config::{Config, LogLevel};
 use crate::engine::Client;
 use crate::protocol::args::Args;
@@ -693,13 +693,10 @@ impl Service {
         holds.into_iter().for_each(|hold| self.end_walk_hold(hold));
     }
 
-    /// A request is about to be carried out that may change something. If it would take long to put down for the snapshot under way what there is, its key is held until that is
+    /// A request that writes is about to be carried out. If it would take long to put down for the snapshot under way what there is, its key is held until that is
     /// done over several turns, and the request waits for it like any that meets a lock.
     #[cold]
     pub(super) fn before_change(&mut self, row: &Command, args: &Args<'_>, db: usize) {
-        if row.flags & flags::WRITE == 0 {
-            return;
-        }
         let shards = self.shards();
         for at in command::key_positions(row, args) {
             let key = args.get(at);
