@@ -131,8 +131,19 @@ impl Engine {
 
     #[cold]
     fn all_fields_expired(&self, item: Item) -> bool {
-        let hash = self.view::<Hash>(item);
-        self.active_expiry() && hash.is_ok_and(|hash| hash.all_expired(self.now_ms))
+        self.spent_at(item).is_some_and(|time| time <= self.now_ms)
+    }
+
+    /// When an item will be spent; None if it is no hash, or not all of its fields expire.
+    fn spent_at(&self, item: Item) -> Option<i64> {
+        let hash = self.view::<Hash>(item).ok()?;
+        hash.last_expiry().filter(|_| self.active_expiry())
+    }
+
+    /// When an item ceases to be there if nothing is done to it; None if it stays.
+    pub(super) fn vanishes_at(&self, item: Item) -> Option<i64> {
+        let times = [self.expiry(item), self.spent_at(item)];
+        times.into_iter().flatten().min()
     }
 
     /// Deletes such a hash.

@@ -49,11 +49,17 @@ impl Engine {
         }
     }
 
-    /// Whether a watched key is still of this version.
-    pub fn is_unchanged(&mut self, key: &Key<'_>, version: u64) -> bool {
-        self.find(key, Touch::No);
+    /// From when on a watched key is another than it was in this version, in Unix milliseconds, if nobody writes to it any more: it may expire. `i64::MIN` if it is already,
+    /// and `i64::MAX` if it stays.
+    pub fn changes_at(&mut self, key: &Key<'_>, version: u64) -> i64 {
+        let found = self.find(key, Touch::No);
         let entry = self.watched.keys.get(&(key.db, key.hash));
-        entry.is_some_and(|entry| entry.version == version)
+        if entry.is_none_or(|entry| entry.version != version) {
+            return i64::MIN;
+        }
+        found
+            .and_then(|item| self.vanishes_at(item))
+            .unwrap_or(i64::MAX)
     }
 
     /// Watched keys of which these databases will all change what they hold: those that are in any of them change.

@@ -54,8 +54,8 @@ struct Transaction {
     watched: Vec<WatchedKey>,
     /// At so many of these shards it has what it claims.
     held: usize,
-    /// All keys that it watches are as they were, as far as is known.
-    is_unchanged: bool,
+    /// From when on a key that it watches is not as it was, as far as is known; the time at which it is carried out must be before.
+    changes_at_ms: i64,
     then: Option<Then>,
     /// It waits in no queue: what others hold is refused.
     only_now: bool,
@@ -346,7 +346,7 @@ impl Service {
             claims: claims.into_iter().collect(),
             watched,
             held: 0,
-            is_unchanged: true,
+            changes_at_ms: i64::MAX,
             then: Some(then),
             client,
             only_now: false,
@@ -376,10 +376,10 @@ impl Service {
         let id = self.acquire(here, Vec::new(), Then::Script(0), client);
         let is_held = self.claim_here(own, id, &claims, Vec::new(), true);
         assert!(
-            is_held == Some(ClaimReply::Held { is_unchanged: true }),
+            matches!(is_held, Some(ClaimReply::Held { .. })),
             "nobody came between"
         );
-        self.note_claimed(id, true);
+        self.note_claimed(id, i64::MAX);
         id
     }
 
@@ -416,25 +416,25 @@ impl Service {
             match self.claim_here(own, id, &claims, watched, only_now) {
                 None => return,
                 Some(ClaimReply::Refused) => return self.refused(id),
-                Some(ClaimReply::Held { is_unchanged }) => self.note_claimed(id, is_unchanged),
+                Some(ClaimReply::Held { changes_at_ms }) => self.note_claimed(id, changes_at_ms),
             }
         }
     }
 
-    fn note_claimed(&mut self, id: u32, is_unchanged: bool) {
+    fn note_claimed(&mut self, id: u32, changes_at_ms: i64) {
         let transaction = self.transactions.transactions.get_mut(&id);
         let transaction = transaction.expect("it is there");
         transaction.held += 1;
-        transaction.is_unchanged &= is_unchanged;
+        transaction.changes_at_ms = transaction.changes_at_ms.min(changes_at_ms);
     }
 
     /// A shard, which may be this one, gives a transaction what it has claimed there.
     pub(super) fn claimed(&mut self, id: u32, reply: ClaimReply) {
         match reply {
             ClaimReply::Refused => self.refused(id),
-            ClaimReply::Held { is_unchanged } => {
+            ClaimReply::Held { changes_at_ms } => {
                 if !self.gives_back(id) {
-                    self.note_claimed(id, is_unchanged);
+                    self.note_claimed(id, changes_at_ms);
                 }
                 self.claim_next(id);
             }
@@ -542,7 +542,9 @@ impl Service {
                 return Some(ClaimReply::Refused);
             };
             self.transactions.tickets.insert((shard, id), ticket);
-            return Some(ClaimReply::Held { is_unchanged: true });
+            return Some(ClaimReply::Held {
+                changes_at_ms: i64::MAX,
+            });
         }
         if !self.transactions.busy.is_empty() && self.transactions.exclude(claims) {
             return Some(ClaimReply::Refused);
@@ -553,7 +555,7 @@ impl Service {
         let (Outcome::Held(ticket) | Outcome::Waits(ticket)) = outcome;
         self.transactions.tickets.insert((shard, id), ticket);
         matches!(outcome, Outcome::Held(_)).then(|| ClaimReply::Held {
-            is_unchanged: self.are_unchanged(&kept),
+            changes_at_ms: self.changes_at_ms(&kept),
         })
     }
 
@@ -593,13 +595,14 @@ impl Service {
         self.release_ticket(ticket);
     }
 
-    /// Whether watched keys of this shard are as they were.
-    pub(super) fn are_unchanged(&mut self, watched: &[WatchedKey]) -> bool {
+    /// From when on one of these watched keys of this shard is not as it was.
+    pub(super) fn changes_at_ms(&mut self, watched: &[WatchedKey]) -> i64 {
         let engine = &mut self.shard.engine;
-        watched.iter().all(|watched| {
+        let times = watched.iter().map(|watched| {
             let key = engine.key(watched.key.db, &watched.key.bytes);
-            engine.is_unchanged(&key, watched.version)
-        })
+            engine.changes_at(&key, watched.version)
+        });
+        times.min().unwrap_or(i64::MAX)
     }
 
     /// Another shard's transaction claims.
@@ -625,7 +628,7 @@ impl Service {
     fn all_held(&mut self, id: u32) {
         let transaction = self.transactions.transactions.get_mut(&id);
         let transaction = transaction.expect("it is there");
-        let is_unchanged = transaction.is_unchanged;
+        let changes_at_ms = transaction.changes_at_ms;
         match transaction.then.take().expect("it goes on once") {
             Then::Steps(operation, steps, is_all) => {
                 if is_all {
@@ -639,7 +642,7 @@ impl Service {
                 }
             }
             Then::Attempt(waiting) => self.attempt_locked(waiting, id),
-            Then::Exec(token) => self.exec_locked(token, id, is_unchanged),
+            Then::Exec(token) => self.exec_locked(token, id, changes_at_ms),
             Then::Script(key) => self.script_locked(key, id),
             Then::Save(operation) => self.save_locked(operation, id),
             Then::BackgroundSave(operation) => self.begin_background_save(operation, id),
@@ -742,8 +745,8 @@ impl Service {
                 Waiter::Request(message) => Granted::Request(ticket, message),
                 Waiter::Walk => unreachable!("a walk never waits"),
                 Waiter::Transaction { shard, id, watched } => {
-                    let is_unchanged = self.are_unchanged(&watched);
-                    let reply = ClaimReply::Held { is_unchanged };
+                    let changes_at_ms = self.changes_at_ms(&watched);
+                    let reply = ClaimReply::Held { changes_at_ms };
                     if shard != self.shard.id {
                         self.tell_claimed(shard, id, reply);
                         continue;

@@ -117,8 +117,9 @@ pub struct OwnedKey {
 pub enum ClaimReply {
     /// It is held.
     Held {
-        /// Whether all keys that the transaction watches there are as they were.
-        is_unchanged: bool,
+        /// From when on a key that the transaction watches there is not as it was, by this shard's clock: see [`crate::engine::Engine::changes_at`]. The transaction has
+        /// a time of its own, which may be later than this reply.
+        changes_at_ms: i64,
     },
     /// Others hold something of it, and it does not wait.
     Refused,

@@ -124,6 +124,45 @@ fn a_hash_whose_fields_have_all_expired_is_not_there() {
 }
 
 #[test]
+fn who_watches_a_key_knows_when_it_goes() {
+    for fields in [8, 600] {
+        let mut engine = engine();
+        set_fields(&mut engine, b"stays", 0..fields, Expiry::At(1_000_001));
+        set_fields(&mut engine, b"stays", 0..1, Expiry::None);
+        set_fields(&mut engine, b"goes", 0..fields, Expiry::At(1_000_001));
+        set_fields(&mut engine, b"goes", 1..2, Expiry::At(1_000_003));
+        set_fields(&mut engine, b"written", 0..fields, Expiry::None);
+        let expires = engine.key(0, b"expires");
+        engine
+            .set(&expires, NewValue::RawBytes(b"v"), Expiry::At(1_000_002))
+            .unwrap();
+        let names: [&[u8]; 5] = [b"stays", b"goes", b"written", b"missing", b"expires"];
+        let versions = names.map(|name| {
+            let key = engine.key(0, name);
+            engine.watch(&key, true)
+        });
+        set_fields(&mut engine, b"written", 0..1, Expiry::None);
+        let changes = |engine: &mut Engine| {
+            let watched = names.into_iter().zip(versions);
+            let times = watched.map(|(name, version)| {
+                let key = engine.key(0, name);
+                engine.changes_at(&key, version)
+            });
+            times.collect::<Vec<i64>>()
+        };
+        let before = changes(&mut engine);
+        let never = i64::MAX;
+        assert_eq!(before, [never, 1_000_003, i64::MIN, never, 1_000_002]);
+        let key = engine.key(0, b"goes");
+        let version = versions[1];
+        engine.set_now(1_000_002);
+        assert_eq!(engine.changes_at(&key, version), 1_000_003);
+        engine.set_now(1_000_003);
+        assert_eq!(engine.changes_at(&key, version), i64::MIN);
+    }
+}
+
+#[test]
 fn without_memory_and_eviction_fields_still_go() {
     let mut options = options();
     options.memory_bytes_max = 4 << 20;

@@ -415,14 +415,15 @@ impl<'a> HashView<'a> {
         }
     }
 
-    /// Whether there are fields and every one of them has expired. O(1) when the hash is large.
-    pub fn all_expired(self, now_ms: i64) -> bool {
+    /// When the last field expires, in Unix milliseconds, if all do. O(1) when the hash is large.
+    pub fn last_expiry(self) -> Option<i64> {
         match self {
             HashView::Packed(bytes) if Run::new(bytes).tag() == TAG_EXPIRES => {
-                self.iter(now_ms).next().is_none()
+                let expiries = self.fields().map(|(_, _, expiry)| expiry);
+                expiries.collect::<Option<Vec<i64>>>()?.into_iter().max()
             }
-            HashView::Packed(_) => false,
-            HashView::Large(large) => large.all_expired(now_ms),
+            HashView::Packed(_) => None,
+            HashView::Large(large) => large.last_expiry(),
         }
     }
 

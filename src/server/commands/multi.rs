@@ -174,8 +174,8 @@ impl Service {
             connection.session.exec = Some(Box::new(exec));
         }
         if runs_at_once {
-            let is_unchanged = self.are_unchanged(&watched);
-            self.begin_exec(index, is_unchanged);
+            let changes_at_ms = self.changes_at_ms(&watched);
+            self.begin_exec(index, changes_at_ms);
         } else {
             let id = self.acquire(claims, watched, Then::Exec(token), client);
             self.claim_next(id);
@@ -216,7 +216,7 @@ impl Service {
         &mut self,
         token: Token,
         transaction: u32,
-        is_unchanged: bool,
+        changes_at_ms: i64,
     ) {
         let connection = self.connection(token);
         let is_there = connection.is_some_and(|connection| {
@@ -225,7 +225,7 @@ impl Service {
             connection.state != State::Closed
         });
         if is_there {
-            self.begin_exec(token.index, is_unchanged);
+            self.begin_exec(token.index, changes_at_ms);
         } else if self.connection(token).is_some() {
             // The client has gone before anything was done.
             self.end_exec(token.index);
@@ -245,9 +245,11 @@ impl Service {
         self.end_exec(token.index);
     }
 
-    fn begin_exec(&mut self, index: u32, is_unchanged: bool) {
+    /// The time of the transaction is this moment, on all shards and until its end; the watched keys must be as they were at that time.
+    fn begin_exec(&mut self, index: u32, changes_at_ms: i64) {
         self.give_buffer(index);
         let now_ms = self.now_ms;
+        let is_unchanged = now_ms < changes_at_ms;
         let Some(connection) = self.connection_at(index) else {
             return;
         };

@@ -83,13 +83,11 @@ impl LargeHash {
         self.table.len() - self.due(now_ms)
     }
 
-    /// Whether every field has expired. O(1).
-    pub fn all_expired(&self, now_ms: i64) -> bool {
-        self.expiries.len() == self.table.len()
-            && self
-                .expiries
-                .last()
-                .is_some_and(|(time, _)| *time <= now_ms)
+    /// When the last field expires, if all do. O(1).
+    pub(super) fn last_expiry(&self) -> Option<i64> {
+        let all_expire = self.expiries.len() == self.table.len();
+        let (time, _) = self.expiries.last().filter(|_| all_expire)?;
+        Some(*time)
     }
 
     #[inline]
