@@ -259,7 +259,8 @@ pub fn bitfield(context: &mut Context<'_>) -> Result<(), CommandError> {
         let written = operation.run(bytes, context.reply);
         changes += u64::from(written.is_some_and(|is_other| grows || is_other));
     }
-    context.stats.changes += changes;
+    // A value that has only become longer, because every operation failed, is another one all the same, and the log must say so.
+    context.stats.changes += changes.max(u64::from(grows));
     if changes > 0 {
         context.engine.notify(EventClass::String, "setbit", &key);
     }

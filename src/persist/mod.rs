@@ -6,7 +6,7 @@
 //! so that one sector written is what makes a cut lasting. `docs/log-format.md` has the bytes and the rules of recovery.
 //!
 //! In reading order: [`frame`] (the bytes of a file), [`entry`] (what bodies hold), [`disk`] (operations), [`log`] with [`rewrite`] (the way to the disk),
-//! [`recovery`] and [`settle`] (the way back), [`check`] (the same, for people), `simulated` (a disk for tests). Beside them, for moving from and to Redis:
+//! [`settling`] (which transactions of several shards are safe there), [`recovery`] and [`settle`] (the way back), [`check`] (the same, for people), `simulated` (a disk for tests). Beside them, for moving from and to Redis:
 //! [`rdb`] (its snapshots), [`redis_log`] (its append-only directories).
 
 pub mod buffer;
@@ -26,6 +26,9 @@ pub mod recovery;
 pub mod redis_log;
 pub mod rewrite;
 pub mod settle;
+pub mod settling;
+#[cfg(test)]
+mod settling_tests;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

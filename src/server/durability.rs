@@ -2,7 +2,7 @@
 //! DURABILITY).
 //!
 //! Never: writes a log. The decisions worth knowing: a connection that has written holds its replies back, and reading goes on for all others. The owner of a key holds the reply to a write that came from another shard, so that the shard of the
-//! connection has nothing to ask. A transaction over several shards is durable when it is on all of them; until then none of its shards lets a reply go to
+//! connection has nothing to ask. A transaction over several shards may be told when it has settled ([`crate::persist::settling`]); until then none of its shards lets a reply go to
 //! a later write, because a recovery that has to cut the transaction cuts what came after it as well.
 
 use super::service::Service;
@@ -10,13 +10,14 @@ use crate::config::AppendFsync;
 use crate::engine::{Client, Journaling};
 use crate::net::Token;
 use crate::persist::entry::Participants;
+use crate::persist::settling::Settled;
 use crate::protocol::Dialect;
 use crate::protocol::args::Args;
 use crate::protocol::resp::Reply;
 use crate::shard::journal::{Commit, Journal};
 use crate::shard::message::ReplyTo;
 use crate::shard::operation::Envelope;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,18 +38,30 @@ struct Held {
     reply: Reply,
 }
 
+/// A part of a transaction in this shard's log.
+struct Part {
+    record: u64,
+    commit: Commit,
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Durability {
     /// Connections that hold replies back.
     waiting: Vec<Token>,
     held: VecDeque<Held>,
-    /// Transactions that this shard coordinates: how many shards have not made their part durable, and which have one.
-    settling: HashMap<u64, (u32, Participants)>,
-    /// Numbers of the parts of this shard that are not known to be on all other shards, by their records.
-    unsettled: BTreeMap<u64, u64>,
-    /// Parts that are not durable here, by their records: who coordinates them.
-    owed: VecDeque<(u64, usize, Commit)>,
+    /// Transactions that this shard coordinates, and that have not settled.
+    settling: HashSet<u64>,
+    /// Parts of this shard whose transactions are not known to have settled, in the order of the log.
+    parts: VecDeque<Part>,
+    /// So many of them, the first ones, are durable, and all shards know.
+    parts_durable: usize,
+    /// Some may have settled.
+    looks_again: bool,
+    /// For parts up to this record the other shards have been asked to hurry.
+    hurried: u64,
+    /// Parts that are to be durable soon when they come.
+    urgent: HashSet<u64>,
     /// Its log cannot be written, and all know.
     has_failed: bool,
     /// Up to here replies may leave, as of the last look; None when somebody may have stopped waiting for something else than a record since.
@@ -61,9 +74,9 @@ impl Durability {
         !self.waiting.is_empty() || !self.held.is_empty() || !self.settling.is_empty()
     }
 
-    /// Whether this shard's parts of transactions are known to be on all their shards.
+    /// Whether the transactions of this shard's parts are known to have settled.
     pub(super) fn has_all_settled(&self) -> bool {
-        self.unsettled.is_empty()
+        self.parts.is_empty()
     }
 }
 
@@ -106,6 +119,10 @@ pub(super) fn misconf(failure: &str) -> String {
     format!("MISCONF Errors writing to the AOF file: {failure}")
 }
 
+fn shards_in(participants: Participants) -> impl Iterator<Item = usize> {
+    (0..Participants::BITS as usize).filter(move |shard| participants >> shard & 1 == 1)
+}
+
 impl Service {
     /// The last record up to which replies may leave.
     fn released_sequence(&self) -> u64 {
@@ -113,8 +130,8 @@ impl Service {
             return u64::MAX;
         };
         let durable = log.durable_sequence();
-        match self.durability.unsettled.first_key_value() {
-            Some((first, _)) => durable.min(first - 1),
+        match self.durability.parts.front() {
+            Some(first) => durable.min(first.record - 1),
             None => durable,
         }
     }
@@ -122,7 +139,7 @@ impl Service {
     fn is_over(&self, wait: Wait, released: u64) -> bool {
         match wait {
             Wait::Record(sequence) => sequence <= released,
-            Wait::Transaction(number) => !self.durability.settling.contains_key(&number),
+            Wait::Transaction(number) => !self.durability.settling.contains(&number),
         }
     }
 
@@ -152,11 +169,46 @@ impl Service {
         waits && self.still_waits(index)
     }
 
-    /// Everything written down so far becomes durable with the end of this turn, whatever the rule.
-    #[cold]
+    /// Everything written down so far becomes durable with the end of this turn, whatever the rule; and what it depends on, on other shards.
     fn require_durable(&mut self) {
-        if let Some(log) = &mut self.shard.journal.log {
-            log.require_durable();
+        let Some(log) = &mut self.shard.journal.log else {
+            return;
+        };
+        log.require_durable();
+        let last = self.durability.parts.back();
+        if last.is_some_and(|part| part.record > self.durability.hurried) {
+            self.hurry_others();
+        }
+    }
+
+    /// Whoever has the other parts of transactions that nobody waits for is in no hurry.
+    #[cold]
+    fn hurry_others(&mut self) {
+        let hurried = self.durability.hurried;
+        let parts = self.durability.parts.iter().rev();
+        let parts: Vec<Commit> = parts
+            .take_while(|part| part.record > hurried)
+            .map(|part| part.commit)
+            .collect();
+        self.durability.hurried = self.durability.parts.back().map_or(0, |part| part.record);
+        let own = self.shard.id;
+        for commit in parts.iter().filter(|commit| !commit.is_awaited) {
+            for shard in shards_in(commit.participants).filter(|shard| *shard != own) {
+                let number = commit.number;
+                let envelopes = &mut self.message_to(shard).envelopes;
+                envelopes.push(Envelope::Hurry { number });
+            }
+        }
+    }
+
+    /// Another shard waits for this one's part of a transaction.
+    pub(super) fn hurry(&mut self, number: u64) {
+        let is_coming = self.shared.settling().lacks_part(self.shard.id, number);
+        let mut parts = self.durability.parts.iter();
+        if parts.any(|part| part.commit.number == number) {
+            self.require_durable();
+        } else if is_coming {
+            self.durability.urgent.insert(number);
         }
     }
 
@@ -241,59 +293,93 @@ impl Service {
         if !commit.is_awaited {
             return None;
         }
-        let parts = (commit.participants.count_ones(), commit.participants);
-        self.durability.settling.insert(commit.number, parts);
+        self.durability.settling.insert(commit.number);
         Some(Wait::Transaction(commit.number))
     }
 
     /// This shard's part of a transaction is written down.
-    pub(super) fn committed(&mut self, coordinator: usize, commit: &Commit) {
-        let Some(log) = self.shard.journal.log.as_mut() else {
-            return;
-        };
-        if commit.number == 0 {
+    pub(super) fn committed(&mut self, commit: &Commit) {
+        let number = commit.number;
+        if number == 0 {
             return;
         }
-        let sequence = log.sequence();
-        let durability = &mut self.durability;
-        durability.owed.push_back((sequence, coordinator, *commit));
-        if commit.is_awaited {
-            log.require_durable();
-            durability.unsettled.insert(sequence, commit.number);
+        let Some(log) = &self.shard.journal.log else {
+            // The log has ended since the transaction began.
+            let mut settling = self.shared.settling();
+            settling.needs_no_part(self.shard.id, number);
+            let settled = settling.settle();
+            drop(settling);
+            return self.tell(settled);
+        };
+        self.durability.parts.push_back(Part {
+            record: log.sequence(),
+            commit: *commit,
+        });
+        let is_urgent =
+            !self.durability.urgent.is_empty() && self.durability.urgent.remove(&number);
+        if commit.is_awaited || is_urgent {
+            self.require_durable();
         }
     }
 
-    /// A shard has made its part of a transaction durable that this one coordinates; once all have, they are told.
-    pub(super) fn part_durable(&mut self, number: u64) {
-        let settling = &mut self.durability.settling;
-        let Some((left, participants)) = settling.get_mut(&number) else {
-            // The log has ended meanwhile.
-            return;
-        };
-        *left -= 1;
-        if *left > 0 {
+    /// Says which parts have become durable, and who is to know what comes of it.
+    fn note_durable_parts(&mut self, durable: u64) {
+        let Durability {
+            parts,
+            parts_durable,
+            ..
+        } = &mut self.durability;
+        let is_new = |part: &Part| part.record <= durable;
+        if !parts.get(*parts_durable).is_some_and(is_new) {
             return;
         }
-        let participants = *participants;
-        settling.remove(&number);
-        for shard in (0..self.shards()).filter(|shard| participants >> shard & 1 != 0) {
+        let mut settling = self.shared.settling();
+        while let Some(part) = parts.get(*parts_durable).filter(|part| is_new(part)) {
+            settling.durable(self.shard.id, part.record, part.commit.number);
+            *parts_durable += 1;
+        }
+        let settled = settling.settle();
+        drop(settling);
+        self.tell(settled);
+    }
+
+    /// Tells shards what has settled.
+    fn tell(&mut self, settled: Settled) {
+        let awaiting = settled.awaited.iter();
+        let awaiting = awaiting.fold(0, |shards: Participants, (shard, _)| shards | 1 << shard);
+        for shard in shards_in(settled.shards | awaiting) {
+            let awaited = settled.awaited.iter().filter(|(who, _)| *who == shard);
+            let numbers: Vec<u64> = awaited.map(|(_, number)| *number).collect();
             if shard == self.shard.id {
-                self.settled(number);
+                self.have_settled(&numbers);
             } else {
                 let envelopes = &mut self.message_to(shard).envelopes;
-                envelopes.push(Envelope::Settled { number });
+                envelopes.push(Envelope::Settled(numbers));
             }
         }
-        self.durability.released = None;
-        self.log_settled(number);
     }
 
-    /// A transaction that this shard has a part of is on all its shards.
-    pub(super) fn settled(&mut self, number: u64) {
-        self.durability
-            .unsettled
-            .retain(|_, other| *other != number);
-        self.durability.released = None;
+    /// Transactions have settled of which this shard has parts; these are those that it waits for.
+    pub(super) fn have_settled(&mut self, numbers: &[u64]) {
+        self.durability.looks_again = true;
+        for number in numbers {
+            self.durability.settling.remove(number);
+            self.durability.released = None;
+            self.log_settled(*number);
+        }
+    }
+
+    /// Forgets parts whose transactions have settled.
+    fn forget_settled(&mut self) {
+        let first = self.shared.settling().first_unsettled(self.shard.id);
+        let durability = &mut self.durability;
+        while durability.parts_durable > 0
+            && let Some(part) = durability.parts.front()
+            && first.is_none_or(|first| part.record < first)
+        {
+            durability.parts.pop_front();
+            durability.parts_durable -= 1;
+        }
     }
 
     /// Nothing is written down any more (`CONFIG SET appendonly no`), and nobody waits for it.
@@ -306,9 +392,14 @@ impl Service {
             self.shared.log_failures.note(self.shard.id, None);
         }
         self.note_refusals();
-        for (_, _, commit) in ended.owed {
-            self.shared.part_settled(commit.number);
+        let mut settling = self.shared.settling();
+        for part in ended.parts.iter().skip(ended.parts_durable) {
+            settling.needs_no_part(self.shard.id, part.commit.number);
         }
+        settling.end_log(self.shard.id);
+        let settled = settling.settle();
+        drop(settling);
+        self.tell(settled);
         for token in ended.waiting {
             if self.connection(token).is_some() {
                 self.list(token.index);
@@ -366,27 +457,15 @@ impl Service {
         }
     }
 
-    /// Lets replies go whose writes are durable by now, and tells coordinators of parts that are.
+    /// Lets replies go whose writes are durable by now, and tells others of parts that are.
     pub(super) fn release_replies(&mut self) {
         let Some(log) = &self.shard.journal.log else {
             return;
         };
         let durable = log.durable_sequence();
-        while let Some(&(sequence, coordinator, commit)) = self.durability.owed.front()
-            && sequence <= durable
-        {
-            self.durability.owed.pop_front();
-            let number = commit.number;
-            self.shared.part_settled(number);
-            if !commit.is_awaited {
-                continue;
-            }
-            if coordinator == self.shard.id {
-                self.part_durable(number);
-            } else {
-                let envelopes = &mut self.message_to(coordinator).envelopes;
-                envelopes.push(Envelope::Durable { number });
-            }
+        self.note_durable_parts(durable);
+        if std::mem::take(&mut self.durability.looks_again) {
+            self.forget_settled();
         }
         let released = Some(self.released_sequence());
         if released == self.durability.released {

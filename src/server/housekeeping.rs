@@ -30,6 +30,7 @@ impl Service {
         self.tell_emptied_in_part();
         self.metrics.sample_rates(self.now_ms);
         self.save_housekeeping();
+        self.begin_logs_again();
         if self.shard.id == 0 {
             self.tell_progress();
         }
@@ -183,10 +184,9 @@ impl Service {
                 connection.parser.set_limits(limits);
             }
         }
-        match (config.appendonly, self.shard.journal.is_on()) {
-            (true, false) => self.log_is_wanted = true,
-            (false, true) => self.end_log(),
-            _ => {}
+        // One that is to begin does so together with those of the other shards.
+        if !config.appendonly && self.shard.journal.is_on() {
+            self.end_log();
         }
         self.config = config;
         self.set_sync_rule();

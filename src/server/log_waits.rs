@@ -114,18 +114,20 @@ impl Service {
     /// Begins a transaction of all shards that changes nothing; its number. [`Service::log_settled`] is told when it is durable, and so everything before it.
     fn settle_everything(&mut self, client: Client) -> u64 {
         let shards = self.shards();
-        let number = self.shared.next_transaction(shards as u32);
+        let participants = u128::MAX >> (128 - shards);
+        let awaited_by = Some(self.shard.id);
+        let number = self.shared.next_transaction(participants, awaited_by);
         let commit = Commit {
             client,
             number,
-            participants: u128::MAX >> (128 - shards),
+            participants,
             is_awaited: true,
         };
         // Who waits is told by the number.
         let _ = self.begin_settling(&commit);
         for shard in 0..shards {
             if shard == self.shard.id {
-                self.take_commit(shard, commit);
+                self.take_commit(commit);
             } else {
                 let envelopes = &mut self.message_to(shard).envelopes;
                 envelopes.push(Envelope::Commit(commit));

@@ -18,6 +18,7 @@ mod interest;
 mod listen;
 mod load;
 pub mod log;
+mod log_begin;
 mod log_disk;
 mod log_home;
 mod log_waits;

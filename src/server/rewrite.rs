@@ -217,7 +217,7 @@ impl Service {
         }
         self.rewriting.phase = Phase::Walking { db, cursor };
         if db == engine.databases() {
-            journal.is_walk_over = true;
+            journal.end_walk();
             let one_by_one = journal.large.len();
             self.rewriting.phase = Phase::Owed { one_by_one };
             self.journal_libraries();
@@ -369,7 +369,7 @@ impl Service {
         let Some(log) = &mut self.shard.journal.log else {
             return;
         };
-        if log.durable_sequence() >= sequence && self.shared.all_settled(transactions) {
+        if log.durable_sequence() >= sequence && self.shared.settling().has_all(transactions) {
             if self.rewriting.is_first {
                 return self.begun();
             }
@@ -380,7 +380,6 @@ impl Service {
 
     /// Makes a log that begins the shard's: every key is written to it.
     pub(super) fn begin_log(&mut self, log: Log) {
-        self.log_is_wanted = false;
         self.note_begin();
         self.shard.journal.log = Some(Box::new(log));
         self.shard.journal.begin_rewriting();
@@ -430,7 +429,13 @@ impl Service {
 
     /// Figures of the log.
     pub(super) fn log_info(&self) -> Option<LogInfo> {
-        let log = self.shard.journal.log.as_ref()?;
+        let Some(log) = self.shard.journal.log.as_ref() else {
+            // It will begin soon.
+            return self.config.appendonly.then(|| LogInfo {
+                is_scheduled: true,
+                ..LogInfo::default()
+            });
+        };
         let rewriting = &self.rewriting;
         let whole_seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
         Some(LogInfo {

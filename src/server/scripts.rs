@@ -645,8 +645,8 @@ impl Service {
         held.iter().for_each(|place| claims.add(*place, mode));
         running.reach = Reach::Held(held);
         // Where there is no other shard it began while nobody held anything, and nobody is to take what it may need next: two that have
-        // written could wait for each other.
-        if running.touches_all || self.shards() == 1 {
+        // written could wait for each other. A walk over all keys may hold one; then others wait for the whole shard before they begin.
+        if running.touches_all || self.shards() == 1 && self.transactions.is_quiet() {
             claims.add_whole(mode);
             running.reach = Reach::All;
         }

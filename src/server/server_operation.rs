@@ -386,6 +386,10 @@ impl Service {
             Ok(()) => return,
             Err(matter) => matter,
         };
+        let matter = match self.take_log_beginning(matter) {
+            Ok(()) => return,
+            Err(matter) => matter,
+        };
         let matter = match matter.downcast::<Notifications>() {
             Ok(notifications) => return self.take_notifications(*notifications),
             Err(matter) => matter,

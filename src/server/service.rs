@@ -6,6 +6,7 @@
 
 use super::connection::{Connection, Peer, ReplyMode, Session, Socket, State};
 use super::durability::Durability;
+use super::log_begin::LogBeginnings;
 use super::rewrite::Rewriting;
 use super::shared::Shared;
 use super::turn::Turn;
@@ -51,8 +52,8 @@ pub struct Service {
     pub config: Arc<Config>,
     /// Counters.
     pub metrics: ShardMetrics,
-    /// A log is to begin.
-    pub(super) log_is_wanted: bool,
+    /// Logs that are to begin.
+    pub(super) log_beginnings: LogBeginnings,
     /// The log's clock, which never goes back.
     pub(super) log_now_ms: u64,
     /// The rewriting of the log.
@@ -148,7 +149,7 @@ impl Service {
             messages_spare: Vec::new(),
             places: Vec::new(),
             places_free: Vec::new(),
-            log_is_wanted: false,
+            log_beginnings: LogBeginnings::default(),
             log_now_ms: 0,
             rewriting: Rewriting::default(),
             refuses_writes: false,

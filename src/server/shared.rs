@@ -9,9 +9,10 @@ use super::log_home::LogHome;
 use super::memcache_users::Users;
 use super::progress::Progress;
 use crate::config::{Config, LogLevel};
+use crate::persist::entry::Participants;
+use crate::persist::settling::Settling;
 use crate::script::store::ScriptStore;
 use crate::shard::mesh::Inbox;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -42,8 +43,8 @@ pub struct Shared {
     pub tracking_clients: AtomicUsize,
     /// The number of the last transaction of several shards that their logs have parts of.
     pub transactions: AtomicU64,
-    /// Those that are not durable on all of their shards yet: how many shards are left.
-    unsettled: Mutex<BTreeMap<u64, u32>>,
+    /// Those that a recovery might still cut.
+    settling: Mutex<Settling>,
     /// The next CLIENT ID.
     pub next_client_id: AtomicU64,
     /// The configuration; a change is sent round to every shard.
@@ -77,11 +78,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The number of a transaction that so many shards write down, never used twice.
-    pub(super) fn next_transaction(&self, shards: u32) -> u64 {
-        let mut unsettled = self.unsettled();
+    /// The number of a transaction that these shards write down, never used twice. A shard may want to be told when it has settled.
+    pub(super) fn next_transaction(
+        &self,
+        participants: Participants,
+        awaited_by: Option<usize>,
+    ) -> u64 {
+        let mut settling = self.settling();
         let number = self.transactions.fetch_add(1, Ordering::Relaxed) + 1;
-        unsettled.insert(number, shards);
+        settling.begin(number, participants, awaited_by);
         number
     }
 
@@ -90,27 +95,9 @@ impl Shared {
         self.transactions.load(Ordering::Relaxed)
     }
 
-    /// A shard has made its part of a transaction durable.
-    pub(super) fn part_settled(&self, number: u64) {
-        let mut unsettled = self.unsettled();
-        if let Some(left) = unsettled.get_mut(&number) {
-            *left -= 1;
-            if *left == 0 {
-                unsettled.remove(&number);
-            }
-        }
-    }
-
-    /// Whether all transactions up to a number are durable wherever they belong.
-    pub(super) fn all_settled(&self, number: u64) -> bool {
-        let unsettled = self.unsettled();
-        unsettled
-            .first_key_value()
-            .is_none_or(|(first, _)| *first > number)
-    }
-
-    fn unsettled(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, u32>> {
-        self.unsettled
+    /// The transactions that a recovery might still cut.
+    pub(super) fn settling(&self) -> MutexGuard<'_, Settling> {
+        self.settling
             .lock()
             .expect("nobody panics while holding it")
     }
@@ -124,6 +111,7 @@ impl Shared {
         started_ms: i64,
         run_id: String,
     ) -> Arc<Shared> {
+        let shards = inboxes.len();
         Arc::new(Shared {
             connections: inboxes.iter().map(|_| Padded::default()).collect(),
             scripts: Arc::new(ScriptStore::new()),
@@ -135,7 +123,7 @@ impl Shared {
             inboxes,
             tracking_clients: AtomicUsize::new(0),
             transactions: AtomicU64::new(0),
-            unsettled: Mutex::default(),
+            settling: Mutex::new(Settling::new(shards)),
             next_client_id: AtomicU64::new(1),
             config: Mutex::new(Arc::new(config)),
             memcached_users,

@@ -37,6 +37,8 @@ pub(super) enum Then {
     Save(u32),
     /// BGSAVE, as this operation, or a snapshot that a rule has asked for.
     BackgroundSave(Option<u32>),
+    /// CONFIG SET appendonly yes.
+    BeginLogs,
     /// DEBUG RELOAD, as this operation.
     Reload(u32, Wanted),
     /// DEBUG LOADAOF: the operation goes on.
@@ -518,6 +520,7 @@ impl Service {
             Then::BackgroundSave(operation) => {
                 self.background_save_refused(operation, BUSY.into());
             }
+            Then::BeginLogs => self.logs_may_not_begin(),
             Then::Attempt(waiting) => self.fail_wait(waiting, BUSY),
             Then::Exec(token) => self.fail_exec(token, BUSY),
             Then::Script(key) => self.script_refused(key),
@@ -646,6 +649,7 @@ impl Service {
             Then::Script(key) => self.script_locked(key, id),
             Then::Save(operation) => self.save_locked(operation, id),
             Then::BackgroundSave(operation) => self.begin_background_save(operation, id),
+            Then::BeginLogs => self.logs_may_begin(id),
             Then::Reload(operation, wanted) => self.reload_locked(operation, wanted, id),
             Then::LoadLog(operation) => self.load_log_locked(operation, id),
         }
@@ -699,10 +703,11 @@ impl Service {
         let client = ended[0].1.client;
         let is_awaited = self.awaits_durability(client);
         let needs_number = participants.count_ones() > 1 || is_awaited;
+        let awaited_by = is_awaited.then_some(self.shard.id);
         Some(Commit {
             client,
             number: match needs_number {
-                true => self.shared.next_transaction(participants.count_ones()),
+                true => self.shared.next_transaction(participants, awaited_by),
                 false => 0,
             },
             participants,
@@ -722,9 +727,9 @@ impl Service {
     }
 
     /// A client's transaction is written down here.
-    pub(super) fn take_commit(&mut self, from: usize, commit: Commit) {
+    pub(super) fn take_commit(&mut self, commit: Commit) {
         self.shard.commit(commit);
-        self.committed(from, &commit);
+        self.committed(&commit);
     }
 
     /// A transaction has ended that held locks of this shard.
@@ -732,7 +737,7 @@ impl Service {
         if let Some(commit) = commit
             && commit.participants & 1 << self.shard.id != 0
         {
-            self.take_commit(from, commit);
+            self.take_commit(commit);
         }
         self.transactions.busy.remove(&(from, id));
         let ticket = self.transactions.tickets.remove(&(from, id));

@@ -10,6 +10,7 @@ use super::listen::{Listener, Source};
 use super::log_disk::LogDisk;
 use super::service::Service;
 use super::turn::LOOK_BYTES;
+use crate::config::LogLevel;
 use crate::engine::Journaling;
 use crate::limits::{
     DATAGRAM_BYTES_MAX, DATAGRAMS_MAX, INPUT_STALL_BYTES, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS,
@@ -479,18 +480,26 @@ impl Worker {
     /// Begins the log that was asked for at run time. What the disk refuses shows as a log that fails.
     #[cold]
     fn begin_log(&mut self) {
-        let Some((identity, directory)) = self.service.shared.log_home.beginning() else {
-            self.service.log_is_wanted = false;
-            return;
-        };
-        let Ok(disk) = LogDisk::new(&directory) else {
-            self.service.log_is_wanted = false;
-            return;
-        };
-        if self.disk.as_ref().is_some_and(|disk| !disk.is_idle()) {
+        let is_on = self.service.shard.journal.is_on();
+        if !is_on && self.disk.as_ref().is_some_and(|disk| !disk.is_idle()) {
             // The one before has not ended.
             return;
         }
+        let beginning = self.service.shared.log_home.beginning();
+        if let Some((identity, directory)) = beginning.filter(|_| !is_on) {
+            match LogDisk::new(&directory) {
+                Ok(disk) => self.begin_log_on(disk, identity),
+                Err(error) => {
+                    let text = format!("{} is not a log: {error}", directory.display());
+                    self.service.shared.say(LogLevel::Warning, text);
+                }
+            }
+        }
+        self.service.log_has_begun();
+        self.service.post_messages();
+    }
+
+    fn begin_log_on(&mut self, disk: LogDisk, identity: [u8; 16]) {
         let disk = self.disk.insert(disk);
         let (id, count) = (self.service.shard.id as u32, self.service.shards() as u32);
         let rule = self.service.config.appendfsync;
@@ -585,7 +594,7 @@ impl Worker {
 
     /// Ends the turn of the log: what was written down goes to the disk with the ring's next call.
     fn commit_log(&mut self) {
-        if self.service.log_is_wanted {
+        if self.service.log_beginnings.is_wanted() {
             self.begin_log();
         }
         self.service.shard.journal_lost();

@@ -68,7 +68,7 @@ pub struct Journal {
     gathers_for: Option<Client>,
     /// What transactions have changed that have not ended.
     gathered: HashMap<Client, Gathered>,
-    /// Those of them that have changed keys which the walk over all keys has passed over, and have not ended.
+    /// Those of them that have not ended, and that the rewriting waits for: the walk over all keys has passed over keys that they have changed, or might have.
     passed_over: HashSet<Client>,
     /// Encoded entries, before they go where they belong.
     scratch: Vec<u8>,
@@ -177,6 +177,13 @@ impl Journal {
             }
         }
         is_passed_over
+    }
+
+    /// The walk over all keys is over. A key that a transaction has deleted before the walk came to it is nowhere but in what is to be removed when the rewriting ends, so that has to wait
+    /// for the end of every transaction that has changed something.
+    pub fn end_walk(&mut self) {
+        self.is_walk_over = true;
+        self.passed_over.extend(self.gathered.keys());
     }
 
     /// Whether the images of some keys are still to come with the ends of transactions.

@@ -85,13 +85,10 @@ pub enum Envelope {
     Commit(Commit),
     /// The function libraries have changed: the receiver writes them down.
     Libraries,
-    /// The sender's part of a transaction that the receiver coordinates is durable.
-    Durable {
-        /// Its number.
-        number: u64,
-    },
-    /// A transaction that the receiver has a part of is durable on all its shards.
-    Settled {
+    /// Transactions have settled of which the receiver has parts; these are those it waits for.
+    Settled(Vec<u64>),
+    /// The receiver's part of a transaction is to be durable soon, because somebody waits for what comes after it.
+    Hurry {
         /// Its number.
         number: u64,
     },

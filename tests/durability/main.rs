@@ -14,6 +14,7 @@ mod generate;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod begins;
 mod client;
 mod crash;
 mod empty_logs;
@@ -27,6 +28,7 @@ mod pieces;
 mod queue;
 mod replay;
 mod running;
+mod slow_scripts;
 mod snapshot;
 mod wait;
 

@@ -8,6 +8,7 @@ use crate::running::Place;
 use crate::snapshot::{Known, everything};
 use crate::support::client::Client;
 use crate::support::random::{Random, seed};
+use crate::support::{WAIT_LIMIT, eventually};
 use std::collections::BTreeMap;
 
 const DATABASES: usize = 16;
@@ -149,6 +150,15 @@ fn rewrites(client: &mut Client) -> u64 {
     line.expect("INFO has it").trim().parse().expect("a number")
 }
 
+/// Whether this is a field of a hash that expires.
+fn expires(element: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(element);
+    let time = text
+        .rsplit_once('@')
+        .and_then(|(_, time)| time.parse::<i64>().ok());
+    time.is_some_and(|time| time >= 0)
+}
+
 fn differences(before: &Everything, after: &Everything) -> Vec<String> {
     let places = before.keys().chain(after.keys());
     let differs = |place: &&(usize, Vec<u8>)| match (before.get(*place), after.get(*place)) {
@@ -197,12 +207,18 @@ fn change_while_rewriting(shards: usize) {
                 scope.spawn(move || run(&mut client, &mut random));
             }
         });
-        let before = everything(&mut client, DATABASES);
+        // Fields that are about to expire would be gone after the start.
+        let mut before = Everything::new();
+        eventually("all fields have expired that do", WAIT_LIMIT, || {
+            before = everything(&mut client, DATABASES);
+            !before
+                .values()
+                .any(|known| known.elements.iter().any(|element| expires(element)))
+        });
         ended += rewrites(&mut client);
         running.kill();
         running = place.start();
         let after = everything(&mut running.server.client(), DATABASES);
-        // Fields may have expired between the looks, but for those of a hash that both have seen whole.
         let wrong = differences(&before, &after);
         assert!(
             wrong.is_empty(),

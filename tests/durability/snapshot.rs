@@ -85,25 +85,32 @@ pub fn everything(client: &mut Client, databases: usize) -> BTreeMap<(usize, Vec
         let chosen = client.call(&["SELECT", &database.to_string()]);
         assert_eq!(chosen.text(), "OK");
         for name in texts(&client.words("KEYS *")) {
-            let asked = [&b"DUMP"[..], b"PEXPIRETIME", b"CACHE.TAGS", b"TYPE"];
+            // What PFCOUNT remembers in a value is in no log, so it is to remember it at every look.
+            let asked = [
+                &b"PFCOUNT"[..],
+                b"DUMP",
+                b"PEXPIRETIME",
+                b"CACHE.TAGS",
+                b"TYPE",
+            ];
             for command in asked {
                 let bytes = request(&[command, &name]);
                 client.send(&bytes).expect("the server receives");
             }
             let mut replies = asked.map(|_| client.read().expect("the server answers"));
-            let kind = replies[3].text();
-            let payload = match std::mem::replace(&mut replies[0], Reply::Null) {
+            let kind = replies[4].text();
+            let payload = match std::mem::replace(&mut replies[1], Reply::Null) {
                 Reply::Bulk(payload) => payload,
                 // It has expired in between.
                 _ => continue,
             };
-            let mut tags = texts(&replies[2]);
+            let mut tags = texts(&replies[3]);
             tags.sort();
             let mut elements = in_order(client, &kind, &name);
             elements.sort();
             let key = Known {
                 payload,
-                expires_at_ms: replies[1].integer(),
+                expires_at_ms: replies[2].integer(),
                 tags,
                 elements,
             };

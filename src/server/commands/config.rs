@@ -31,6 +31,7 @@ impl Service {
                 }
                 let pairs: Vec<(&[u8], &[u8])> =
                     pairs.iter().map(|pair| (pair[0], pair[1])).collect();
+                let mut begins_log = false;
                 let changed = self.shared.change_config(|config| {
                     let changed = config.with(&pairs)?;
                     super::super::start::check_memory(&changed)
@@ -42,8 +43,12 @@ impl Service {
                     } else if !changed.appendonly {
                         self.shared.log_home.give_up();
                     }
+                    begins_log = changed.appendonly && !config.appendonly;
                     Ok::<_, String>(changed)
                 })?;
+                if begins_log {
+                    self.begin_logs();
+                }
                 Ok(Answered::AskAll(Call::Configure(changed), Finish::Ok))
             }
             "resetstat" => Ok(Answered::AskAll(Call::ResetStats, Finish::Ok)),

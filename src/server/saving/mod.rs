@@ -261,6 +261,8 @@ impl Saves {
             figures.last_s = (unix_ms() / 1000) as u64;
             figures.count += 1;
         }
+        // Who sees these figures sees the outcome, too.
+        save.outcome.set(outcome.clone()).expect("it ends once");
         drop(state);
         let line = match (self.progress.end(outcome.is_ok()), &outcome) {
             (_, Err(error)) => Some((LogLevel::Warning, error.clone())),
@@ -270,7 +272,6 @@ impl Saves {
         if let Some((level, text)) = line {
             shared.say(level, text);
         }
-        save.outcome.set(outcome).expect("it ends once");
         shared.inboxes.iter().for_each(|inbox| inbox.wake());
     }
 
@@ -488,7 +489,7 @@ impl Service {
     }
 
     /// Every shard, for reading.
-    fn claims_of_all(&self) -> BTreeMap<usize, Claims> {
+    pub(in crate::server) fn claims_of_all(&self) -> BTreeMap<usize, Claims> {
         let mut claims: BTreeMap<usize, Claims> = BTreeMap::new();
         for shard in 0..self.shards() {
             claims.entry(shard).or_default().add_whole(Mode::Read);
