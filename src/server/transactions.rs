@@ -243,7 +243,8 @@ impl Service {
             && self.transactions.exclude(&self.claims_here(row, args))
     }
 
-    /// Lets a request wait if it meets a lock, or an earlier write of its client does; it is copied then. `false`: it may run.
+    /// Lets a request wait if it meets a lock, or an earlier request of its client does; it is copied then. `false`: it may run. A part of an operation, whose client is
+    /// `u64::MAX`, comes after earlier writes of others only.
     #[cold]
     pub(super) fn park(
         &mut self,
@@ -257,7 +258,7 @@ impl Service {
         if claims.is_empty() {
             return false;
         }
-        if row.flags & flags::WRITE != 0 {
+        if row.flags & flags::WRITE != 0 || client != u64::MAX {
             claims.add(Place::client(from, client), Mode::Write);
         }
         if !self.transactions.locks.exclude(&claims) {

@@ -30,7 +30,7 @@ impl Place {
         Place(KEYS, FixedState::with_seed(SEED).hash_one(bytes))
     }
 
-    /// The writes of one client, which are executed in their order even when one of them has to wait.
+    /// The requests of one client, which are executed in their order even when one of them has to wait.
     pub fn client(shard: usize, token: u64) -> Place {
         Place(CLIENTS - shard as u64, token)
     }
@@ -71,8 +71,13 @@ impl Claims {
 
     /// Whether some of it is claimed for writing.
     pub fn write(&self) -> bool {
-        let is_written = |(place, mode): &(Place, Mode)| *mode == Mode::Write && place.is_key();
-        self.whole == Some(Mode::Write) || self.places.iter().any(is_written)
+        self.whole == Some(Mode::Write) || self.writes_keys()
+    }
+
+    /// A client's place is no data: who only claims that beside what it reads does not write.
+    fn writes_keys(&self) -> bool {
+        let mut places = self.places.iter();
+        places.any(|(place, mode)| *mode == Mode::Write && place.is_key())
     }
 
     /// Adds a key.
@@ -87,12 +92,11 @@ impl Claims {
 
     /// Each place once, with the strongest of what is claimed of it.
     fn entries(&self) -> Vec<(Place, Strength)> {
-        let writes = |claimed: &(Place, Mode)| claimed.1 == Mode::Write;
         let whole = match self.whole {
             Some(Mode::Write) => Strength::Write,
-            Some(Mode::Read) if self.places.iter().any(writes) => Strength::Write,
+            Some(Mode::Read) if self.writes_keys() => Strength::Write,
             Some(Mode::Read) => Strength::Read,
-            None if self.places.iter().any(writes) => Strength::IntendsToWrite,
+            None if self.writes_keys() => Strength::IntendsToWrite,
             None => Strength::IntendsToRead,
         };
         let mut entries: Vec<(Place, Strength)> = Vec::with_capacity(self.places.len() + 1);

@@ -152,6 +152,13 @@ impl Service {
             claims.add(place, Mode::Read);
         }
         let is_here = claims.keys().all(|&shard| shard == own);
+        if !is_here || !self.transactions.is_quiet() {
+            // What the client has asked for before may wait there for somebody else's lock, which is none of the keys of this transaction.
+            let place = Place::client(own, token.to_bits());
+            for claims in claims.values_mut() {
+                claims.add(place, Mode::Write);
+            }
+        }
         let is_free = |claims: &Claims| !self.transactions.exclude(claims);
         let runs_at_once = is_here
             && !asks_shards
