@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Of so many parts a turn says that they are durable, for with `everysec` those of a whole second become so at one moment.
+const PARTS_AT_ONCE: usize = 1024;
+
 /// What a reply waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
@@ -51,7 +54,7 @@ pub(super) struct Durability {
     waiting: Vec<Token>,
     held: VecDeque<Held>,
     /// Transactions that this shard coordinates, and that have not settled.
-    settling: HashSet<u64>,
+    unacknowledged: HashSet<u64>,
     /// Parts of this shard whose transactions are not known to have settled, in the order of the log.
     parts: VecDeque<Part>,
     /// So many of them, the first ones, are durable, and all shards know.
@@ -71,12 +74,7 @@ pub(super) struct Durability {
 impl Durability {
     /// Whether somebody waits for the disk.
     pub(super) fn is_awaited(&self) -> bool {
-        !self.waiting.is_empty() || !self.held.is_empty() || !self.settling.is_empty()
-    }
-
-    /// Whether the transactions of this shard's parts are known to have settled.
-    pub(super) fn has_all_settled(&self) -> bool {
-        self.parts.is_empty()
+        !self.waiting.is_empty() || !self.held.is_empty() || !self.unacknowledged.is_empty()
     }
 }
 
@@ -124,6 +122,16 @@ fn shards_in(participants: Participants) -> impl Iterator<Item = usize> {
 }
 
 impl Service {
+    /// Whether the transactions of this shard's parts have settled.
+    pub(super) fn have_parts_settled(&self) -> bool {
+        self.durability.parts.len() == self.durability.parts_durable
+            && self
+                .shared
+                .settling()
+                .first_unsettled(self.shard.id)
+                .is_none()
+    }
+
     /// The last record up to which replies may leave.
     fn released_sequence(&self) -> u64 {
         let Some(log) = &self.shard.journal.log else {
@@ -139,7 +147,7 @@ impl Service {
     fn is_over(&self, wait: Wait, released: u64) -> bool {
         match wait {
             Wait::Record(sequence) => sequence <= released,
-            Wait::Transaction(number) => !self.durability.settling.contains(&number),
+            Wait::Transaction(number) => !self.durability.unacknowledged.contains(&number),
         }
     }
 
@@ -293,7 +301,7 @@ impl Service {
         if !commit.is_awaited {
             return None;
         }
-        self.durability.settling.insert(commit.number);
+        self.durability.unacknowledged.insert(commit.number);
         Some(Wait::Transaction(commit.number))
     }
 
@@ -303,6 +311,8 @@ impl Service {
         if number == 0 {
             return;
         }
+        let urgent = &mut self.durability.urgent;
+        let is_urgent = !urgent.is_empty() && urgent.remove(&number);
         let Some(log) = &self.shard.journal.log else {
             // The log has ended since the transaction began.
             let mut settling = self.shared.settling();
@@ -315,8 +325,6 @@ impl Service {
             record: log.sequence(),
             commit: *commit,
         });
-        let is_urgent =
-            !self.durability.urgent.is_empty() && self.durability.urgent.remove(&number);
         if commit.is_awaited || is_urgent {
             self.require_durable();
         }
@@ -334,7 +342,10 @@ impl Service {
             return;
         }
         let mut settling = self.shared.settling();
-        while let Some(part) = parts.get(*parts_durable).filter(|part| is_new(part)) {
+        for _ in 0..PARTS_AT_ONCE {
+            let Some(part) = parts.get(*parts_durable).filter(|part| is_new(part)) else {
+                break;
+            };
             settling.durable(self.shard.id, part.record, part.commit.number);
             *parts_durable += 1;
         }
@@ -363,7 +374,7 @@ impl Service {
     pub(super) fn have_settled(&mut self, numbers: &[u64]) {
         self.durability.looks_again = true;
         for number in numbers {
-            self.durability.settling.remove(number);
+            self.durability.unacknowledged.remove(number);
             self.durability.released = None;
             self.log_settled(*number);
         }

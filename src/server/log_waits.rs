@@ -222,7 +222,6 @@ impl Service {
     /// Whether all that this shard has written down is durable, and what depends on other shards is on them.
     pub(super) fn is_log_durable(&self) -> bool {
         let log = self.shard.journal.log.as_ref();
-        log.is_some_and(|log| log.durable_sequence() >= log.sequence())
-            && self.durability.has_all_settled()
+        log.is_some_and(|log| log.durable_sequence() >= log.sequence()) && self.have_parts_settled()
     }
 }
